@@ -35,11 +35,25 @@ const reliable: Way = { exchange: 'reliable', memoryBudgetBytes: plenty };
 const blocking: Way = { exchange: 'blocking', memoryBudgetBytes: plenty };
 const spilled: Way = { exchange: 'blocking', memoryBudgetBytes: 0 };
 
-const kept: readonly { readonly name: string; readonly way: Way; readonly atLeast?: number }[] = [
-  { name: 'memory', way: memory, atLeast: 0.9 },
+const kept: readonly { readonly name: string; readonly way: Way }[] = [
+  { name: 'memory', way: memory },
   { name: 'reliable', way: reliable },
   { name: 'blocking', way: blocking },
   { name: 'blocking, spilled', way: spilled },
+];
+
+/**
+ * Rows that cost nothing have no goals here: a loop that keeps them is a fraction as fast as one that drops them, and
+ * only the former is a fair comparison.
+ */
+const loads: readonly {
+  readonly what: string;
+  readonly load: Numbered<Row>;
+  /** By exchange. */
+  readonly atLeast: Readonly<Record<string, number>>;
+}[] = [
+  { what: '1 M rows that cost nothing', load: rows, atLeast: {} },
+  { what: '0.4 M rows parsed from JSON', load: parsedRows, atLeast: { memory: 0.9, blocking: 0.8 } },
 ];
 
 /**
@@ -135,16 +149,14 @@ function bytesRow(name: string, bytes: number, frameBytes: number): BenchRow {
 async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   const report: BenchRow[] = [];
   const rounds = { rounds: 9, warmUp: 3, collectsBefore: false, effort };
-  for (const [what, load] of [
-    ['1 M rows that cost nothing', rows],
-    ['0.4 M rows parsed from JSON', parsedRows],
-  ] as const) {
-    for (const { name, way, atLeast } of kept) {
+  for (const { what, load, atLeast } of loads) {
+    for (const { name, way } of kept) {
+      const goal = atLeast[name];
       const row = await compare({
         name: `${what}, through ${name}, beside pipelined`,
         ours: () => through(way, load),
         baseline: () => through(pipelined, load),
-        ...(atLeast === undefined ? {} : { goal: { atLeast } }),
+        ...(goal === undefined ? {} : { goal: { atLeast: goal } }),
         ...rounds,
       });
       report.push(perSecond(row, load.count));
@@ -154,6 +166,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
     name: '1 M rows that cost nothing, through memory, beside a loop that makes and keeps them',
     ours: () => through(memory),
     baseline: keepByHand,
+    goal: { atLeast: 0.85 },
     ...rounds,
   });
   report.push(perSecond(byHand));
@@ -217,7 +230,7 @@ async function besideFile(
   });
   return [
     ...report,
-    replayRow('reliable, late consumer, beside read + decode of the same frames by hand', rows.count, replay),
+    replayRow('reliable, late consumer, beside read + decode of the same frames by hand', rows.count, replay, 0.9),
   ];
 }
 

@@ -134,12 +134,12 @@ export const publishedLines: readonly PublishedLine[] = [
     what: '`memory` vs. `pipelined`, rows parsed from JSON',
     rows: ['0.4 M rows parsed from JSON, through memory, beside pipelined'],
     shown: 'times as fast',
+    inReadme: true,
   },
   {
     what: '`memory` vs. `pipelined`, rows that cost nothing to make',
     rows: ['1 M rows that cost nothing, through memory, beside pipelined'],
     shown: 'times as fast',
-    inReadme: true,
   },
   {
     what: 'the same vs. a loop that makes and keeps them',

@@ -347,6 +347,18 @@ describe.each(kinds)('$name, reproduced', ({ isRead, hasFile, options }) => {
     expect(readings.map(stateOf)).toEqual([whole(28), whole(28, 5)]);
   });
 
+  it('RP4: without its files: damaged batches that were read ahead from the old file are read from the new one', () => {
+    const rig = new RetainedRig(options).write(times(14, 2));
+    if (!isReadEarly) rig.finish();
+    for (const chunks of rig.store.files.values()) for (const bytes of chunks) bytes.fill(0, -1);
+    const reading = new Reading(rig.partition.read(0));
+    rig.settle();
+    rig.resume(true);
+    reading.request(unlimited);
+    rig.write(times(4, 7)).finish();
+    expect(stateOf(reading)).toEqual(whole(28));
+  });
+
   it('RP4: without its files: reads that fail after the batch was restored are repeated from the new one', () => {
     const rig = new RetainedRig(options).write(times(14, 2));
     if (!isReadEarly) rig.finish();

@@ -1,11 +1,10 @@
 import type { SyncPolicy } from '../../graph/exchange-settings.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
-import { readBack } from '../storage/read-back.ts';
+import { type ReadFrame, readBack } from '../storage/read-back.ts';
 import { frameChecksum } from '../records/element-codec.ts';
 import type { ResultIndex } from '../storage/result-index.ts';
 import { type DurableFile, isDurable, type SpillFile, type SpillStore } from '../storage/spill-store.ts';
-import type { WrittenElement } from '../stream-element.ts';
 import { DiskRoom, type DiskRoomOptions } from './disk-room.ts';
 import type { LogEntry, RetainedLog } from './retained-log.ts';
 
@@ -129,19 +128,20 @@ export class ResultFile {
     if (old?.written !== undefined && old.reservedBytes === 0) old.element = undefined;
   }
 
-  /** Reads a written element: from its copy, if there is one, on the caller's stack. */
+  /** Reads the frame of a written element: its copy, if there is one, on the caller's stack. */
   read(
     subpartition: number,
     { sequence, written, copy }: LogEntry,
-    done: (error: Error | undefined, element: WrittenElement | undefined) => void,
+    done: (error: Error | undefined, frame: ReadFrame | undefined) => void,
   ): void {
     const file = this.#file;
     if (file === undefined || written === undefined) {
       done(new PartitionLostError(this.#id, 'an element was dropped'), undefined);
       return;
     }
+    const { offset, bytes } = written;
     const { freeze } = this.#options;
-    readBack({ id: this.#id, file, ...written, copy, place: { subpartition, sequence }, freeze }, done);
+    readBack({ id: this.#id, file, offset, bytes, copy, place: { subpartition, sequence }, freeze }, done);
   }
 
   verify(done: (error?: Error) => void): void {

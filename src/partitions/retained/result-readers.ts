@@ -72,17 +72,16 @@ export class ResultReaders implements ViewHost {
 
   fetch(log: RetainedLog, entry: LogEntry, done: FetchDone): void {
     const { element, written } = entry;
-    const again = (): void => this.fetch(log, entry, done);
     if (element !== undefined) {
       done(undefined, element);
     } else if (written === undefined) {
       const stalled = this.#stalled.get(entry) ?? [];
-      this.#stalled.set(entry, [...stalled, again]);
+      this.#stalled.set(entry, [...stalled, () => this.fetch(log, entry, done)]);
     } else {
-      this.#result.elements.file.read(log.subpartition, entry, (error, read) => {
+      this.#result.elements.file.read(log.subpartition, entry, (error, frame) => {
         // RP4: the file was removed meanwhile, and the element is being written again.
-        if (error !== undefined && entry.written !== written && !this.#result.isReleased) again();
-        else done(error, read);
+        if (error !== undefined && entry.written !== written && !this.#result.isReleased) this.fetch(log, entry, done);
+        else done(error, frame);
       });
     }
   }

@@ -1,6 +1,8 @@
 import { Observable, type Subscriber } from 'rxjs';
+import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { SubpartitionView } from '../result-partition.ts';
+import { ReadFrame } from '../storage/read-back.ts';
 import { elementOf, endOfPartition, type StreamElement, type WrittenElement } from '../stream-element.ts';
 import type { LogEntry, LogReader, RetainedLog } from './retained-log.ts';
 
@@ -10,8 +12,11 @@ export interface ViewStart {
   readonly skippedRecords: number;
 }
 
-/** Gets the fetched element, or the error. */
-export type FetchDone = (error: Error | undefined, element: WrittenElement | undefined) => void;
+/** What was fetched: an element from memory, or its frame from the file. */
+export type Fetched = WrittenElement | ReadFrame;
+
+/** Gets what was fetched, or the error. */
+export type FetchDone = (error: Error | undefined, fetched: Fetched | undefined) => void;
 
 /** The interface of the result for its views. */
 export interface ViewHost {
@@ -32,15 +37,18 @@ export interface ViewHost {
 /**
  * Read-ahead from a file: this many bytes (and the rest of an element) or elements, whichever is less. The next
  * read-ahead begins when half of it was taken, so a lagging reader reads at the speed of the disk, many small batches
- * at a time.
+ * at a time. Its frames are decoded one by one, when they are taken.
  */
 const readAhead = { bytes: 256 * 1_024, elements: 64 } as const;
 
-/** A requested element; while it is being read, neither element nor error is set. */
+/** A requested element; while it is being read, neither `fetched` nor `error` is set. */
 interface Slot {
+  readonly entry: LogEntry;
   /** Its bytes in the file it is read from; 0 if it was in memory. */
   readonly bytes: number;
-  element: WrittenElement | undefined;
+  /** Its place there when it was requested. */
+  written: LogEntry['written'];
+  fetched: Fetched | undefined;
   error: Error | undefined;
 }
 
@@ -132,10 +140,9 @@ export class RetainedView implements SubpartitionView, LogReader {
         subscriber.error(error);
         break;
       }
-      if (head?.element !== undefined && this.#credits > 0) {
-        this.#slots.shift();
-        this.#slotBytes -= head.bytes;
-        this.#take(head.element, subscriber);
+      if (head?.fetched !== undefined && this.#credits > 0) {
+        const element = this.#elementOf(head, head.fetched);
+        if (element !== undefined) this.#take(element, subscriber);
         continue;
       }
       if (head === undefined && this.isComplete) {
@@ -151,7 +158,22 @@ export class RetainedView implements SubpartitionView, LogReader {
     return this.#slotBytes >= readAhead.bytes || this.#slots.length >= readAhead.elements;
   }
 
+  /** The element of the first slot; undefined if its frame is not as it was written. */
+  #elementOf(head: Slot, fetched: Fetched): WrittenElement | undefined {
+    if (!(fetched instanceof ReadFrame)) return fetched;
+    try {
+      return fetched.decode();
+    } catch (error) {
+      head.fetched = undefined;
+      // RP4: the damaged file was removed meanwhile, and the element is being written again.
+      if (head.written !== head.entry.written) this.#fetch(head);
+      else head.error = toError(error);
+      return undefined;
+    }
+  }
+
   #take(element: WrittenElement, subscriber: Subscriber<StreamElement>): void {
+    this.#slotBytes -= (this.#slots.shift() as Slot).bytes;
     const wanted = this.#skippedRecords === 0 ? element : this.#wantedOf(element);
     this.#taken++;
     this.#host.taken(this.#log);
@@ -177,24 +199,25 @@ export class RetainedView implements SubpartitionView, LogReader {
       const isAhead = this.#slots.length >= this.#credits;
       if (element !== undefined) {
         if (isAhead) return;
-        this.#slots.push({ bytes: 0, element, error: undefined });
+        this.#slots.push({ entry, bytes: 0, written: undefined, fetched: element, error: undefined });
         this.#next++;
         continue;
       }
-      // There is nothing to wait for, so what is in memory is not decoded ahead.
+      // There is nothing to wait for.
       if (written === undefined || (isAhead && (copy !== undefined || !isLow || this.#isFarAhead))) return;
       this.#next++;
-      this.#fetch(entry, written.bytes);
+      const slot: Slot = { entry, bytes: written.bytes, written, fetched: undefined, error: undefined };
+      this.#slots.push(slot);
+      this.#slotBytes += slot.bytes;
+      this.#fetch(slot);
     }
   }
 
-  #fetch(entry: LogEntry, bytes: number): void {
-    const slot: Slot = { bytes, element: undefined, error: undefined };
-    this.#slots.push(slot);
-    this.#slotBytes += bytes;
-    this.#host.fetch(this.#log, entry, (error, element) => {
+  #fetch(slot: Slot): void {
+    slot.written = slot.entry.written;
+    this.#host.fetch(this.#log, slot.entry, (error, fetched) => {
       if (this.#state === 'over') return;
-      if (error === undefined) slot.element = element;
+      if (error === undefined) slot.fetched = fetched;
       else slot.error = error;
       this.#emit();
     });

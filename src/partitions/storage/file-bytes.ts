@@ -12,7 +12,8 @@ export async function readFully(
   position: number,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
+  // Bytes that were not read are not returned, so they need not be zero.
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   return bytes.subarray(0, await readInto(file, position, bytes));
 }
 

@@ -19,32 +19,52 @@ export interface WrittenPlace {
   readonly freeze: boolean;
 }
 
-/** Reads an element back. If it is not as it was written, the partition is lost and its producer runs again. */
-export function readBack(
-  { id, file, offset, bytes, copy, place, freeze }: WrittenPlace,
-  done: (error: PartitionLostError | undefined, element: WrittenElement | undefined) => void,
-): void {
-  const lose = (cause: unknown): void => {
-    done(new PartitionLostError(id, toError(cause).message, { cause, location: file.locate(offset) }), undefined);
-  };
-  const decode = (frame: Uint8Array): void => {
+/**
+ * The frame of an element that was read back. It is decoded when its reader takes it: until then bytes take a fraction of
+ * the memory of records, and records that are taken at once do not outlive the next garbage collection.
+ */
+export class ReadFrame {
+  readonly #from: WrittenPlace;
+  readonly #bytes: Uint8Array;
+
+  constructor(from: WrittenPlace, bytes: Uint8Array) {
+    this.#from = from;
+    this.#bytes = bytes;
+  }
+
+  /** @throws PartitionLostError if it is not as it was written, so that its producer runs again */
+  decode(): WrittenElement {
+    const { place, freeze } = this.#from;
     let element: WrittenElement;
     try {
-      element = decodeElement(frame, place);
+      element = decodeElement(this.#bytes, place);
     } catch (cause) {
-      lose(cause);
-      return;
+      throw lost(this.#from, cause);
     }
     if (freeze && element.kind === 'records') {
       freezeRecords(element.records);
       Object.freeze(element.records);
     }
-    done(undefined, element);
-  };
-  if (copy !== undefined) decode(copy);
-  else
-    file.read(offset, bytes, (error, frame) => {
-      if (error !== undefined) lose(error);
-      else decode(frame);
-    });
+    return element;
+  }
+}
+
+/** Reads an element back. If it cannot be read, the partition is lost and its producer runs again. */
+export function readBack(
+  from: WrittenPlace,
+  done: (error: PartitionLostError | undefined, frame: ReadFrame | undefined) => void,
+): void {
+  const { file, offset, bytes, copy } = from;
+  if (copy !== undefined) {
+    done(undefined, new ReadFrame(from, copy));
+    return;
+  }
+  file.read(offset, bytes, (error, frame) => {
+    if (error !== undefined) done(lost(from, error), undefined);
+    else done(undefined, new ReadFrame(from, frame));
+  });
+}
+
+function lost({ id, file, offset }: WrittenPlace, cause: unknown): PartitionLostError {
+  return new PartitionLostError(id, toError(cause).message, { cause, location: file.locate(offset) });
 }

@@ -43,6 +43,7 @@ export class SegmentedFile implements SpillFile {
   readonly #pending: Pending[] = [];
   /** The directory of its segments, as far as known. */
   #directory: string;
+  #name: string;
   #isWriting = false;
   /** Settles once its removal is complete. */
   #removal: Promise<void> | undefined;
@@ -51,6 +52,7 @@ export class SegmentedFile implements SpillFile {
     this.#options = options;
     const { parent, existing } = options;
     this.#directory = existing?.directory ?? parent;
+    this.#name = join(this.#directory, resultFileName(options.id));
     for (const bytes of existing?.segments ?? []) {
       this.#segments.push(this.#segment(this.#segments.length, this.#segments.at(-1)?.end ?? 0, bytes));
     }
@@ -61,7 +63,7 @@ export class SegmentedFile implements SpillFile {
   }
 
   get name(): string {
-    return join(this.#directory, resultFileName(this.id));
+    return this.#name;
   }
 
   get isRemoved(): boolean {
@@ -176,6 +178,7 @@ export class SegmentedFile implements SpillFile {
 
   async #makeDirectory(): Promise<void> {
     this.#directory = await this.#options.directory();
+    this.#name = join(this.#directory, resultFileName(this.id));
   }
 
   /** The next append, and the following ones that fit into the segment. */
@@ -217,6 +220,8 @@ export class SegmentedFile implements SpillFile {
     const missing = Math.min(length, end - (this.#segments.at(-1)?.end ?? 0));
     if (missing > 0) throw new Error(`the file ends ${missing} bytes too early`);
     const first = this.#segments.findLastIndex(({ start }) => start <= offset);
+    const segment = this.#segments[first];
+    if (segment !== undefined && end <= segment.end) return await segment.read(offset, length);
     const reads: Promise<Uint8Array>[] = [];
     for (let index = first, from = offset; from < end; index++) {
       const segment = this.#segments[index] as FileSegment;
@@ -224,8 +229,7 @@ export class SegmentedFile implements SpillFile {
       reads.push(segment.read(from, to - from));
       from = to;
     }
-    const parts = await Promise.all(reads);
-    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+    return Buffer.concat(await Promise.all(reads));
   }
 
   async #verify(): Promise<void> {
