@@ -15,9 +15,6 @@ import type { JobEdge, JobVertex } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/task/task-faults.ts';
 import { deadLetterSinks } from '../operators/rejected/dead-letter-sinks.ts';
-import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
-import { RunAnswers, type RunAnswersOptions } from '../operators/answers/run-answers.ts';
-import { CallLimiters } from '../operators/calls/call-limiters.ts';
 import type { CloseLimit } from '../operators/close-all.ts';
 import { openTask } from '../operators/task/open-task.ts';
 import type { Sink } from '../operators/sink.ts';
@@ -25,16 +22,15 @@ import { SourcePlans } from '../operators/task/source-plans.ts';
 import { StreamTask } from '../operators/task/stream-task.ts';
 import { TaskContext } from '../operators/task/task-context.ts';
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
-import { OutputClaims } from '../partitions/claims/output-claims.ts';
 import type { ResultPartition, SubpartitionView } from '../partitions/result-partition.ts';
 import { type LocalDataPlanePlan, LocalResults, type LocalResultsOptions } from './local-results.ts';
 import { ProgramRegistry } from './program-registry.ts';
+import { LocalServices, type SharedServices, type SharedServicesOptions } from './shares/shared-services.ts';
 import type { DataPlane, PartitionSurroundings, TaskSurroundings } from './data-plane.ts';
 
-export interface LocalDataPlaneOptions
-  extends BatchLimits,
-    LocalResultsOptions,
-    Omit<RunAnswersOptions, 'operators' | 'run'> {
+export interface LocalDataPlaneOptions extends BatchLimits, LocalResultsOptions, SharedServicesOptions {
+  /** What it shares with the executors of the run on other threads. Default: there are none. */
+  readonly services?: SharedServices | undefined;
   /** How long the source and the sink of a task may take to close. */
   readonly cancellationTimeoutMs: number;
   /** Maximum steps of tasks per turn; see {@link TaskScheduler}. */
@@ -47,23 +43,18 @@ export class LocalDataPlane implements DataPlane {
   readonly #options: LocalDataPlaneOptions;
   readonly #registry: ProgramRegistry;
   readonly #scheduler: TaskScheduler;
-  readonly #callLimiters: CallLimiters;
-  readonly #errorTallies = new LocalErrorTallies();
-  readonly #answers: RunAnswers;
+  readonly #services: SharedServices;
   readonly #sourcePlans = new SourcePlans();
-  readonly #outputs: OutputClaims;
   readonly #results: LocalResults;
 
   constructor(plan: LocalDataPlanePlan, options: LocalDataPlaneOptions) {
     this.#plan = plan;
-    this.#registry = new ProgramRegistry(plan.name, plan.jobGraph, plan.programs);
     this.#options = options;
-    const { maxSteps } = options;
+    const { maxSteps, services = new LocalServices(plan, options) } = options;
+    this.#services = services;
+    this.#registry = new ProgramRegistry(plan.name, plan.jobGraph, services.programs);
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
-    this.#outputs = new OutputClaims(options.run, plan.name);
-    this.#callLimiters = new CallLimiters(options.environment);
-    this.#answers = new RunAnswers({ ...options, operators: this.#registry.operators() });
-    this.#results = new LocalResults(plan, options);
+    this.#results = new LocalResults(plan, options, services.budgets);
   }
 
   begin(): void {
@@ -71,7 +62,7 @@ export class LocalDataPlane implements DataPlane {
     for (const [edge, directory] of this.#results.keptDirectories()) {
       const { source, target } = jobGraph.edges[edge] as JobEdge;
       try {
-        this.#outputs.claim(directory, `${source} → ${target}`);
+        this.#services.outputs.claim(directory, `${source} → ${target}`);
       } catch (error) {
         throw fileProblem(directory, 'write', error);
       }
@@ -88,7 +79,7 @@ export class LocalDataPlane implements DataPlane {
     const { path } = sink.target;
     for (let subtask = 0; subtask < parallelism; subtask++) checkOutputFile(partPath(path, subtask, parallelism));
     try {
-      this.#outputs.claim(path, vertex);
+      this.#services.outputs.claim(path, vertex);
     } catch (error) {
       // Other errors are reported by the tasks when they open the file, and a restart may cure them.
       if (error instanceof OutputInUseError) throw error;
@@ -112,19 +103,18 @@ export class LocalDataPlane implements DataPlane {
   }
 
   async dispose(): Promise<void> {
-    this.#outputs.release();
-    await Promise.all([this.#answers.close(), this.#results.dispose()]);
+    await Promise.all([this.#services.close(), this.#results.dispose()]);
   }
 
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask {
     const { name } = this.#plan;
+    const { callLimiters, errorTallies, answers, outputs } = this.#services;
     const { run, environment, batchSize, batchBytes } = this.#options;
     const { jobVertex: vertex, operators: uids, subtask, parallelism, attempt } = deployment;
     const program = this.#registry.find(vertex, uids);
     const { source } = program;
     if (deployment.sourcePlan !== undefined) this.#sourcePlans.adopt(vertex, deployment.sourcePlan.plan);
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
-    const outputs = this.#outputs;
     const context = new TaskContext({ job: name, run, vertex, subtask, parallelism, attempt, environment, outputs });
     const closeLimit: CloseLimit = {
       clock: environment.clock,
@@ -144,10 +134,10 @@ export class LocalDataPlane implements DataPlane {
             context,
             batchSize,
             batchBytes,
-            callLimiters: this.#callLimiters,
-            errorTallies: this.#errorTallies,
+            callLimiters,
+            errorTallies,
             rejected: surroundings.rejected,
-            answers: this.#answers,
+            answers,
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context, surroundings.planned)),
             openChannels: () => openChannels(deployment, surroundings),
             channelOrder: surroundings.channelOrder,
@@ -163,8 +153,8 @@ export class LocalDataPlane implements DataPlane {
           });
         const missing = this.#unregistered(deployment, surroundings);
         const awaited = missing.map((id) => surroundings.registered(id, context.signal));
-        const answers = this.#answers.open(uids);
-        if (answers !== undefined) awaited.push(answers);
+        const opening = answers.open(uids);
+        if (opening !== undefined) awaited.push(opening);
         return awaited.length === 0 ? open() : Promise.all(awaited).then(open);
       },
     });

@@ -8,10 +8,9 @@ import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExchangeSettings, MemoryOverflow } from '../graph/exchange-settings.ts';
 import type { ExchangeName } from '../graph/exchange-type.ts';
 import type { KeepResults } from '../graph/keep-results.ts';
-import { type JobEdge, type JobGraph, nameOfEdge } from '../graph/job-graph.ts';
+import type { JobEdge, JobGraph } from '../graph/job-graph.ts';
 import type { RunId } from '../ids.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
-import { ByteBudget } from '../partitions/byte-budget.ts';
 import { makeDirectory } from '../partitions/claims/make-directory.ts';
 import { PipelinedResultPartition } from '../partitions/pipelined-result-partition.ts';
 import { ReleasedResultPartition } from '../partitions/reproduced/released-result-partition.ts';
@@ -22,6 +21,7 @@ import type { DurableStore } from '../partitions/storage/durable-store.ts';
 import { FileSpillStore } from '../partitions/storage/file-spill-store.ts';
 import type { SpillStore } from '../partitions/storage/spill-store.ts';
 import type { PartitionSurroundings } from './data-plane.ts';
+import type { ResultBudgets, RunBudgets } from './shares/result-budgets.ts';
 
 /** The job whose results are created. */
 export interface LocalDataPlanePlan {
@@ -32,13 +32,11 @@ export interface LocalDataPlanePlan {
   readonly exchanges: readonly Omit<ExchangeSettings, 'name'>[];
 }
 
-export interface LocalResultsOptions {
+export interface LocalResultsOptions extends RunBudgets {
   readonly run: RunId;
   readonly environment: Environment;
-  readonly memoryBudgetBytes: number;
   /** Default for exchanges without the option. */
   readonly memoryOverflow: MemoryOverflow;
-  readonly diskBudgetBytes: number;
   readonly diskOverflow: DiskOverflow;
   /** How long a producer waits for disk space. */
   readonly diskWaitTimeoutMs: number;
@@ -52,23 +50,19 @@ export interface LocalResultsOptions {
   readonly durableStore?: DurableStore | undefined;
 }
 
-/** Creates the results of a run in this process: their memory and disk budgets, and the stores of their files. */
+/** Creates the results of a run in an executor, and the stores of their files. */
 export class LocalResults {
   readonly #plan: LocalDataPlanePlan;
   readonly #options: LocalResultsOptions;
-  readonly #memory: ByteBudget;
-  readonly #disk: ByteBudget;
-  /** By edge: the budgets of its exchange, which are parts of the run's budgets. */
-  readonly #budgets = new Map<number, { readonly memory: ByteBudget; readonly disk: ByteBudget }>();
+  readonly #budgets: ResultBudgets;
   readonly #spillStore: SpillStore;
   /** By edge: the store for results that outlive the job, beside their final directory. */
   readonly #keptStores = new Map<number, { readonly directory: string; readonly store: FileSpillStore }>();
 
-  constructor(plan: LocalDataPlanePlan, options: LocalResultsOptions) {
+  constructor(plan: LocalDataPlanePlan, options: LocalResultsOptions, budgets: ResultBudgets) {
     this.#plan = plan;
     this.#options = options;
-    this.#memory = new ByteBudget(options.memoryBudgetBytes);
-    this.#disk = new ByteBudget(options.diskBudgetBytes);
+    this.#budgets = budgets;
     this.#spillStore =
       options.spillStore ??
       new FileSpillStore({ directory: options.spillDirectory, faults: options.environment.faults });
@@ -94,7 +88,7 @@ export class LocalResults {
     if (origin === 'unread') return new ReleasedResultPartition({ id, exchange, subpartitionCount }, before);
     if (previous !== undefined) return previous.partition.resume(id, previous.isLost);
     const settings = this.#plan.exchanges[edge] ?? {};
-    const { memory: budget, disk: diskBudget } = this.#budgetsOf(edge, settings);
+    const { memory: budget, disk: diskBudget } = this.#budgets.of(edge);
     const disk: DiskRoomOptions = { budget: diskBudget, overflow: diskOverflow, reclaim, clock, timeoutMs };
     const lastingStore = this.#lastingStoreOf(edge, name);
     const kept = {
@@ -183,19 +177,6 @@ export class LocalResults {
     const { durableStore } = this.#options;
     if (durableStore === undefined) throw new IllegalStateError('A result of an earlier run needs a state directory');
     return durableStore.adopt(stored);
-  }
-
-  #budgetsOf(edge: number, { memoryBudgetBytes, diskBudgetBytes }: Omit<ExchangeSettings, 'name'>) {
-    let budgets = this.#budgets.get(edge);
-    if (budgets === undefined) {
-      const part = (bytes: number | undefined, whole: ByteBudget): ByteBudget =>
-        bytes === undefined
-          ? whole
-          : new ByteBudget(bytes, whole, nameOfEdge(this.#plan.jobGraph.edges[edge] as JobEdge));
-      budgets = { memory: part(memoryBudgetBytes, this.#memory), disk: part(diskBudgetBytes, this.#disk) };
-      this.#budgets.set(edge, budgets);
-    }
-    return budgets;
   }
 
   /** @throws FileAccessError if a directory exists: nothing is overwritten, and no work is wasted */

@@ -1,5 +1,5 @@
 import { IllegalStateError } from '../errors/usage-errors.ts';
-import type { JobGraph } from '../graph/job-graph.ts';
+import type { JobGraph, JobVertex } from '../graph/job-graph.ts';
 import type { JobVertexId } from '../ids.ts';
 import type { NamedOperator } from '../operators/answers/run-answers.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
@@ -20,14 +20,6 @@ export class ProgramRegistry {
     }
   }
 
-  /** The operators of all vertices, without sources and sinks. */
-  operators(): NamedOperator[] {
-    return [...this.#programs.values()].flatMap(({ program, operators: uids }) => {
-      const first = program.source === undefined ? 0 : 1;
-      return program.operators.map((description, index) => ({ uid: uids[first + index] as string, description }));
-    });
-  }
-
   /** @throws IllegalStateError if the vertex is unknown here, or has other operators than in the deployment */
   find(vertex: JobVertexId, operators: readonly string[]): VertexProgram {
     const known = this.#programs.get(vertex);
@@ -40,4 +32,13 @@ export class ProgramRegistry {
     }
     return known.program;
   }
+}
+
+/** The operators of all vertices, without sources and sinks. */
+export function operatorsOf(jobGraph: Pick<JobGraph, 'vertices'>, programs: readonly VertexProgram[]): NamedOperator[] {
+  return programs.flatMap((program, index) => {
+    const { id, operators: uids = [id] } = jobGraph.vertices[index] as JobVertex;
+    const first = program.source === undefined ? 0 : 1;
+    return program.operators.map((description, at) => ({ uid: uids[first + at] as string, description }));
+  });
 }

@@ -11,18 +11,18 @@ export interface YieldingBytes {
  * What is reserved has precedence over what is lent: lent bytes yield to a reservation, and take no room from one.
  */
 export class ByteBudget {
-  readonly totalBytes: number;
   /** The owner of the budget: `the run`, or an edge. */
   readonly owner: string;
   readonly #parent: ByteBudget | undefined;
   readonly #waiting = new Set<() => void>();
   readonly #children = new Set<ByteBudget>();
   readonly #borrowers = new Set<YieldingBytes>();
+  #totalBytes: number;
   #reservedBytes = 0;
   #lentBytes = 0;
 
   constructor(totalBytes: number, parent?: ByteBudget, owner = 'the run') {
-    this.totalBytes = totalBytes;
+    this.#totalBytes = totalBytes;
     this.owner = owner;
     this.#parent = parent;
     if (parent !== undefined) parent.#children.add(this);
@@ -33,21 +33,43 @@ export class ByteBudget {
     return this.#parent !== undefined;
   }
 
+  /** The bytes that may be reserved here. */
+  get totalBytes(): number {
+    return this.#totalBytes;
+  }
+
   get reservedBytes(): number {
     return this.#reservedBytes;
   }
 
+  /** The limit that its owner was given, and what is used of it, also where this is only a share of it. */
+  get limitBytes(): number {
+    return this.#totalBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#reservedBytes;
+  }
+
+  /** Whether it may grow soon: more was asked for, and the answer has not come. */
+  get isGrowing(): boolean {
+    return this.#parent?.isGrowing === true;
+  }
+
   /** Whether more is reserved than the budget has. */
   get isExceeded(): boolean {
-    return this.#reservedBytes > this.totalBytes || this.#parent?.isExceeded === true;
+    return this.#reservedBytes > this.#totalBytes || this.#parent?.isExceeded === true;
   }
 
   /** The budget that has no room for `bytes`: this one, or the one it is part of; undefined if there is room. */
   tooSmallFor(bytes: number): ByteBudget | undefined {
-    return this.#reservedBytes + bytes > this.totalBytes ? this : this.#parent?.tooSmallFor(bytes);
+    return this.#reservedBytes + bytes > this.#totalBytes ? this : this.#parent?.tooSmallFor(bytes);
   }
 
-  /** Calls `relieved` whenever it was exceeded and is no longer, until the returned function is called. */
+  /**
+   * Calls `relieved` whenever it was exceeded and is no longer, or knows that it does not grow now, until the returned
+   * function is called.
+   */
   onRelief(relieved: () => void): () => void {
     this.#waiting.add(relieved);
     return () => this.#waiting.delete(relieved);
@@ -88,14 +110,28 @@ export class ByteBudget {
   }
 
   release(bytes: number): void {
-    const wasExceeded = this.#reservedBytes > this.totalBytes;
+    const wasExceeded = this.#reservedBytes > this.#totalBytes;
     this.#reservedBytes -= bytes;
     this.#parent?.release(bytes);
-    if (wasExceeded && this.#reservedBytes <= this.totalBytes) this.#relieve();
+    if (wasExceeded && this.#reservedBytes <= this.#totalBytes) this.#relieve();
+  }
+
+  /** Changes what may be reserved here. */
+  protected resize(totalBytes: number): void {
+    const wasExceeded = this.#reservedBytes > this.#totalBytes;
+    this.#totalBytes = totalBytes;
+    if (this.#lentBytes > 0) this.#reclaim();
+    if (wasExceeded && this.#reservedBytes <= totalBytes) this.#relieve();
+  }
+
+  /** Tells who waits for room. */
+  protected tellWaiting(): void {
+    for (const waiting of [...this.#waiting]) waiting();
+    for (const child of this.#children) child.tellWaiting();
   }
 
   #hasRoomToLend(bytes: number): boolean {
-    const isRoom = this.#reservedBytes + this.#lentBytes + bytes <= this.totalBytes;
+    const isRoom = this.#reservedBytes + this.#lentBytes + bytes <= this.#totalBytes;
     return isRoom && (this.#parent === undefined || this.#parent.#hasRoomToLend(bytes));
   }
 
@@ -108,7 +144,7 @@ export class ByteBudget {
   /** Lent bytes yield to what is reserved. */
   #reclaim(): void {
     for (const borrower of this.#borrowers) {
-      const missing = this.#reservedBytes + this.#lentBytes - this.totalBytes;
+      const missing = this.#reservedBytes + this.#lentBytes - this.#totalBytes;
       if (missing <= 0) return;
       borrower.yield(missing);
     }

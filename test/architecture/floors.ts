@@ -81,7 +81,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     strategies: ['.'],
     'task-executor': ['.', 'execution'],
   },
-  executors: { '.': [], workers: ['.'] },
+  executors: { '.': ['shares'], shares: ['.'], workers: ['.', 'shares'] },
   run: {
     '.': ['folds', 'identity', 'durable', 'executors'],
     executors: ['.', 'durable', 'folds'],

@@ -25,7 +25,8 @@ export type MessageCheck = (message: unknown) => string | undefined;
 /** Deeper causes are cut off before an error is sent. */
 const mostCauses = 20;
 
-const plainError = nested(mostCauses, (inner) =>
+/** An error as data. */
+export const plainError = nested(mostCauses, (inner) =>
   object({
     name: text,
     message: text,
@@ -47,7 +48,8 @@ const slots: Shape = (value) =>
   value === 0 ? ' is 0, not at least 1' : value === Infinity ? undefined : whole()(value);
 const attempt = whole();
 
-const place = object({
+/** Where a record failed. */
+export const place = object({
   operator: text,
   record: optional(object({ position: optional(text), picture: optional(text) })),
 });

@@ -32,5 +32,20 @@ export class AnswersInUseError extends KintsugiError {
   }
 }
 
+/**
+ * A call that another executor was making has no outcome, because the executor is lost or has aborted it. Who waited for
+ * it makes it again at once, within the limits; that is no retry.
+ */
+export class CallLostError extends KintsugiError {
+  readonly code = 'CALL_LOST';
+  override readonly recovery = 'restart';
+  readonly retryAfterMs = 0;
+
+  constructor() {
+    super('A call for the same record ended in another executor without an outcome');
+  }
+}
+
 announceErrorClass(AnswerNotRememberedError);
+announceErrorClass(CallLostError);
 announceErrorClass(AnswersInUseError);

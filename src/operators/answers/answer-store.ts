@@ -7,7 +7,8 @@ import { encodeOwner, ownerOf } from '../../partitions/claims/owner-note.ts';
 import type { ProcessTable } from '../../partitions/claims/process-table.ts';
 import { rewriteSegments, wastefulSegments } from './answer-compaction.ts';
 import { AnswerFiles, freeSegmentName, segmentTime } from './answer-files.ts';
-import type { AnswerHead, AnswerOrigin } from './answer-record.ts';
+import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from './answer-memory.ts';
+import type { AnswerOrigin } from './answer-record.ts';
 import { AnswerWriter, type NewAnswer, type WrittenAnswer } from './answer-writer.ts';
 
 /** The largest file, and the smallest limit for one. */
@@ -38,20 +39,6 @@ interface OwnFile {
   readonly segment: number;
 }
 
-/** A call that is about to be made. */
-export interface BeginningCall {
-  readonly hash: Uint8Array;
-  /** Makes it; with an error, it must not be made. */
-  begin(error?: Error): void;
-}
-
-/** An answer that is not written yet, and who hears when it is. */
-export interface ArrivedAnswer {
-  readonly answer: NewAnswer;
-  /** The operating system has it. With an error, it could not be written. */
-  written(error: Error | undefined): void;
-}
-
 /** Where answers were written, or why they were not. */
 type Written =
   | { readonly segment: number; readonly places: readonly WrittenAnswer[]; readonly error?: undefined }
@@ -70,7 +57,8 @@ type Written =
  * - AS6 Answers that arrive in one turn of the event loop are written at its end, with one write, which also marks the calls
  *   that are to begin. They begin right after it, and before anybody hears the answers.
  */
-export class AnswerStore {
+export class AnswerStore implements Answers {
+  readonly openedMs: number;
   readonly #options: AnswerStoreOptions;
   readonly #files: AnswerFiles;
   readonly #segmentBytes: number;
@@ -92,6 +80,7 @@ export class AnswerStore {
   private constructor(options: AnswerStoreOptions) {
     const { storage, processes, clock, logger, maxBytes, ttlMsOf } = options;
     this.#options = options;
+    this.openedMs = clock.epochMs();
     this.#segmentBytes = Math.min(largestSegmentBytes, Math.max(leastSegmentBytes, maxBytes / 4));
     this.#refreshedMs = clock.now();
     this.#files = new AnswerFiles({
@@ -132,8 +121,7 @@ export class AnswerStore {
     return this.#files.indexBytes;
   }
 
-  /** The answer of a call, with its whole payload; undefined if it is not known. */
-  find(hash: Uint8Array): { readonly head: AnswerHead; readonly payload: Uint8Array } | undefined {
+  find(hash: Uint8Array): FoundAnswer | undefined {
     return this.#files.find(hash) ?? (this.#refresh() ? this.#files.find(hash) : undefined);
   }
 
@@ -156,14 +144,15 @@ export class AnswerStore {
     this.#expectEndOfTurn();
   }
 
-  /** A call has ended, and there is nothing to remember. */
   ended(hash: Uint8Array): void {
     if (this.#isClosed) return;
     this.#ended.push(hash);
     this.#syncSoon();
   }
 
-  /** Whether a call was in flight when an earlier run of it ended or its process died; true once per call. */
+  /** Its mark stays without an end. */
+  abandoned(): void {}
+
   takeLost(hash: Uint8Array): boolean {
     return this.#files.takeLost(hash);
   }

@@ -2,8 +2,16 @@ import type { Clock } from '../../environment.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { isThenable } from '../../user-code.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
-import type { AwaitedCall, CallAsker, CallIdentity, CallOutcome } from './answer-memory.ts';
-import type { AnswerStore, ArrivedAnswer, BeginningCall } from './answer-store.ts';
+import type {
+  Answers,
+  ArrivedAnswer,
+  AwaitedCall,
+  BeginningCall,
+  CallAsker,
+  CallIdentity,
+  CallOutcome,
+  FoundAnswer,
+} from './answer-memory.ts';
 import type { NewAnswer } from './answer-writer.ts';
 import { AsyncCall } from '../calls/async-call.ts';
 
@@ -12,14 +20,19 @@ type Asker = Pick<CallAsker, 'answered' | 'settled'>;
 
 /** One wait for the outcome of a call. */
 class Wait implements AwaitedCall {
-  readonly isShared: boolean;
   readonly asker: Asker;
   readonly #call: SharedCall;
+  readonly #isLate: boolean;
 
-  constructor(call: SharedCall, asker: Asker, isShared: boolean) {
+  /** @param isLate whether it was asked for before */
+  constructor(call: SharedCall, asker: Asker, isLate: boolean) {
     this.#call = call;
     this.asker = asker;
-    this.isShared = isShared;
+    this.#isLate = isLate;
+  }
+
+  get isShared(): boolean {
+    return this.#isLate || this.#call.isMadeElsewhere;
   }
 
   leave(reason?: Error): void {
@@ -39,6 +52,8 @@ abstract class SharedCall {
   #waits: Wait[] = [];
   #graceTimer: unknown;
   #isSettled = false;
+  /** Whether another thread has made it. */
+  isMadeElsewhere = false;
 
   /** @param graceMs how long it may take once nobody waits for it */
   constructor(retry: number, clock: Clock, graceMs: number) {
@@ -103,12 +118,14 @@ abstract class SharedCall {
 /** What the calls of an operator have in common. */
 export interface FlightOwner {
   readonly fn: (record: unknown, context: AsyncCallContext) => unknown;
-  readonly store: AnswerStore;
+  readonly store: Answers;
   readonly clock: Clock;
   /** How long a call may take once no task waits for it. */
   readonly graceMs: number;
   /** An answer as it is written. @throws AnswerNotRememberedError */
   answerTo(identity: CallIdentity, answer: unknown): NewAnswer;
+  /** The outcome in a remembered answer; undefined if it is not to be used. */
+  outcomeIn(found: FoundAnswer): CallOutcome | undefined;
   /** Whether no later call for the same record has taken its place. */
   isCurrent(flight: CallFlight): boolean;
   /** It is no longer in flight. */
@@ -173,6 +190,15 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
     this.#answered(answer);
   }
 
+  answeredElsewhere(found: FoundAnswer): boolean {
+    const outcome = this.#owner.outcomeIn(found);
+    if (outcome === undefined) return false;
+    this.isMadeElsewhere = true;
+    this.#owner.ended(this);
+    this.settle(outcome);
+    return true;
+  }
+
   /** The answer is with the operating system, or could not be written. */
   written(error: Error | undefined): void {
     if (error === undefined) {
@@ -194,7 +220,8 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
 
   protected override abandoned(reason: Error | undefined): void {
     // One that the end of the run aborts was in flight at that time.
-    if (reason !== undefined) this.#tellEnd();
+    if (reason !== undefined) this.#tellEnd(reason);
+    else if (this.#owner.isCurrent(this)) this.#owner.store.abandoned(this.hash);
     this.#owner.ended(this);
   }
 
@@ -210,13 +237,14 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
   }
 
   #failed(thrown: unknown): void {
-    this.#tellEnd();
+    const error = toError(thrown);
+    this.#tellEnd(error);
     this.#owner.ended(this);
-    this.settle({ kind: 'failed', error: toError(thrown) });
+    this.settle({ kind: 'failed', error });
   }
 
   /** There is nothing to remember of it. */
-  #tellEnd(): void {
-    if (this.#owner.isCurrent(this)) this.#owner.store.ended(this.hash);
+  #tellEnd(error: Error): void {
+    if (this.#owner.isCurrent(this)) this.#owner.store.ended(this.hash, error);
   }
 }

@@ -3,18 +3,25 @@ import { causeWithCode } from '../../errors/cause-chain.ts';
 import type { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import type { AnswerMemory, AwaitedCall, CallAsker, CallIdentity, CallOutcome } from './answer-memory.ts';
+import type {
+  AnswerMemory,
+  Answers,
+  AwaitedCall,
+  CallAsker,
+  CallIdentity,
+  CallOutcome,
+  FoundAnswer,
+} from './answer-memory.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
 import { hashOfText, hashOfValue } from '../identity/value-hash.ts';
 import { AnswerNotRememberedError } from './answer-errors.ts';
 import { type AnswerOrigin, packOutcome, unpackOutcome } from './answer-record.ts';
-import type { AnswerStore } from './answer-store.ts';
 import type { NewAnswer } from './answer-writer.ts';
 import { CallFlight, type FlightOwner } from './call-flight.ts';
 
 export interface OperatorAnswersOptions extends AnswerOrigin {
   readonly fn: (record: unknown, context: AsyncCallContext) => unknown;
-  readonly store: AnswerStore;
+  readonly store: Answers;
   readonly clock: Clock;
   /** The key of a record; undefined: the record itself. */
   readonly keyOf: ((record: unknown) => unknown) | undefined;
@@ -37,7 +44,7 @@ export interface OperatorAnswersOptions extends AnswerOrigin {
  */
 export class OperatorAnswers implements AnswerMemory, FlightOwner {
   readonly fn: OperatorAnswersOptions['fn'];
-  readonly store: AnswerStore;
+  readonly store: Answers;
   readonly clock: Clock;
   readonly graceMs: number;
   readonly #options: OperatorAnswersOptions;
@@ -69,12 +76,22 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
     return { hash, name, key };
   }
 
+  get seek(): AnswerMemory['seek'] {
+    const { store } = this;
+    if (store.seek === undefined) return undefined;
+    return ({ hash }, found) => store.seek?.(hash, found);
+  }
+
   recall({ hash }: CallIdentity): CallOutcome | undefined {
-    const { ttlMs, sinceMs, remembersErrors } = this.#options;
     const found = this.store.find(hash);
-    if (found === undefined || (found.head.isError && !remembersErrors)) return undefined;
-    if (found.head.atMs < sinceMs || this.clock.epochMs() - found.head.atMs > ttlMs) return undefined;
-    return unpackOutcome(found.payload, found.head);
+    return found && this.outcomeIn(found);
+  }
+
+  outcomeIn({ head, payload }: FoundAnswer): CallOutcome | undefined {
+    const { ttlMs, sinceMs, remembersErrors } = this.#options;
+    if (head.isError && !remembersErrors) return undefined;
+    if (head.atMs < sinceMs || this.clock.epochMs() - head.atMs > ttlMs) return undefined;
+    return unpackOutcome(payload, head);
   }
 
   isInFlight({ name }: CallIdentity): boolean {

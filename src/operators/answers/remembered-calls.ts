@@ -5,9 +5,12 @@ import type { CallEntry, CallListener, Calls, CallUnderWay } from '../calls/call
 export class RememberedCalls implements Calls {
   readonly #memory: AnswerMemory;
   readonly #counts: Counts = { made: 0, reused: 0, again: 0 };
+  readonly seek: Calls['seek'];
 
   constructor(memory: AnswerMemory) {
     this.#memory = memory;
+    const { seek } = memory;
+    this.seek = seek && ((entry, found) => seek(this.#identityOf(entry), () => found(entry)));
   }
 
   get counts(): CallCounts {

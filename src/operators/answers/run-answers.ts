@@ -5,7 +5,7 @@ import type { JournalStorage } from '../../journal/journal-storage.ts';
 import { placeOf } from '../../partitions/claims/path-place.ts';
 import { type ProcessTable, systemProcesses } from '../../partitions/claims/process-table.ts';
 import { FileJournalStorage } from '../../partitions/storage/file-journal-storage.ts';
-import type { AnswerMemories, AnswerMemory } from './answer-memory.ts';
+import type { AnswerMemories, AnswerMemory, Answers } from './answer-memory.ts';
 import type { AsyncCallContext, OperatorDescription, RememberOptions } from '../operator-description.ts';
 import { callFunctionOf } from '../calls/direct-calls.ts';
 import { AnswerStore } from './answer-store.ts';
@@ -36,6 +36,17 @@ export interface RunAnswersOptions {
   readonly processes?: ProcessTable | undefined;
 }
 
+/** What opens the answers in a directory, of operators that share it. */
+export type OpenAnswers = (directory: string, operators: readonly Remembering[]) => Promise<Answers>;
+
+/** The memories of the operators that run in one executor. */
+export interface RunMemories extends AnswerMemories {
+  /** Opens what these operators need, once; undefined if that is open, or none of them remembers. */
+  open(uids: readonly string[]): Promise<void> | undefined;
+  /** Waits for calls in flight, as far as they have time left, and closes everything. */
+  close(): Promise<void>;
+}
+
 /** An operator that remembers its answers. */
 export interface Remembering {
   readonly uid: string;
@@ -46,24 +57,25 @@ export interface Remembering {
 }
 
 /** The memories of a run: one per operator that remembers its answers, and a store per directory. */
-export class RunAnswers implements AnswerMemories {
+export class RunAnswers implements RunMemories {
   readonly #options: RunAnswersOptions;
+  readonly #openAnswers: OpenAnswers;
   readonly #remembering: readonly Remembering[];
-  /** Answers older than this are not used. */
-  readonly #sinceMs: number;
   readonly #memoryByUid = new Map<string, OperatorAnswers>();
-  #stores: readonly AnswerStore[] = [];
+  #stores: readonly Answers[] = [];
   #opening: Promise<void> | undefined;
   #isOpen = false;
 
-  /** @throws JobValidationError for an operator that remembers, but has no directory */
-  constructor(options: RunAnswersOptions) {
+  /**
+   * @param openAnswers default: from the files of the directory
+   * @throws JobValidationError for an operator that remembers, but has no directory
+   */
+  constructor(options: RunAnswersOptions, openAnswers: OpenAnswers = answerFiles(options)) {
     this.#options = options;
-    this.#sinceMs = options.resume === 'never' ? options.environment.clock.epochMs() : Number.NEGATIVE_INFINITY;
+    this.#openAnswers = openAnswers;
     this.#remembering = options.operators.flatMap((operator) => rememberingOf(operator, options.stateDirectory));
   }
 
-  /** Opens the stores, once; undefined if they are open, or none of these operators remembers. */
   open(uids: readonly string[]): Promise<void> | undefined {
     if (this.#isOpen || !this.#remembering.some(({ uid }) => uids.includes(uid))) return undefined;
     this.#opening ??= this.#open().catch((error: unknown) => {
@@ -78,7 +90,6 @@ export class RunAnswers implements AnswerMemories {
     return this.#memoryByUid.get(uid);
   }
 
-  /** Waits for calls in flight, as far as they have time left, and closes the stores. */
   async close(): Promise<void> {
     await this.#opening?.catch(() => {});
     await Promise.all([...this.#memoryByUid.values()].map((memory) => memory.quiet()));
@@ -86,14 +97,9 @@ export class RunAnswers implements AnswerMemories {
   }
 
   async #open(): Promise<void> {
-    const byDirectory = new Map<string, Remembering[]>();
-    for (const one of this.#remembering) {
-      const directory = placeOf(one.directory);
-      byDirectory.set(directory, [...(byDirectory.get(directory) ?? []), one]);
-    }
     const opened = await Promise.all(
-      [...byDirectory].map(
-        async ([directory, operators]) => [await this.#openStore(directory, operators), operators] as const,
+      [...byDirectory(this.#remembering)].map(
+        async ([directory, operators]) => [await this.#openAnswers(directory, operators), operators] as const,
       ),
     );
     this.#stores = opened.map(([store]) => store);
@@ -103,23 +109,7 @@ export class RunAnswers implements AnswerMemories {
     this.#isOpen = true;
   }
 
-  #openStore(directory: string, operators: readonly Remembering[]): Promise<AnswerStore> {
-    const { run, environment, storageOf = (path) => new FileJournalStorage(path) } = this.#options;
-    const { processes = systemProcesses() } = this.#options;
-    return AnswerStore.open({
-      storage: storageOf(directory),
-      processes,
-      clock: environment.clock,
-      logger: environment.logger,
-      writer: run,
-      maxBytes: Math.min(...operators.map(({ options }) => options.maxBytes ?? Number.POSITIVE_INFINITY)),
-      ttlMsOf: (origin) =>
-        operators.find(({ uid, version }) => uid === origin.operator && version === origin.version)?.options.ttlMs ??
-        Number.POSITIVE_INFINITY,
-    });
-  }
-
-  #memory({ uid, version, fn, options }: Remembering, store: AnswerStore): OperatorAnswers {
+  #memory({ uid, version, fn, options }: Remembering, store: Answers): OperatorAnswers {
     return new OperatorAnswers({
       operator: uid,
       version,
@@ -129,10 +119,38 @@ export class RunAnswers implements AnswerMemories {
       keyOf: options.key as ((record: unknown) => unknown) | undefined,
       ttlMs: options.ttlMs ?? Number.POSITIVE_INFINITY,
       remembersErrors: options.errors ?? false,
-      sinceMs: this.#sinceMs,
+      sinceMs: this.#options.resume === 'never' ? store.openedMs : Number.NEGATIVE_INFINITY,
       graceMs: this.#options.cancellationTimeoutMs,
     });
   }
+}
+
+/** The operators that remember their answers, by the place of their directory. */
+export function byDirectory(remembering: readonly Remembering[]): ReadonlyMap<string, readonly Remembering[]> {
+  const operators = new Map<string, Remembering[]>();
+  for (const one of remembering) {
+    const directory = placeOf(one.directory);
+    operators.set(directory, [...(operators.get(directory) ?? []), one]);
+  }
+  return operators;
+}
+
+/** Opens the files of a directory. */
+export function answerFiles(options: Omit<RunAnswersOptions, 'operators'>): OpenAnswers {
+  const { run, environment, storageOf = (path) => new FileJournalStorage(path) } = options;
+  const { processes = systemProcesses() } = options;
+  return (directory, operators) =>
+    AnswerStore.open({
+      storage: storageOf(directory),
+      processes,
+      clock: environment.clock,
+      logger: environment.logger,
+      writer: run,
+      maxBytes: Math.min(...operators.map(({ options: { maxBytes } }) => maxBytes ?? Number.POSITIVE_INFINITY)),
+      ttlMsOf: (origin) =>
+        operators.find(({ uid, version }) => uid === origin.operator && version === origin.version)?.options.ttlMs ??
+        Number.POSITIVE_INFINITY,
+    });
 }
 
 /** Whether a `mapAsync` remembers its answers in a run with this state directory. */

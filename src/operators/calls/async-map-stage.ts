@@ -6,11 +6,11 @@ import type { CallCounts, CallOutcome } from '../answers/answer-memory.ts';
 import { afterFailure } from './after-failure.ts';
 import { CallDeadlines } from './call-deadlines.ts';
 import {
+  BegunEntries,
   type CallEntry,
   type CallListener,
   type Calls,
   failedRecord,
-  takeAnswered,
   UnderWay,
   waitThen,
   withdraw,
@@ -61,10 +61,7 @@ export class AsyncMapStage implements OperatorStage {
   readonly #deadlines: CallDeadlines;
   /** Records not yet begun. */
   readonly #waiting = new RecordQueue();
-  /** Ordered: all entries begun but not polled, in order. Unordered: the answered entries. */
-  #entries: CallEntry[] = [];
-  /** Begun but not answered. */
-  readonly #open = new Set<CallEntry>();
+  readonly #begun: BegunEntries;
   /** Entries that have a place of their key but are not yet under way. */
   readonly #placed: CallEntry[] = [];
   readonly #underWay = new UnderWay();
@@ -93,6 +90,7 @@ export class AsyncMapStage implements OperatorStage {
     this.#limiter = context.callLimiters.limiterOf(this.#name, this.#options.limits);
     const memory = context.answers?.memoryOf(this.#name);
     this.#calls = memory === undefined ? new DirectCalls(callFunctionOf(operator)) : new RememberedCalls(memory);
+    this.#begun = new BegunEntries(this.#options.ordered);
     this.#cutter = new BatchCutter(context);
     this.#deadlines = new CallDeadlines(this.#name, clock, this.#options.timeoutMs);
   }
@@ -113,7 +111,7 @@ export class AsyncMapStage implements OperatorStage {
 
   poll(): Batch | undefined {
     if (this.#failure !== undefined) throw this.#failure;
-    const { taken, results } = takeAnswered(this.#entries, this.#context.batchSize, this.#cutter);
+    const { taken, results } = this.#begun.takeAnswered(this.#context.batchSize, this.#cutter);
     if (results.length === 0) return undefined;
     const numbers = this.#lineage && taken.map(({ number }) => number);
     if (numbers !== undefined) this.#lineage?.note(numbers.length, numbers);
@@ -125,7 +123,7 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   get isDone(): boolean {
-    return this.#isOver && this.isAccepting && this.#entries.length === 0 && this.#open.size === 0;
+    return this.#isOver && this.isAccepting && this.#begun.count === 0;
   }
 
   get blame(): Blame | undefined {
@@ -142,18 +140,14 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   snapshot(): StateSnapshot<CallsState> {
-    const { ordered } = this.#options;
-    const held = ordered ? this.#entries : [...this.#entries, ...this.#open];
-    return snapshotOfCalls(this.#name, held, this.#waiting.records, this.#isOver);
+    return snapshotOfCalls(this.#name, this.#begun.held, this.#waiting.records, this.#isOver);
   }
 
   restore(state: StageState): void {
     const { held, waiting } = callsOf(state, this.#context.freezesRecords === true);
     this.#waiting.restore(waiting);
     this.#restoredCount = held.length + waiting.length;
-    this.#restored = held.filter(({ isAnswered }) => !isAnswered);
-    for (const entry of this.#restored) this.#open.add(entry);
-    this.#entries = this.#options.ordered ? held : held.filter(({ isAnswered }) => isAnswered);
+    this.#restored = this.#begun.restore(held);
     this.#isOver = (state as CallsState).isOver;
     this.#begin();
   }
@@ -161,13 +155,11 @@ export class AsyncMapStage implements OperatorStage {
   close(): void {
     this.#isClosed = true;
     // AM5.
-    for (const entry of this.#open) withdraw(entry);
-    const calls = [...this.#open].map(({ call }) => call);
-    this.#open.clear();
-    this.#entries = [];
+    for (const entry of this.#begun.open) withdraw(entry);
+    const entries = this.#begun.clear();
     this.#waiting.clear();
     this.#restored = [];
-    for (const call of calls) call?.abandon();
+    for (const { call } of entries) call?.abandon();
   }
 
   #goOn(): void {
@@ -187,13 +179,26 @@ export class AsyncMapStage implements OperatorStage {
 
   #beginNext(): void {
     const entry = this.#nextEntry();
-    if (this.#calls.recall !== undefined && this.#isRecalled(entry)) return;
-    if (this.#options.keyOf === undefined) this.#start(entry);
-    else this.#askForPlace(entry);
+    if (this.#calls.seek !== undefined) this.#orGiveUp(entry, () => this.#calls.seek?.(entry, this.#sought));
+    else if (!this.#isRecalled(entry)) this.#admit(entry);
+  }
+
+  readonly #sought = (entry: CallEntry): void => {
+    if (this.#isClosed || this.#failure !== undefined) return;
+    if (!this.#isRecalled(entry)) this.#admit(entry);
+    this.#goOn();
+  };
+
+  /** The record takes a call. */
+  #admit(entry: CallEntry): void {
+    if (this.#options.keyOf !== undefined) this.#askForPlace(entry);
+    else if (this.#underWay.count < this.#options.concurrency) this.#start(entry);
+    else this.#placed.push(entry);
   }
 
   /** AM6: whether nothing is left to be done for a record. */
   #isRecalled(entry: CallEntry): boolean {
+    if (this.#calls.recall === undefined) return false;
     this.#orGiveUp(entry, () => {
       const outcome = this.#calls.recall?.(entry);
       if (outcome?.kind === 'failed') throw outcome.error;
@@ -205,8 +210,7 @@ export class AsyncMapStage implements OperatorStage {
   #mayTakeAnother(): boolean {
     if (this.#restored.length > 0) return true;
     if (this.#waiting.isEmpty) return false;
-    const heldCount = this.#options.ordered ? this.#entries.length : this.#entries.length + this.#open.size;
-    return heldCount < Math.max(this.#cutter.nextRecords, 2 * this.#options.concurrency);
+    return this.#begun.count < Math.max(this.#cutter.nextRecords, 2 * this.#options.concurrency);
   }
 
   #nextEntry(): CallEntry {
@@ -214,8 +218,7 @@ export class AsyncMapStage implements OperatorStage {
     if (restored !== undefined) return restored;
     const entry = this.#waiting.next();
     this.#rejections?.noteRecord(this.#operator);
-    this.#open.add(entry);
-    if (this.#options.ordered) this.#entries.push(entry);
+    this.#begun.begin(entry);
     return entry;
   }
 
@@ -279,9 +282,7 @@ export class AsyncMapStage implements OperatorStage {
     this.#underWay.delete(entry);
     entry.result = result;
     entry.isAnswered = true;
-    this.#open.delete(entry);
-    if (result === skipped && this.#options.ordered) this.#entries.splice(this.#entries.indexOf(entry), 1);
-    else if (result !== skipped && !this.#options.ordered) this.#entries.push(entry);
+    this.#begun.answer(entry, result === skipped);
     entry.leavePlace?.();
   }
 
@@ -319,7 +320,7 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #giveUp({ record, number }: CallEntry, thrown: unknown): void {
-    for (const open of this.#open) withdraw(open);
+    for (const open of this.#begun.open) withdraw(open);
     if (this.#failure !== undefined) return;
     this.#failure = toError(thrown);
     this.#blame = { operator: this.#operator, record: { value: record, number } };

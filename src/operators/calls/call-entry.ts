@@ -18,6 +18,11 @@ export interface Calls {
   readonly prepare?: (entry: CallEntry) => void;
   /** Whether a call for this record is in flight already, and is shared. Absent: none ever is. */
   isInFlight?(entry: CallEntry): boolean;
+  /**
+   * Has the outcome for a record looked up where that takes time, and calls `found` later; `recall` knows it then. Absent:
+   * `recall` knows. @throws what the user's key function throws
+   */
+  readonly seek?: ((entry: CallEntry, found: (entry: CallEntry) => void) => void) | undefined;
   /** The remembered outcome for a record; undefined if there is none. @throws what the user's key function throws */
   recall?(entry: CallEntry): CallOutcome | undefined;
   /** All calls for a record have failed. */
@@ -125,15 +130,62 @@ export function newEntry(record: unknown, number: number | undefined): CallEntry
   };
 }
 
-/** Takes the answered entries at the beginning, as many as fit into one batch of results. */
-export function takeAnswered(
-  entries: CallEntry[],
-  batchSize: number,
-  cutter: BatchCutter,
-): { readonly taken: readonly CallEntry[]; readonly results: unknown[] } {
-  let ready = 0;
-  while (ready < entries.length && ready < batchSize && entries[ready]?.isAnswered === true) ready++;
-  const results = entries.slice(0, ready).map(({ result }) => result);
-  if (ready > 0) results.length = cutter.endOf(results);
-  return { taken: entries.splice(0, results.length), results };
+/** The records of a stage from when they are begun until their results are polled. */
+export class BegunEntries {
+  /** Begun but not answered. */
+  readonly open = new Set<CallEntry>();
+  readonly #isOrdered: boolean;
+  /** Ordered: all entries begun but not polled, in order. Unordered: the answered entries. */
+  #entries: CallEntry[] = [];
+
+  constructor(isOrdered: boolean) {
+    this.#isOrdered = isOrdered;
+  }
+
+  get count(): number {
+    return this.#isOrdered ? this.#entries.length : this.#entries.length + this.open.size;
+  }
+
+  /** All of them, as they are restored. */
+  get held(): readonly CallEntry[] {
+    return this.#isOrdered ? this.#entries : [...this.#entries, ...this.open];
+  }
+
+  begin(entry: CallEntry): void {
+    this.open.add(entry);
+    if (this.#isOrdered) this.#entries.push(entry);
+  }
+
+  /** @param isLeftOut whether it has no result */
+  answer(entry: CallEntry, isLeftOut: boolean): void {
+    this.open.delete(entry);
+    if (isLeftOut && this.#isOrdered) this.#entries.splice(this.#entries.indexOf(entry), 1);
+    else if (!isLeftOut && !this.#isOrdered) this.#entries.push(entry);
+  }
+
+  /** Returns those whose calls must be made again. */
+  restore(held: CallEntry[]): CallEntry[] {
+    const unanswered = held.filter(({ isAnswered }) => !isAnswered);
+    for (const entry of unanswered) this.open.add(entry);
+    this.#entries = this.#isOrdered ? held : held.filter(({ isAnswered }) => isAnswered);
+    return unanswered;
+  }
+
+  /** Takes the answered entries at the beginning, as many as fit into one batch of results. */
+  takeAnswered(batchSize: number, cutter: BatchCutter): { taken: readonly CallEntry[]; results: unknown[] } {
+    const entries = this.#entries;
+    let ready = 0;
+    while (ready < entries.length && ready < batchSize && entries[ready]?.isAnswered === true) ready++;
+    const results = entries.slice(0, ready).map(({ result }) => result);
+    if (ready > 0) results.length = cutter.endOf(results);
+    return { taken: entries.splice(0, results.length), results };
+  }
+
+  /** Forgets all of them, and returns those that are open. */
+  clear(): CallEntry[] {
+    const open = [...this.open];
+    this.open.clear();
+    this.#entries = [];
+    return open;
+  }
 }

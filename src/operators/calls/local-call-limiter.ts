@@ -8,7 +8,17 @@ import { TurnQueue } from './turn-queue.ts';
 /** A requested call. */
 interface Asked {
   readonly costs: readonly number[];
+  /** Whether it is made on another thread, some time after its grant. */
+  readonly isElsewhere: boolean;
   readonly granted: () => void;
+}
+
+/** A call that is requested for another thread, which makes it some time after its grant. */
+export interface CallElsewhere {
+  /** It was made. */
+  made(): void;
+  /** It is not made: its request is withdrawn, or its grant returned. */
+  withdraw(): void;
 }
 
 const never = Number.NEGATIVE_INFINITY;
@@ -17,7 +27,8 @@ const never = Number.NEGATIVE_INFINITY;
  * The call limiter of one operator on this thread.
  *
  * Invariants:
- * - CL1 In any interval of a limit's length, the calls of all subtasks together cost at most the limit.
+ * - CL1 In any interval of a limit's length, the calls of all subtasks together cost at most the limit. A call elsewhere
+ *   counts from its grant until it is known to have been made, and then for that length.
  * - CL2 First come, first served, even if a later call costs less, so no call starves. Repeated calls go before new
  *   ones.
  * - CL3 A withdrawn request frees its place; without waiting requests no timer runs.
@@ -45,7 +56,35 @@ export class LocalCallLimiter implements CallLimiter {
   }
 
   requestCall({ costs, isRepeated }: CallRequest, granted: () => void): () => void {
-    const asked: Asked = { costs, granted };
+    return this.#request({ costs, isElsewhere: false, granted }, isRepeated);
+  }
+
+  /** As `requestCall`, for a call on another thread. */
+  requestCallElsewhere({ costs, isRepeated }: CallRequest, granted: () => void): CallElsewhere {
+    let isGranted = false;
+    const asked: Asked = {
+      costs,
+      isElsewhere: true,
+      granted: () => {
+        isGranted = true;
+        granted();
+      },
+    };
+    const withdraw = this.#request(asked, isRepeated);
+    const end = (wasMade: boolean): void => {
+      if (!isGranted) return withdraw();
+      isGranted = false;
+      const nowMs = this.#environment.clock.now();
+      for (const [index, window] of this.#windows.entries()) {
+        window.release(costs[index] as number);
+        if (wasMade) window.spend(costs[index] as number, nowMs);
+      }
+      if (!this.#isIdle) this.#serveSoon();
+    };
+    return { made: () => end(true), withdraw: () => end(false) };
+  }
+
+  #request(asked: Asked, isRepeated: boolean): () => void {
     const queue = isRepeated ? this.#repeated : this.#new;
     queue.add(asked);
     this.#serveSoon();
@@ -97,11 +136,16 @@ export class LocalCallLimiter implements CallLimiter {
       if (asked === undefined) return;
       const nowMs = clock.now();
       const waitMs = this.#waitMs(asked, nowMs);
+      // Until calls elsewhere were made.
+      if (waitMs === Number.POSITIVE_INFINITY) return;
       if (waitMs > 0) {
         this.#timer = clock.setTimeout(() => this.#serve(), Math.min(waitMs, longestTimerMs));
         return;
       }
-      for (const [index, window] of this.#windows.entries()) window.spend(asked.costs[index] as number, nowMs);
+      for (const [index, window] of this.#windows.entries()) {
+        if (asked.isElsewhere) window.hold(asked.costs[index] as number);
+        else window.spend(asked.costs[index] as number, nowMs);
+      }
       queue.delete(asked);
       asked.granted();
     }

@@ -22,6 +22,9 @@ export class RateWindow {
   /** Index of the first entry that has not expired. */
   #first = 0;
   #sum = 0;
+  /** What may be spent at any time, and how many hold it. */
+  #held = 0;
+  #holds = 0;
   #nowMs = Number.NEGATIVE_INFINITY;
 
   constructor(amount: number, perMs: number) {
@@ -29,10 +32,13 @@ export class RateWindow {
     this.#perMs = perMs;
   }
 
-  /** How long `amount` has to wait at `nowMs`; 0 if it can be spent now. `amount` is at most the limit. */
+  /**
+   * How long `amount` has to wait at `nowMs`; 0 if it can be spent now; Infinity if what is held must be spent or given
+   * back first. `amount` is at most the limit.
+   */
   waitMs(amount: number, nowMs: number): number {
     this.#moveTo(nowMs);
-    let left = this.#sum + amount - this.#amount;
+    let left = this.#sum + this.#held + amount - this.#amount;
     let untilMs = Number.NEGATIVE_INFINITY;
     // Rounding may leave a rest after the last entry: there is room once all entries have expired.
     for (let at = this.#first; left > 0 && at < this.#spent.length; at++) {
@@ -40,7 +46,19 @@ export class RateWindow {
       left -= spent.amount;
       untilMs = spent.untilMs;
     }
+    if (left > 0 && this.#holds > 0) return Number.POSITIVE_INFINITY;
     return Math.max(0, untilMs + this.#perMs - this.#nowMs);
+  }
+
+  /** Keeps room for `amount`, which may be spent at any time from now on. */
+  hold(amount: number): void {
+    this.#held += amount;
+    this.#holds++;
+  }
+
+  /** Ends a hold: its amount was spent, and `spend` follows, or will not be. */
+  release(amount: number): void {
+    this.#held = --this.#holds === 0 ? 0 : this.#held - amount;
   }
 
   /** Records that `amount` was spent at `nowMs`. */

@@ -1,23 +1,42 @@
 import { TooManyErrorsError } from '../../errors/user-code-errors.ts';
 import type { FailurePlace } from '../../failure-place.ts';
+import type { AttemptNumber } from '../../ids.ts';
+import type { SideOutput } from './dead-letter-output.ts';
 import type { ErrorLimit } from './on-error.ts';
+
+/** An attempt of a subtask of an operator. */
+export interface CountedAttempt {
+  /** The uid of the operator. */
+  readonly operator: string;
+  readonly subtask: number;
+  readonly attempt: AttemptNumber;
+}
 
 /** The errors of one attempt of one operator. */
 export interface ErrorTally {
   /** Counts an error. @returns the error that fails the job, if there are too many now */
   add(error: Error, place: FailurePlace): TooManyErrorsError | undefined;
+  /** Absent if `add` answers at once; else it takes no more while its errors may be too many, and fails when they are. */
+  readonly output?: SideOutput;
 }
 
 /** Counts the errors of operators for `maxErrors`, over the subtasks of a run. */
 export interface ErrorTallies {
   /**
-   * Begins an attempt of a subtask: what its earlier attempt counted does not count any more.
+   * Begins an attempt of a subtask: what its earlier attempts counted does not count any more.
    * @param records how many records the attempt was given so far
    */
-  open(operator: string, subtask: number, limit: ErrorLimit, records: () => number): ErrorTally;
+  open(attempt: CountedAttempt, limit: ErrorLimit, records: () => number): ErrorTally;
+}
+
+/** The first error that an attempt counted. */
+export interface FirstError {
+  readonly error: Error;
+  readonly place: FailurePlace;
 }
 
 interface Counted {
+  readonly attempt: AttemptNumber;
   errors: number;
   readonly records: () => number;
 }
@@ -25,26 +44,49 @@ interface Counted {
 interface Operator {
   readonly attempts: Map<number, Counted>;
   errors: number;
-  first: { readonly error: Error; readonly place: FailurePlace } | undefined;
+  first: FirstError | undefined;
 }
 
-/** The tallies of the subtasks that run on this thread. */
+/** What an attempt has counted in a tally of the run. */
+export interface LocalErrorTally extends ErrorTally {
+  /** Adds `errors`, of which `first` is known, without a verdict. Returns false if a later attempt counts instead. */
+  count(errors: number, first: FirstError): boolean;
+  /** The error that fails the job, if there are too many now. */
+  verdict(): TooManyErrorsError | undefined;
+  /** Its errors count no more. */
+  discard(): void;
+}
+
+/** The tallies of a run. */
 export class LocalErrorTallies implements ErrorTallies {
   readonly #operators = new Map<string, Operator>();
 
-  open(uid: string, subtask: number, limit: ErrorLimit, records: () => number): ErrorTally {
+  open({ operator: uid, subtask, attempt }: CountedAttempt, limit: ErrorLimit, records: () => number): LocalErrorTally {
     const operator = this.#operatorOf(uid);
-    const counted: Counted = { errors: 0, records };
-    operator.errors -= operator.attempts.get(subtask)?.errors ?? 0;
-    operator.attempts.set(subtask, counted);
+    const counted: Counted = { attempt, errors: 0, records };
+    const before = operator.attempts.get(subtask);
+    // The news of an earlier attempt may come late, from elsewhere.
+    if (before === undefined || before.attempt <= attempt) {
+      operator.errors -= before?.errors ?? 0;
+      operator.attempts.set(subtask, counted);
+    }
+    const count = (errors: number, first: FirstError): boolean => {
+      // An earlier attempt, which goes on where nobody can stop it.
+      if (operator.attempts.get(subtask) !== counted) return false;
+      operator.first ??= first;
+      counted.errors += errors;
+      operator.errors += errors;
+      return true;
+    };
+    const verdict = (): TooManyErrorsError | undefined => tooMany(uid, operator, limit);
     return {
-      add: (error, place) => {
-        // An earlier attempt, which goes on where nobody can stop it.
-        if (operator.attempts.get(subtask) !== counted) return undefined;
-        operator.first ??= { error, place };
-        counted.errors++;
-        operator.errors++;
-        return tooMany(uid, operator, limit);
+      count,
+      verdict,
+      add: (error, place) => (count(1, { error, place }) ? verdict() : undefined),
+      discard: () => {
+        if (operator.attempts.get(subtask) !== counted) return;
+        operator.errors -= counted.errors;
+        operator.attempts.delete(subtask);
       },
     };
   }

@@ -1,9 +1,10 @@
 import { toError } from '../../errors/thrown-value.ts';
 import { concernsEveryRecord } from '../../failover/unrecoverable-reason.ts';
 import type { FailurePlace } from '../../failure-place.ts';
+import type { AttemptNumber } from '../../ids.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
 import { type DeadLetter, letterError } from './dead-letter.ts';
-import type { DeadLetterOutput } from './dead-letter-output.ts';
+import type { DeadLetterOutput, SideOutput } from './dead-letter-output.ts';
 import type { ErrorTallies, ErrorTally } from './error-tallies.ts';
 import type { ErrorHandling } from './on-error.ts';
 import type { VertexProgram } from '../operator-description.ts';
@@ -71,6 +72,7 @@ export interface RejectionsOptions {
   /** Names of its source, if it has one, and of the operators of its chain. */
   readonly uids: { readonly source: string | undefined; readonly operators: readonly string[] };
   readonly subtask: number;
+  readonly attempt: AttemptNumber;
   readonly tallies: ErrorTallies;
   /** Called for the first record that an operator rejects. */
   readonly first: (rejection: FirstRejection) => void;
@@ -117,9 +119,9 @@ export class Rejections implements RecordRejections {
     this.#source = this.#deskOf(uids.source ?? '', program.source?.errors, () => this.#read);
   }
 
-  /** Where the dead letters go: they end with the task. */
-  get outputs(): readonly DeadLetterOutput[] {
-    return [...this.#outputs.values()];
+  /** Where the dead letters go, and who judges the errors elsewhere: they end with the task. */
+  get outputs(): readonly SideOutput[] {
+    return [...this.#outputs.values(), ...this.#all().flatMap(({ tally }) => tally?.output ?? [])];
   }
 
   /** How many records were rejected, by operator: those with any. */
@@ -177,8 +179,8 @@ export class Rejections implements RecordRejections {
 
   #deskOf(uid: string, handling: ErrorHandling | undefined, records: () => number): Desk | undefined {
     if (handling === undefined) return undefined;
-    const { subtask, tallies } = this.#options;
-    const tally = handling.limit && tallies.open(uid, subtask, handling.limit, records);
+    const { subtask, attempt, tallies } = this.#options;
+    const tally = handling.limit && tallies.open({ operator: uid, subtask, attempt }, handling.limit, records);
     return { uid, handling, tally, counts: { skipped: 0, deadLetters: 0, replaced: 0 } };
   }
 

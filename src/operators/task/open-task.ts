@@ -85,6 +85,7 @@ function rejectionsOf({ program, context, uids, errorTallies, rejected }: OpenTa
     program,
     uids: uidsOf(program, uids),
     subtask: context.subtask,
+    attempt: context.attempt,
     tallies: errorTallies,
     first: (rejection) => rejected?.(rejection),
   });

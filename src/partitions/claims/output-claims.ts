@@ -18,8 +18,9 @@ export class OutputClaims implements RunOutputs {
   claim(path: string, vertex: string): string {
     const known = this.#claims.get(placeOf(path));
     if (known?.vertex === vertex && known.claim.isHeld) return known.claim.directory;
+    const purpose = { run: this.#run, job: this.#job, vertex };
     // A deleted claim is taken again.
-    const claim = PathClaim.take(path, { run: this.#run, job: this.#job, vertex });
+    const claim = PathClaim.taken(path, purpose) ?? PathClaim.take(path, purpose);
     this.#claims.set(placeOf(path), { claim, vertex });
     return claim.directory;
   }

@@ -82,6 +82,25 @@ export class PathClaim {
     }
   }
 
+  /** The claim on `path` that another thread of this process has taken for the same vertex of the run, if it has. */
+  static taken(
+    path: string,
+    { run, vertex }: Purpose,
+    processes: ProcessTable = systemProcesses(),
+  ): PathClaim | undefined {
+    let parent: string;
+    try {
+      parent = realpathSync(dirname(path));
+    } catch {
+      return undefined;
+    }
+    const directory = join(parent, `.${basename(path)}.kintsugi`);
+    const note = noteIn(directory);
+    const owner = note instanceof Uint8Array ? decodeOwner(note) : undefined;
+    const isIt = owner?.purpose?.run === run && owner.purpose.vertex === vertex && owner.pid === processes.pid;
+    return isIt && !isDead(owner, processes) ? new PathClaim(directory, run, note as Uint8Array) : undefined;
+  }
+
   /** Who has claimed `path`, and whether that process is certainly dead; undefined if nobody has. Changes nothing. */
   static holderOf(path: string, processes: ProcessTable = systemProcesses()): ClaimHolder | undefined {
     const claim = join(dirname(path), `.${basename(path)}.kintsugi`);

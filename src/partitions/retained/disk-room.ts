@@ -26,6 +26,7 @@ export interface DiskRoomOptions {
  * - DR1 It has reserved exactly the bytes that it has taken and not given back.
  * - DR2 A waiting attempt exceeds the budget by at most one batch per subpartition, and its wait is limited. An
  *   attempt that only repeats present elements does not wait.
+ * - DR3 A budget that may still grow is no reason to fail: the producer waits until that is decided.
  */
 export class DiskRoom {
   readonly #options: DiskRoomOptions | undefined;
@@ -49,7 +50,9 @@ export class DiskRoom {
 
   /** Whether a producer has to wait. */
   get isFull(): boolean {
-    return this.#options?.overflow === 'back-pressure' && this.#options.budget.isExceeded;
+    if (this.#options === undefined) return false;
+    const { overflow, budget } = this.#options;
+    return (overflow === 'back-pressure' || budget.isGrowing) && budget.isExceeded;
   }
 
   /** Starts the time limit of a producer that has to wait, unless it has started. */
@@ -92,12 +95,13 @@ export class DiskRoom {
   #reserve(bytes: number, { budget, overflow, reclaim }: DiskRoomOptions): void {
     if (overflow === 'drop-releasable' && !budget.hasRoomFor(bytes)) reclaim?.(bytes, budget);
     const small = overflow === 'back-pressure' ? undefined : budget.tooSmallFor(bytes);
-    if (small !== undefined) {
+    // As long as it may grow, the producer waits for the answer instead.
+    if (small !== undefined && !small.isGrowing) {
       const why =
         overflow === 'fail'
           ? `${bytes} more bytes do not fit`
           : `${bytes} more bytes do not fit, and every result is still needed`;
-      throw new DiskBudgetExceededError(small.owner, small.totalBytes, small.reservedBytes, why, 'never');
+      throw new DiskBudgetExceededError(small.owner, small.limitBytes, small.usedBytes, why, 'never');
     }
     budget.reserve(bytes);
   }
@@ -109,14 +113,15 @@ export class DiskRoom {
       this.#stopWaiting = undefined;
     };
     const leave = budget.onRelief(() => {
+      if (this.isFull) return;
       stop();
       this.#changed(undefined);
     });
     const disarm = setDeadline(clock, timeoutMs, () => {
       stop();
       const why = `a producer has waited ${timeoutMs} ms for other results to be released`;
-      const { owner, totalBytes, reservedBytes } = budget.tooSmallFor(0) ?? budget;
-      this.#changed(new DiskBudgetExceededError(owner, totalBytes, reservedBytes, why, 'restart'));
+      const { owner, limitBytes, usedBytes } = budget.tooSmallFor(0) ?? budget;
+      this.#changed(new DiskBudgetExceededError(owner, limitBytes, usedBytes, why, 'restart'));
     });
     return stop;
   }

@@ -1,0 +1,166 @@
+import { readAnswerRecord } from '../../operators/answers/answer-record.ts';
+import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from '../../operators/answers/answer-memory.ts';
+import type { NewAnswer } from '../../operators/answers/answer-writer.ts';
+import { fromPlainError, type PlainError, toPlainError } from '../../plain-error.ts';
+import type { AnswersReply, AnswersRequest, SentAnswer } from './service-messages.ts';
+
+type Post = (message: AnswersRequest) => void;
+
+/** Opens directories with answers, which the run has open for all executors. */
+export class RemoteAnswerStores {
+  readonly #post: Post;
+  readonly #opening = new Map<number, (result: Extract<AnswersReply, { type: 'opened' }>['result']) => void>();
+  /** What waits for a reply about a call, by id. */
+  readonly #calls: Calls = { waiting: new Map(), next: 0 };
+  #stores = 0;
+
+  constructor(post: Post) {
+    this.#post = post;
+  }
+
+  readonly open = (directory: string): Promise<Answers> => {
+    const store = this.#stores++;
+    return new Promise((resolve, reject) => {
+      this.#opening.set(store, (result) => {
+        if ('error' in result) reject(fromPlainError(result.error));
+        else resolve(new RemoteAnswers(store, result.openedMs, this.#calls, this.#post));
+      });
+      this.#post({ service: 'answers', type: 'open', store, directory });
+    });
+  };
+
+  /** Takes a message of the run. */
+  receive(reply: AnswersReply): void {
+    if (reply.type === 'opened') {
+      const opened = this.#opening.get(reply.store);
+      this.#opening.delete(reply.store);
+      return opened?.(reply.result);
+    }
+    const waiting = this.#calls.waiting.get(reply.id);
+    this.#calls.waiting.delete(reply.id);
+    waiting?.(reply);
+  }
+}
+
+type CallReply = Exclude<AnswersReply, { type: 'opened' }>;
+
+interface Calls {
+  readonly waiting: Map<number, (reply: CallReply) => void>;
+  next: number;
+}
+
+/** The answers in one directory, as an executor uses them. The run writes them, and knows which calls are in flight. */
+class RemoteAnswers implements Answers {
+  readonly openedMs: number;
+  readonly #store: number;
+  readonly #calls: Calls;
+  readonly #post: Post;
+  /** Answers that were sought, until they are found. */
+  readonly #sought = new Map<string, FoundAnswer>();
+  /** Calls that were in flight when their process or executor died, until that is taken. */
+  readonly #lost = new Set<string>();
+  /** Under which a call began. */
+  readonly #idByCall = new WeakMap<object, number>();
+
+  constructor(store: number, openedMs: number, calls: Calls, post: Post) {
+    this.#store = store;
+    this.openedMs = openedMs;
+    this.#calls = calls;
+    this.#post = post;
+  }
+
+  find(hash: Uint8Array): FoundAnswer | undefined {
+    const name = textOf(hash);
+    const found = this.#sought.get(name);
+    this.#sought.delete(name);
+    return found;
+  }
+
+  readonly seek = (hash: Uint8Array, found: () => void): void => {
+    const id = this.#expect((reply) => {
+      const answer = reply.type === 'found' ? answerIn(reply.payload) : undefined;
+      if (answer !== undefined) this.#sought.set(textOf(hash), answer);
+      found();
+      // The asker may be gone.
+      this.#sought.delete(textOf(hash));
+    });
+    this.#post({ service: 'answers', type: 'find', store: this.#store, id, hash: textOf(hash) });
+  };
+
+  /** The run answers for it: it logs what it cannot write. */
+  remember(answer: NewAnswer): void {
+    const id = this.#expect(() => {});
+    this.#post({ service: 'answers', type: 'remember', store: this.#store, id, answer: compact(answer) });
+  }
+
+  rememberSoon(arrived: ArrivedAnswer): void {
+    const id = this.#idByCall.get(arrived) ?? this.#calls.next++;
+    this.#calls.waiting.set(id, (reply) => {
+      if (reply.type === 'written') arrived.written(errorOf(reply.error));
+    });
+    this.#post({ service: 'answers', type: 'remember', store: this.#store, id, answer: compact(arrived.answer) });
+  }
+
+  begin(call: BeginningCall): void {
+    this.#begin(call, false);
+  }
+
+  #begin(call: BeginningCall, isRefused: boolean): void {
+    const { hash } = call;
+    const id = this.#expect((reply) => {
+      const found = reply.type === 'known' ? answerIn(reply.payload) : undefined;
+      if (reply.type === 'known' && (found === undefined || !call.answeredElsewhere(found))) this.#begin(call, true);
+      if (reply.type === 'failed') call.begin(fromPlainError(reply.error));
+      if (reply.type !== 'begun') return;
+      if (reply.isAgain) this.#lost.add(textOf(hash));
+      call.begin(errorOf(reply.error));
+    });
+    this.#idByCall.set(call, id);
+    this.#post({ service: 'answers', type: 'begin', store: this.#store, id, hash: textOf(hash), isRefused });
+  }
+
+  ended(hash: Uint8Array, error: Error): void {
+    this.#post({
+      service: 'answers',
+      type: 'ended',
+      store: this.#store,
+      hash: textOf(hash),
+      error: toPlainError(error),
+    });
+  }
+
+  abandoned(hash: Uint8Array): void {
+    this.#post({ service: 'answers', type: 'abandoned', store: this.#store, hash: textOf(hash) });
+  }
+
+  takeLost(hash: Uint8Array): boolean {
+    return this.#lost.delete(textOf(hash));
+  }
+
+  /** What was written is with the run. */
+  async close(): Promise<void> {}
+
+  #expect(reply: (reply: CallReply) => void): number {
+    const id = this.#calls.next++;
+    this.#calls.waiting.set(id, reply);
+    return id;
+  }
+}
+
+function errorOf(plain: PlainError | undefined): Error | undefined {
+  return plain && fromPlainError(plain);
+}
+
+function answerIn(payload: Uint8Array | undefined): FoundAnswer | undefined {
+  const record = payload && readAnswerRecord(payload);
+  return record?.kind === 'answer' ? { head: record.head, payload: payload as Uint8Array } : undefined;
+}
+
+/** A message has a copy of the buffers in it, which are parts of larger ones. */
+function compact({ origin, identity: { hash, key }, isError, atMs, packed }: NewAnswer): SentAnswer {
+  return { origin, hash: textOf(hash), key, isError, atMs, format: packed.format, bytes: new Uint8Array(packed.bytes) };
+}
+
+function textOf(hash: Uint8Array): string {
+  return Buffer.from(hash.buffer, hash.byteOffset, hash.length).toString('latin1');
+}

@@ -1,0 +1,99 @@
+import type { JobGraph, JobVertex } from '../../graph/job-graph.ts';
+import type { VertexProgram } from '../../operators/operator-description.ts';
+import { deadLetterSink } from '../../operators/rejected/dead-letter-sinks.ts';
+import type { ErrorHandling } from '../../operators/rejected/on-error.ts';
+import type { RuntimeContext } from '../../operators/runtime-context.ts';
+import type { Sink, SinkWriter } from '../../operators/sink.ts';
+import { packRecords } from '../../partitions/records/plain-codec.ts';
+import { fromPlainError } from '../../plain-error.ts';
+import type { SinksReply, SinksRequest } from './service-messages.ts';
+
+/** Whether a sink lives in the process of the user, so that the thread of the run writes to it. */
+export function livesInProcess({ redo }: Sink<unknown>): boolean {
+  return redo === 'collects';
+}
+
+interface Request {
+  readonly done: (hasPrepare: boolean) => void;
+  readonly failed: (error: Error, failedAt: number | undefined) => void;
+}
+
+/** The sinks of an executor that live in the process of the user: the run writes to them. */
+export class RemoteSinks {
+  readonly #post: (message: SinksRequest) => void;
+  /** The one request that each open writer waits for, by id of the writer. */
+  readonly #requests = new Map<number, Request>();
+  #next = 0;
+
+  constructor(post: (message: SinksRequest) => void) {
+    this.#post = post;
+  }
+
+  /** The programs of a job as they run here. */
+  programs(jobGraph: JobGraph, programs: readonly VertexProgram[]): readonly VertexProgram[] {
+    return programs.map((program, index) => {
+      const { id, operators: uids = [id] } = jobGraph.vertices[index] as JobVertex;
+      const first = program.source === undefined ? 0 : 1;
+      const { source, sink } = program;
+      return {
+        ...program,
+        ...(source && { source: this.#rejecting(source, uids[0] as string) }),
+        operators: program.operators.map((operator, at) => this.#rejecting(operator, uids[first + at] as string)),
+        ...(sink && { sink: this.#sinkOf(id, sink) }),
+      };
+    });
+  }
+
+  /** Takes a message of the run. */
+  receive(reply: SinksReply): void {
+    const request = this.#requests.get(reply.id);
+    this.#requests.delete(reply.id);
+    if (reply.type === 'done') request?.done(reply.hasPrepare);
+    else request?.failed(fromPlainError(reply.error), reply.failedAt);
+  }
+
+  /** A part of a program, whose dead letters go to the sink of the run. */
+  #rejecting<Part extends { readonly errors?: ErrorHandling | undefined }>(part: Part, uid: string): Part {
+    const letters = deadLetterSink(uid, part.errors);
+    if (letters === undefined || part.errors === undefined) return part;
+    const reaction = { kind: 'deadLetter', sink: this.#sinkOf(letters.vertex, letters.sink) } as const;
+    return { ...part, errors: { ...part.errors, reaction } };
+  }
+
+  #sinkOf(vertex: string, sink: Sink<unknown>): Sink<unknown> {
+    if (!livesInProcess(sink)) return sink;
+    return { ...sink, open: (context) => this.#open(vertex, context) };
+  }
+
+  async #open(
+    vertex: string,
+    { subtask, parallelism, attempt, delivery }: RuntimeContext,
+  ): Promise<SinkWriter<unknown>> {
+    const id = this.#next++;
+    let failedAt: number | undefined;
+    const ask = (message: SinksRequest): Promise<boolean> =>
+      new Promise((resolve, reject) => {
+        const failed: Request['failed'] = (error, index) => {
+          failedAt = index;
+          reject(error);
+        };
+        this.#requests.set(id, { done: resolve, failed });
+        this.#post(message);
+      });
+    const call = async (type: 'prepare' | 'commit' | 'abort'): Promise<void> => {
+      await ask({ service: 'sinks', type, id });
+    };
+    const open = { service: 'sinks', type: 'open', id, vertex, subtask, parallelism, attempt, delivery } as const;
+    const hasPrepare = await ask(open);
+    return {
+      write: async (records) => {
+        const { bytes, isEscaped } = packRecords(records);
+        await ask({ service: 'sinks', type: 'write', id, bytes: new Uint8Array(bytes), isEscaped });
+      },
+      failedAt: () => failedAt,
+      ...(hasPrepare && { prepare: () => call('prepare') }),
+      commit: () => call('commit'),
+      abort: () => call('abort'),
+    };
+  }
+}
