@@ -13,6 +13,7 @@ interface Holder {
 /** An executor that needs bytes. */
 interface Asker {
   readonly executor: ExecutorId;
+  /** The share that it needs. */
   readonly needed: number;
   readonly wanted: number;
   isDenied: boolean;
@@ -61,7 +62,7 @@ export class ByteShares {
       holder.heldBytes -= bytes;
       this.#freeBytes += bytes;
       if (message.recall === holder.recall) holder.hasAnswered = true;
-    } else if (message.needed === 0) {
+    } else if (message.needed <= holder.heldBytes) {
       // Only wanted: what nobody needs.
       const free = this.#askers.length > 0 ? 0 : Math.floor(this.#freeBytes / 2);
       this.#grant(executor, Math.min(message.wanted, free), true);
@@ -81,16 +82,16 @@ export class ByteShares {
   /** BS2. */
   #serve(): void {
     for (let asker = this.#askers[0]; asker !== undefined; asker = this.#askers[0]) {
-      const { executor, needed, wanted } = asker;
-      if (needed > this.#freeBytes) return this.#recall(asker);
+      const { executor, wanted } = asker;
+      const needed = Math.max(0, asker.needed - (this.#holders.get(executor) as Holder).heldBytes);
+      if (needed > this.#freeBytes) return this.#recall(asker, needed - this.#freeBytes);
       this.#askers.shift();
       this.#grant(executor, Math.max(needed, Math.min(wanted, Math.floor(this.#freeBytes / 2))), true);
       this.#endRecall();
     }
   }
 
-  #recall(asker: Asker): void {
-    const bytes = asker.needed - this.#freeBytes;
+  #recall(asker: Asker, bytes: number): void {
     let isAnswered = true;
     for (const [executor, holder] of this.#holders) {
       if (executor === asker.executor) continue;

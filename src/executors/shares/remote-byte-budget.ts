@@ -19,10 +19,10 @@ const sharesPerBudget = 16;
  * An executor's share of a budget of the run. It asks for more when little is left, and gives back what it does not use.
  *
  * Invariants:
- * - RB1 The shares of all executors are never more than the budget. Reserved beyond a share are at most, as in one budget,
+ * - BU1 The shares of all executors are never more than the budget. Reserved beyond a share are at most, as in one budget,
  *   the bytes for which nobody asked first.
- * - RB2 It asks for one thing at a time, and knows until it is answered that it may grow.
- * - RB3 What others need it gives back as soon as it does not use it; lent bytes yield.
+ * - BU2 It asks for one thing at a time, and knows until it is answered that it may grow.
+ * - BU3 What others need it gives back as soon as it does not use it; lent bytes yield.
  */
 export class RemoteByteBudget extends ByteBudget {
   readonly #options: RemoteByteBudgetOptions;
@@ -55,14 +55,14 @@ export class RemoteByteBudget extends ByteBudget {
 
   override tooSmallFor(bytes: number): ByteBudget | undefined {
     const small = super.tooSmallFor(bytes);
-    if (small === this) this.#ask(this.reservedBytes + bytes - this.totalBytes);
+    if (small === this) this.#ask(this.reservedBytes + bytes);
     return small;
   }
 
   override reserve(bytes: number): void {
     super.reserve(bytes);
     const freeBytes = this.totalBytes - this.reservedBytes;
-    if (freeBytes < 0) this.#ask(-freeBytes);
+    if (freeBytes < 0) this.#ask(this.reservedBytes);
     else if (freeBytes * 2 < this.#reserveBytes && !this.#isDry) this.#ask(0);
   }
 
@@ -85,7 +85,7 @@ export class RemoteByteBudget extends ByteBudget {
           this.#isDry = reply.bytes === 0;
         }
         this.resize(this.totalBytes + reply.bytes);
-        if (this.reservedBytes > this.totalBytes) this.#ask(this.reservedBytes - this.totalBytes);
+        if (this.reservedBytes > this.totalBytes) this.#ask(this.reservedBytes);
         return;
       case 'denied':
         this.#asked = 'denied';
@@ -97,7 +97,7 @@ export class RemoteByteBudget extends ByteBudget {
     }
   }
 
-  /** RB2. */
+  /** BU2. @param needed the share that it needs; 0 if it only wants more than it has */
   #ask(needed: number): void {
     if (this.#asked !== 'nothing') return;
     this.#asked = 'open';
@@ -105,7 +105,7 @@ export class RemoteByteBudget extends ByteBudget {
     post({ service: 'bytes', type: 'ask', budget, needed, wanted: this.#reserveBytes });
   }
 
-  /** RB3. */
+  /** BU3. */
   #giveBack(recall: number | undefined): void {
     const unusedBytes = this.totalBytes - this.reservedBytes;
     const spareBytes = unusedBytes - this.lentBytes - this.#reserveBytes;

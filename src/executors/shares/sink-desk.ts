@@ -40,9 +40,9 @@ export interface SinkDeskOptions {
  * The sinks of a job that live in the process of the user, for tasks in all executors.
  *
  * Invariants:
- * - SD1 A writer commits once, and only for the latest attempt of its subtask. Its task hears that it has, and finishes
+ * - SK1 A writer commits once, and only for the latest attempt of its subtask. Its task hears that it has, and finishes
  *   then.
- * - SD2 A writer of an earlier attempt, or of a lost executor, is aborted, unless it has been told to commit.
+ * - SK2 A writer of an earlier attempt, or of a lost executor, is aborted, unless it has been told to commit.
  */
 export class SinkDesk {
   readonly #plan: SharedPlan;
@@ -84,7 +84,7 @@ export class SinkDesk {
     }
   }
 
-  /** SD2. */
+  /** SK2. */
   lost(executor: ExecutorId): void {
     const writers = [...(this.#writers.get(executor)?.values() ?? [])];
     this.#writers.delete(executor);
@@ -122,7 +122,7 @@ export class SinkDesk {
     }
   }
 
-  /** SD1, SD2. @throws IllegalStateError for an attempt that was replaced */
+  /** SK1, SK2. @throws IllegalStateError for an attempt that was replaced */
   #supersede(place: string, attempt: AttemptNumber): void {
     const latest = this.#latest.get(place);
     if (latest !== undefined && latest > attempt) throw replaced(place);

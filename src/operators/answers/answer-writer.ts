@@ -1,9 +1,9 @@
 import { type JournalLog, openLog, recordBytes } from '../../journal/journal-log.ts';
 import type { JournalStorage } from '../../journal/journal-storage.ts';
-import type { PackedAnswer } from './packed-answer.ts';
 import type { CallIdentity } from './answer-memory.ts';
 import {
   type AnswerOrigin,
+  type PackedAnswer,
   answerFormat,
   type CallMarks,
   encodeAnswer,

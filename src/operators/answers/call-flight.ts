@@ -2,16 +2,8 @@ import type { Clock } from '../../environment.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { isThenable } from '../../user-code.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
-import type {
-  Answers,
-  ArrivedAnswer,
-  AwaitedCall,
-  BeginningCall,
-  CallAsker,
-  CallIdentity,
-  CallOutcome,
-  FoundAnswer,
-} from './answer-memory.ts';
+import type { AwaitedCall, CallAsker, CallIdentity, CallOutcome } from './answer-memory.ts';
+import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from './answers.ts';
 import type { NewAnswer } from './answer-writer.ts';
 import { AsyncCall } from '../calls/async-call.ts';
 

@@ -3,15 +3,8 @@ import { causeWithCode } from '../../errors/cause-chain.ts';
 import type { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import type {
-  AnswerMemory,
-  Answers,
-  AwaitedCall,
-  CallAsker,
-  CallIdentity,
-  CallOutcome,
-  FoundAnswer,
-} from './answer-memory.ts';
+import type { AnswerMemory, AwaitedCall, CallAsker, CallIdentity, CallOutcome } from './answer-memory.ts';
+import type { Answers, FoundAnswer } from './answers.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
 import { hashOfText, hashOfValue } from '../identity/value-hash.ts';
 import { AnswerNotRememberedError } from './answer-errors.ts';

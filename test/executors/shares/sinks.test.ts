@@ -1,0 +1,221 @@
+import fc from 'fast-check';
+import { planJob } from '../../../src/api/job-planner.ts';
+import type { SharedServices } from '../../../src/executors/shares/shared-services.ts';
+import type { AttemptNumber, RunId } from '../../../src/ids.ts';
+import { collect, fromArray, Job, type Sink } from '../../../src/index.ts';
+import type { SinkWriter } from '../../../src/operators/sink.ts';
+import { TaskContext } from '../../../src/operators/task/task-context.ts';
+import { remoteRig, rigs, type ServicesRig } from './services-rig.ts';
+
+/** A job that writes to a sink, in so many subtasks, and rejects records to another. */
+function planWith(sink: Sink<number>, letters: Sink<unknown> = collect()) {
+  const job = Job.create('writing', { parallelism: 2 });
+  job
+    .source('numbers', fromArray([1]))
+    .map((number: number) => number, { uid: 'check', onError: { deadLetter: letters } })
+    .sink('kept', sink);
+  return planJob(job);
+}
+
+type Plan = ReturnType<typeof planWith>;
+
+/** Opens the sink of the job in an executor, as a task does. */
+async function openIn(
+  { environment }: ServicesRig,
+  { programs, outputs }: SharedServices,
+  plan: Plan,
+  { subtask = 0, attempt = 0, letters = false } = {},
+): Promise<SinkWriter<unknown>> {
+  const index = programs.findIndex(({ sink }) => sink !== undefined);
+  const program = programs[index] as Plan['programs'][number];
+  const errors = program.operators.find((operator) => operator.errors !== undefined)?.errors;
+  const sink = letters && errors?.reaction.kind === 'deadLetter' ? errors.reaction.sink : program.sink;
+  const vertex = letters ? 'check (dead letters)' : (plan.jobGraph.vertices[index]?.id as string);
+  const context = new TaskContext({
+    ...{ job: plan.name, run: 'run' as RunId, vertex, subtask, parallelism: 2 },
+    ...{ attempt: attempt as AttemptNumber, environment, outputs },
+  });
+  return environment.drive(Promise.resolve(sink?.open(context) as Promise<SinkWriter<unknown>>));
+}
+
+/** Calls a writer and waits for it; undefined, or what it failed with. */
+async function done(rig: ServicesRig, returned: void | PromiseLike<unknown>): Promise<Error | undefined> {
+  return rig.environment.drive(
+    Promise.resolve(returned).then(
+      () => undefined,
+      (error: unknown) => error as Error,
+    ),
+  );
+}
+
+describe.each(rigs)('collect() written by several executors $where', ({ rig }) => {
+  it('has the records of the subtasks that committed, in their order', async () => {
+    const kept = collect<number>();
+    const plan = planWith(kept);
+    const made = rig({ plan });
+    for (const [subtask, records] of [
+      [1, [3, 4]],
+      [0, [1, 2]],
+    ] as const) {
+      const writer = await openIn(made, made.services[subtask] as SharedServices, plan, { subtask });
+      await done(made, writer.write(records));
+      expect(kept.records).not.toContain(records[0]);
+      expect(await done(made, writer.commit())).toBeUndefined();
+      expect(kept.records).toContain(records[0]);
+    }
+    expect(kept.records).toEqual([1, 2, 3, 4]);
+  });
+
+  it('replaces what an earlier attempt committed, and drops what one wrote that is aborted', async () => {
+    const kept = collect<number>();
+    const plan = planWith(kept);
+    const made = rig({ plan });
+    const first = await openIn(made, made.services[0] as SharedServices, plan);
+    await done(made, first.write([1]));
+    await done(made, first.commit());
+    const second = await openIn(made, made.services[1] as SharedServices, plan, { attempt: 1 });
+    await done(made, second.write([2]));
+    await done(made, second.abort());
+    expect(kept.records).toEqual([1]);
+    const third = await openIn(made, made.services[2] as SharedServices, plan, { attempt: 2 });
+    await done(made, third.write([3]));
+    await done(made, third.commit());
+    expect(kept.records).toEqual([3]);
+  });
+
+  it('takes dead letters', async () => {
+    const letters = collect<unknown>();
+    const plan = planWith(collect(), letters);
+    const made = rig({ plan });
+    const writer = await openIn(made, made.services[1] as SharedServices, plan, { letters: true });
+    await done(made, writer.write([{ operator: 'check', subtask: 0, calls: 1, record: undefined, position: 'x' }]));
+    await done(made, writer.commit());
+    expect(letters.records).toEqual([{ operator: 'check', subtask: 0, calls: 1, record: undefined, position: 'x' }]);
+  });
+});
+
+describe('sinks of the process, over messages', () => {
+  it('SK1: an attempt that was replaced neither writes nor commits any more, however late it is heard', async () => {
+    const kept = collect<number>();
+    const plan = planWith(kept);
+    const made = remoteRig({ plan });
+    const [one, other] = made.services as [SharedServices, SharedServices];
+    const first = await openIn(made, one, plan);
+    await done(made, first.write([1]));
+    const second = await openIn(made, other, plan, { attempt: 1 });
+    expect((await done(made, first.commit()))?.message).toMatch(/later attempt/);
+    await done(made, second.write([2]));
+    await done(made, second.commit());
+    await expect(openIn(made, one, plan, { attempt: 0 })).rejects.toThrow(/later attempt/);
+    expect(kept.records).toEqual([2]);
+  });
+
+  it('SK2: a lost executor leaves nothing that it did not commit', async () => {
+    const aborted: number[] = [];
+    const kept = collect<number>();
+    const watched: Sink<number> = {
+      ...kept,
+      open: async (context) => {
+        const writer = await kept.open(context);
+        return { ...writer, abort: () => void aborted.push(context.attempt) };
+      },
+    };
+    const plan = planWith(watched);
+    const made = remoteRig({ plan });
+    const first = await openIn(made, made.services[0] as SharedServices, plan);
+    await done(made, first.write([1]));
+    made.lose(0);
+    await made.environment.settle();
+    expect([aborted, kept.records]).toEqual([[0], []]);
+  });
+
+  it('an error of a sink fails its task with the same class and data, and says at which record', async () => {
+    class Full extends RangeError {}
+    const full: Sink<number> = {
+      ...{ name: 'full', guarantee: 'exactly-once', redo: 'collects' },
+      open: () => ({
+        write: () => Promise.reject(Object.assign(new Full('no room'), { room: 3 })),
+        failedAt: () => 1,
+        commit: () => {},
+        abort: () => {},
+      }),
+    };
+    const plan = planWith(full);
+    const made = remoteRig({ plan });
+    const writer = await openIn(made, made.services[0] as SharedServices, plan);
+    expect(await done(made, writer.write([1, 2]))).toMatchObject({ message: 'no room', room: 3 });
+    expect(writer.failedAt?.()).toBe(1);
+  });
+
+  it('prepare where the sink does', async () => {
+    const calls: string[] = [];
+    const staged: Sink<number> = {
+      ...{ name: 'staged', guarantee: 'exactly-once', redo: 'collects' },
+      open: () => ({
+        write: (records) => void calls.push(`write ${records.join(' ')}`),
+        prepare: async () => void calls.push('prepare'),
+        commit: () => void calls.push('commit'),
+        abort: () => {},
+      }),
+    };
+    const plan = planWith(staged);
+    const made = remoteRig({ plan });
+    const writer = await openIn(made, made.services[0] as SharedServices, plan);
+    await done(made, writer.write([1, 2]));
+    await done(made, writer.prepare?.() as Promise<unknown>);
+    await done(made, writer.commit());
+    expect(calls).toEqual(['write 1 2', 'prepare', 'commit']);
+  });
+
+  it('SK1, SK2, property: exactly once, whenever executors are lost and attempts follow', async () => {
+    const steps = fc.array(fc.record({ cutMs: fc.nat(120), batches: fc.integer({ min: 1, max: 4 }) }), {
+      maxLength: 5,
+    });
+    await fc.assert(
+      fc.asyncProperty(steps, fc.integer({ min: 1, max: 1_000_000 }), async (losses, seed) => {
+        const kept = collect<number>();
+        const plan = planWith(kept);
+        const made = remoteRig({ plan, seed, executors: 1 });
+        const { environment } = made;
+        const attempts = [...losses, { cutMs: Number.POSITIVE_INFINITY, batches: 3 }];
+        for (const [attempt, { cutMs, batches }] of attempts.entries()) {
+          let hears = false;
+          const services = made.services[attempt] as SharedServices;
+          const task = async (): Promise<void> => {
+            const writer = await openIn2(made, services, plan, attempt);
+            for (let batch = 0; batch < batches; batch++) await writer.write([attempt * 10 + batch]);
+            await writer.commit();
+            hears = true;
+          };
+          void task();
+          const untilMs = environment.clock.now() + Math.min(cutMs, 5_000);
+          environment.clock.setTimeout(() => {}, untilMs - environment.clock.now());
+          await environment.runUntil(() => environment.clock.now() >= untilMs);
+          const whole = Array.from({ length: batches }, (_, batch) => attempt * 10 + batch);
+          if (hears) expect(kept.records).toEqual(whole);
+          else if (kept.records[0] !== undefined && kept.records[0] >= attempt * 10)
+            expect(kept.records).toEqual(whole);
+          made.lose(attempt);
+          made.add();
+        }
+        expect(kept.records).toEqual([0, 1, 2].map((batch) => losses.length * 10 + batch));
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+/** As `openIn`, for a task that goes on by itself. */
+async function openIn2(
+  { environment }: ServicesRig,
+  { programs, outputs }: SharedServices,
+  plan: Plan,
+  attempt: number,
+) {
+  const index = programs.findIndex(({ sink }) => sink !== undefined);
+  const context = new TaskContext({
+    ...{ job: plan.name, run: 'run' as RunId, vertex: plan.jobGraph.vertices[index]?.id as string, subtask: 0 },
+    ...{ parallelism: 2, attempt: attempt as AttemptNumber, environment, outputs },
+  });
+  return (await programs[index]?.sink?.open(context)) as SinkWriter<unknown>;
+}
