@@ -1,5 +1,5 @@
 import type { ExecutorId } from '../../ids.ts';
-import type { Answers } from '../../operators/answers/answers.ts';
+import type { Answers } from '../../operators/answers/answer-writer.ts';
 import { CallLostError } from '../../operators/answers/answer-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { fromPlainError, toPlainError } from '../../plain-error.ts';

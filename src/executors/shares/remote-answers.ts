@@ -1,6 +1,11 @@
 import { readAnswerRecord } from '../../operators/answers/answer-record.ts';
-import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from '../../operators/answers/answers.ts';
-import type { NewAnswer } from '../../operators/answers/answer-writer.ts';
+import type {
+  Answers,
+  ArrivedAnswer,
+  BeginningCall,
+  FoundAnswer,
+  NewAnswer,
+} from '../../operators/answers/answer-writer.ts';
 import { fromPlainError, type PlainError, toPlainError } from '../../plain-error.ts';
 import type { AnswersReply, AnswersRequest, SentAnswer } from './service-messages.ts';
 

@@ -2,8 +2,7 @@ import type { LogFormat } from '../../journal/log-scan.ts';
 import { putWord, wordAt } from '../../journal/record-header.ts';
 import { fromPlainError, type PlainError, toPlainError } from '../../plain-error.ts';
 import type { CallOutcome } from './answer-memory.ts';
-import { packRecords, unpackRecords } from '../../partitions/records/plain-codec.ts';
-import { isWellFormed } from '../../partitions/records/plain-data.ts';
+import { type PackedAnswer, packAnswer, unpackAnswer } from './packed-answer.ts';
 
 /** The format of the files with answers. */
 export const answerFormat: LogFormat = {
@@ -172,46 +171,4 @@ function headOf(payload: Uint8Array): AnswerHead {
     format: payload[place.format] as number,
     packedAt,
   };
-}
-
-/**
- * How an answer is packed: as records are, in one of their two forms; or a number or a text by hand, because to enter the
- * code for records costs as much as all the rest of what stands between an answer and the next call.
- */
-const formats = { records: 0, escapedRecords: 1, number: 2, text: 3 } as const;
-
-/** An answer, as bytes. */
-export interface PackedAnswer {
-  readonly format: number;
-  readonly bytes: Uint8Array;
-}
-
-/** To convert a number without a view for each. */
-const oneNumber = new Float64Array(1);
-const itsBytes = new Uint8Array(oneNumber.buffer);
-
-/** @throws RecordNotSerializableError for an answer that is no plain data */
-function packAnswer(answer: unknown): PackedAnswer {
-  if (typeof answer === 'number') {
-    oneNumber[0] = answer;
-    return { format: formats.number, bytes: itsBytes.slice() };
-  }
-  if (typeof answer === 'string' && isWellFormed(answer)) {
-    return { format: formats.text, bytes: Buffer.from(answer) };
-  }
-  const { bytes, isEscaped } = packRecords([answer]);
-  return { format: isEscaped ? formats.escapedRecords : formats.records, bytes };
-}
-
-/** A new copy of what was packed. @throws Error saying what is wrong with the bytes */
-function unpackAnswer({ format, bytes }: PackedAnswer): unknown {
-  switch (format) {
-    case formats.number:
-      itsBytes.set(bytes);
-      return oneNumber[0];
-    case formats.text:
-      return fromText.decode(bytes);
-    default:
-      return unpackRecords({ bytes, isEscaped: format === formats.escapedRecords })[0];
-  }
 }

@@ -7,9 +7,16 @@ import { encodeOwner, ownerOf } from '../../partitions/claims/owner-note.ts';
 import type { ProcessTable } from '../../partitions/claims/process-table.ts';
 import { rewriteSegments, wastefulSegments } from './answer-compaction.ts';
 import { AnswerFiles, freeSegmentName, segmentTime } from './answer-files.ts';
-import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from './answers.ts';
 import type { AnswerOrigin } from './answer-record.ts';
-import { AnswerWriter, type NewAnswer, type WrittenAnswer } from './answer-writer.ts';
+import {
+  type Answers,
+  AnswerWriter,
+  type ArrivedAnswer,
+  type BeginningCall,
+  type FoundAnswer,
+  type NewAnswer,
+  type WrittenAnswer,
+} from './answer-writer.ts';
 
 /** The largest file, and the smallest limit for one. */
 const largestSegmentBytes = 1 << 28;

@@ -1,9 +1,10 @@
 import { type JournalLog, openLog, recordBytes } from '../../journal/journal-log.ts';
 import type { JournalStorage } from '../../journal/journal-storage.ts';
 import type { CallIdentity } from './answer-memory.ts';
+import type { PackedAnswer } from './packed-answer.ts';
 import {
+  type AnswerHead,
   type AnswerOrigin,
-  type PackedAnswer,
   answerFormat,
   type CallMarks,
   encodeAnswer,
@@ -105,4 +106,53 @@ export class AnswerWriter {
     }
     return written;
   }
+}
+
+/** A call that is about to be made. */
+export interface BeginningCall {
+  readonly hash: Uint8Array;
+  /** Makes it; with an error, it must not be made. */
+  begin(error?: Error): void;
+  /** Another thread has made it meanwhile. Returns false if that answer is not to be used, so that it is made. */
+  answeredElsewhere(found: FoundAnswer): boolean;
+}
+
+/** An answer that is not written yet, and who hears when it is. */
+export interface ArrivedAnswer {
+  readonly answer: NewAnswer;
+  /** The operating system has it. With an error, it could not be written. */
+  written(error: Error | undefined): void;
+}
+
+/** A remembered answer, with its whole payload. */
+export interface FoundAnswer {
+  readonly head: AnswerHead;
+  readonly payload: Uint8Array;
+}
+
+/** The answers in one directory, as the operators of a run use them. */
+export interface Answers {
+  /** When the run began to use it, in ms since 1970. */
+  readonly openedMs: number;
+  /** The answer of a call; undefined if it is not known. */
+  find(hash: Uint8Array): FoundAnswer | undefined;
+  /**
+   * Where answers are known elsewhere: asks whether that of a call is; `found` is called later, and `find` answers then,
+   * once. Absent: `find` knows.
+   */
+  readonly seek?: ((hash: Uint8Array, found: () => void) => void) | undefined;
+  /** Remembers an answer at once. @throws JournalAccessError, such as on a full disk */
+  remember(answer: NewAnswer): void;
+  /** It hears later that it is written. */
+  rememberSoon(answer: ArrivedAnswer): void;
+  /** It begins later, once the operating system knows of it. After an error, as on a full disk, it must not be made. */
+  begin(call: BeginningCall): void;
+  /** A call has ended, and there is nothing to remember. */
+  ended(hash: Uint8Array, error: Error): void;
+  /** A call was aborted, and counts as in flight at that time. */
+  abandoned(hash: Uint8Array): void;
+  /** Whether a call was in flight when an earlier run of it ended or its process died; true once per call. */
+  takeLost(hash: Uint8Array): boolean;
+  /** Nothing follows. Settles when everything is safe. */
+  close(): Promise<void>;
 }

@@ -3,8 +3,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import { isThenable } from '../../user-code.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
 import type { AwaitedCall, CallAsker, CallIdentity, CallOutcome } from './answer-memory.ts';
-import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from './answers.ts';
-import type { NewAnswer } from './answer-writer.ts';
+import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer, NewAnswer } from './answer-writer.ts';
 import { AsyncCall } from '../calls/async-call.ts';
 
 /** Hears the outcome of a call. */

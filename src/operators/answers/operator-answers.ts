@@ -4,12 +4,11 @@ import type { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { AnswerMemory, AwaitedCall, CallAsker, CallIdentity, CallOutcome } from './answer-memory.ts';
-import type { Answers, FoundAnswer } from './answers.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
 import { hashOfText, hashOfValue } from '../identity/value-hash.ts';
 import { AnswerNotRememberedError } from './answer-errors.ts';
 import { type AnswerOrigin, packOutcome, unpackOutcome } from './answer-record.ts';
-import type { NewAnswer } from './answer-writer.ts';
+import type { Answers, FoundAnswer, NewAnswer } from './answer-writer.ts';
 import { CallFlight, type FlightOwner } from './call-flight.ts';
 
 export interface OperatorAnswersOptions extends AnswerOrigin {

@@ -6,7 +6,7 @@ import { placeOf } from '../../partitions/claims/path-place.ts';
 import { type ProcessTable, systemProcesses } from '../../partitions/claims/process-table.ts';
 import { FileJournalStorage } from '../../partitions/storage/file-journal-storage.ts';
 import type { AnswerMemories, AnswerMemory } from './answer-memory.ts';
-import type { Answers } from './answers.ts';
+import type { Answers } from './answer-writer.ts';
 import type { AsyncCallContext, OperatorDescription, RememberOptions } from '../operator-description.ts';
 import { callFunctionOf } from '../calls/direct-calls.ts';
 import { AnswerStore } from './answer-store.ts';
