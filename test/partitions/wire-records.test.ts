@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { RecordNotSerializableError } from '../../src/errors/result-errors.ts';
 import { buffersOf, WireDecoder, WireEncoder, wireBytes } from '../../src/partitions/remote/wire-records.ts';
+import { seededRandom } from '../../src/testing/seeded-random.ts';
 import { difference } from '../support/difference.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 
@@ -182,12 +183,18 @@ describe('records on their way to another executor', () => {
       expect(formsOf(4, 100, (index) => `key ${index % 150}`)).toEqual([100, 50, 0, 0]);
     });
 
-    it('are sent as they are if they rarely repeat, after a few batches and for ever longer', () => {
-      const forms = formsOf(300, 20, (index) => `text ${index}`);
+    it('are sent as they are if they rarely repeat, but for one batch from time to time', () => {
+      const forms = formsOf(300, 1_100, (index) => `text ${index}`);
       const told = forms.flatMap((form, batch) => (form === 'as they are' ? [] : [batch]));
-      const learning = (from: number) => [from, from + 1, from + 2, from + 3];
-      // It rests for the batch in which it gives up, and for 64 and then 128 more.
-      expect(told).toEqual([...learning(0), ...learning(69), ...learning(202)]);
+      // It rests for 64 batches, then for 128 and so on.
+      expect(told).toEqual([0, 65, 194]);
+    });
+
+    it('are told if they are drawn from some thousands, and few of them after a while', () => {
+      const random = seededRandom(1);
+      const forms = formsOf(30, 1_000, () => `text ${Math.floor(random.next() * 5_000)}`);
+      expect(forms).not.toContain('as they are');
+      expect([forms[0], forms.at(-1)].map((fresh) => Math.round(Number(fresh) / 100))).toEqual([9, 0]);
     });
 
     it('are forgotten if there are too many, and told anew', () => {
@@ -196,7 +203,7 @@ describe('records on their way to another executor', () => {
     });
 
     it('are sent as they are if there are too many from the start', () => {
-      expect(formsOf(3, 5_000, (index) => `key ${index}`)).toEqual([5_000, 'as they are', 'as they are']);
+      expect(formsOf(2, 9_000, (index) => `key ${index}`)).toEqual(['as they are', 'as they are']);
     });
   });
 

@@ -12,8 +12,8 @@ export interface WireTexts {
 /** The most texts that both sides remember of a column, and the length of the longest. */
 const most = { texts: 8_192, length: 64 } as const;
 
-/** So many batches may have any number of fresh texts; later ones, one in four. */
-const learningBatches = 4;
+/** After this many texts, one in sixteen has to be one that was told: a sixteenth repeats where there are `most.texts`. */
+const learning = { texts: 1_024, repeated: 1 / 16 } as const;
 
 /** How many batches a column rests whose texts rarely repeat. It doubles each time. */
 const rest = { first: 64, last: 1_024 } as const;
@@ -24,8 +24,8 @@ const rest = { first: 64, last: 1_024 } as const;
  */
 export class ToldTexts {
   readonly #numberByText = new Map<string, number>();
-  /** Batches since it began. */
-  #batches = 0;
+  /** Texts since it began. */
+  #seen = 0;
   #restLeft = 0;
   #nextRest: number = rest.first;
 
@@ -36,7 +36,6 @@ export class ToldTexts {
       return undefined;
     }
     const isNew = this.#numberByText.size === 0;
-    const mostFresh = this.#batches < learningBatches ? values.length : values.length >> 2;
     const numbers = new Uint16Array(values.length);
     const fresh: string[] = [];
     for (let index = 0; index < values.length; index++) {
@@ -45,20 +44,22 @@ export class ToldTexts {
       if (number === undefined) {
         number = this.#numberByText.size;
         if (typeof text !== 'string') return this.#forget();
-        if (fresh.length === mostFresh || text.length > most.length) return this.#rest();
-        if (number === most.texts) return this.#batches > rest.first ? this.#again(values) : this.#rest();
+        if (number === most.texts && this.#seen > 4 * most.texts) return this.#again(values);
+        if (number === most.texts || text.length > most.length) return this.#rest();
         this.#numberByText.set(text, number);
         fresh.push(text);
       }
       numbers[index] = number;
     }
-    this.#batches++;
+    this.#seen += values.length;
+    const areRepeated = this.#numberByText.size <= this.#seen * (1 - learning.repeated);
+    if (this.#seen >= learning.texts && !areRepeated) this.#rest();
     return { kind: 'told texts', values: numbers, fresh, isNew };
   }
 
   #forget(): undefined {
     this.#numberByText.clear();
-    this.#batches = 0;
+    this.#seen = 0;
   }
 
   /** Its texts do repeat, but there are others by now. */
