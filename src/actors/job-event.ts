@@ -134,6 +134,7 @@ export type JobEvent =
       readonly consumersKeepRunning: boolean;
       /** The results of other regions that the restarted regions re-read instead of recomputing them. */
       readonly reused: readonly ReusedResult[];
+      /** Number of tasks that restart: those of regions that are neither quarantined nor held up. */
       readonly taskCount: number;
       readonly delayMs: number;
       /** False if it was merged into a restart already planned. */
@@ -214,13 +215,14 @@ export type JobEvent =
       readonly timeoutMs: number;
     }
   /**
-   * Every region of the failover that had begun runs again, or was taken over by a newer one. Regions that had not begun
-   * wait for their inputs as before.
+   * Every region of the failover that had begun and that no quarantine stops runs again, or was taken over by a newer
+   * one. Regions that had not begun wait for their inputs as before.
    */
   | {
       readonly type: 'failover.completed';
       readonly atMs: number;
       readonly failover: FailoverId;
+      /** Without those that are quarantined or held up. Empty: nothing runs again. */
       readonly regions: readonly RegionId[];
       /** From the failure to the last of those regions running again. */
       readonly durationMs: number;

@@ -7,7 +7,7 @@ import { type MetricDefinition, metricDefinitions, type MetricName } from './met
 import type { MetricFamily } from './metric-family.ts';
 import { prometheusText } from './prometheus-text.ts';
 import type { RecoveryTimes } from './recovery-times.ts';
-import { RunMeter } from './run-meter.ts';
+import { hasRecovered, RunMeter } from './run-meter.ts';
 import { type LabelValues, Series } from './series.ts';
 
 /** Options of metrics. */
@@ -65,7 +65,7 @@ export class JobMetrics {
     const events = inside.events$.subscribe({
       next: (event) => {
         meter.next(event);
-        if (event.type === 'failover.completed') this.#recovered(event.durationMs / 1_000, job);
+        if (event.type === 'failover.completed' && hasRecovered(event)) this.#recovered(event.durationMs / 1_000, job);
       },
       complete: () => stop(),
     });

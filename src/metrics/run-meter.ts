@@ -1,6 +1,7 @@
 import type { JobEvent } from '../actors/job-event.ts';
 import { type ExecutionState, executionStates, isTerminalJobStatus } from '../actors/protocol/states.ts';
 import type { ExecutionVertexId, FailoverId, RegionId } from '../ids.ts';
+import { restartedRegions } from '../run/folds/restarted-regions.ts';
 import type { RunInside } from '../run/run-inside.ts';
 import { causeClassOf } from './cause-class.ts';
 import type { JobTotals } from './job-totals.ts';
@@ -75,7 +76,8 @@ export class RunMeter {
       case 'executor.lost':
         return this.#count('kintsugi_executors_lost_total', []);
       case 'failover.completed':
-        return this.#totals.recovery.add(event.durationMs / 1_000);
+        if (hasRecovered(event)) this.#totals.recovery.add(event.durationMs / 1_000);
+        return;
       case 'task.failed':
       case 'failover.decided':
       case 'failover.refused':
@@ -149,8 +151,7 @@ export class RunMeter {
     const cause = this.#causes.get(failover) ?? 'Error';
     this.#causes.delete(failover);
     if (event.type === 'failover.refused') return this.#count('kintsugi_restarts_refused_total', []);
-    for (const region of event.regions) {
-      if (this.#quarantined.has(region)) continue;
+    for (const region of restartedRegions(event)) {
       const label = this.#totals.labelOf('region', this.#regions.of(region));
       this.#count('kintsugi_region_restarts_total', [label, cause]);
     }
@@ -177,4 +178,9 @@ export class RunMeter {
   #count(metric: Parameters<Series['add']>[0], labels: readonly string[], by = 1): void {
     this.#totals.counters.add(metric, [this.#job, ...labels], by);
   }
+}
+
+/** Whether anything runs again: not if all of it is quarantined or held up. */
+export function hasRecovered({ regions }: Extract<JobEvent, { type: 'failover.completed' }>): boolean {
+  return regions.length > 0;
 }

@@ -61,6 +61,18 @@ describe('the metrics of a run', () => {
     expect(valueOf(text, 'kintsugi_runs_ended_total', { outcome: 'finished' })).toBe(1);
   });
 
+  it('count no restart and no recovery of a region that is quarantined', async () => {
+    const quarantine = { afterFailures: 2, withinMs: 60_000 };
+    const { metrics, environment, run } = watched(sumsJob(), { failures: 2, quarantine });
+    await environment.drive(run.result.catch(() => {}));
+    const text = metrics.toPrometheus();
+    expect(valueOf(text, 'kintsugi_region_restarts_total', { region: 'sums' })).toBe(1);
+    expect(valueOf(text, 'kintsugi_tasks_restarted_total')).toBe(1);
+    expect(valueOf(text, 'kintsugi_recovery_seconds_count')).toBe(1);
+    expect(valueOf(text, 'kintsugi_reused_records_total')).toBe(run.receipt().failovers[0]?.recordsReused);
+    expect(valueOf(text, 'kintsugi_runs_ended_total', { outcome: 'incomplete' })).toBe(1);
+  });
+
   it.each([
     ['at every event', true],
     ['only before the failure', false],

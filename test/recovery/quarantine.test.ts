@@ -78,6 +78,20 @@ describe('a flapping region', () => {
     expect(cluster.isRestarting).toBe(false);
   });
 
+  it('F9: its failover says that nothing restarts, is read again or runs again', () => {
+    const cluster = running(twoBranches(blocking));
+    finish(cluster, 'left[0]');
+    quarantined(cluster, 'sums[0]');
+    const [decided] = cluster.events.filter(({ type }) => type === 'failover.decided').slice(-1);
+    expect(decided).toMatchObject({
+      quarantined: [cluster.regionOf('sums[0]')],
+      heldUp: [cluster.regionOf('store[0]')],
+      ...{ taskCount: 0, reused: [] },
+    });
+    const completed = cluster.events.filter(({ type }) => type === 'failover.completed');
+    expect(completed.map((event) => 'regions' in event && event.regions.length > 0)).toEqual([true, false]);
+  });
+
   it('J8: the rest finishes, and then the job ends as incomplete, without an attempt left', () => {
     const cluster = running(twoBranches(blocking));
     quarantined(cluster, 'left[0]');

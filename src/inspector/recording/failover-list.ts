@@ -6,7 +6,12 @@ type About<Type extends RecordedEvent['type']> = Extract<RecordedEvent, { type: 
 
 /** An event about a failover. */
 export type FailoverEvent = About<
-  'task.failed' | 'failover.decided' | 'failover.refused' | 'failover.overruled' | 'failover.completed'
+  | 'task.failed'
+  | 'failover.decided'
+  | 'failover.refused'
+  | 'failover.overruled'
+  | 'failover.completed'
+  | 'region.quarantined'
 >;
 
 const mostFailovers = 1_000;
@@ -53,7 +58,8 @@ export class FailoverList {
       return;
     }
     const receipt = receiptAfter(before.receipt, event, this.#context) ?? before.receipt;
-    this.#byId.set(failover, { ...before, ...this.#settledBy(event), receipt });
+    const settled = event.type === 'region.quarantined' ? { quarantined: event.region } : this.#settledBy(event);
+    this.#byId.set(failover, { ...before, ...settled, receipt });
   }
 
   #open(event: About<'task.failed'>): void {
@@ -67,7 +73,7 @@ export class FailoverList {
   }
 
   #settledBy(event: About<'failover.decided' | 'failover.refused' | 'failover.completed'>): Partial<RecordedFailover> {
-    if (event.type === 'failover.completed') return { completedMs: event.atMs };
+    if (event.type === 'failover.completed') return event.regions.length === 0 ? {} : { completedMs: event.atMs };
     const settled = event.type === 'failover.refused' ? { refused: event } : { decided: decisionOf(event) };
     if (!event.newAttempt && this.#root !== undefined) return { ...settled, mergedInto: this.#root };
     this.#root = event.failover;
@@ -88,10 +94,14 @@ function decisionOf({
   delayMs,
   why,
   restartsLeft,
+  quarantined = [],
+  heldUp = [],
 }: About<'failover.decided'>): RecordedDecision {
   return {
     ...{ atMs, taskCount, delayMs, why },
     ...(restartsLeft !== undefined && { restartsLeft }),
+    ...(quarantined.length > 0 && { quarantined: rangesOf(quarantined) }),
+    ...(heldUp.length > 0 && { heldUp: rangesOf(heldUp) }),
     regions: rangesOf(regions),
     again: rangesOf(again),
     reused: rangesOf(reused.map(({ partition }) => partition)),

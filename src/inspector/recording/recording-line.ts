@@ -273,6 +273,8 @@ export interface RecordedFailover {
   /** Answers of the user's strategy or backoff that did not count; the first ones. */
   readonly overruled: readonly Extract<RecordedEvent, { type: 'failover.overruled' }>[];
   readonly completedMs?: number;
+  /** The region that was quarantined because of it. */
+  readonly quarantined?: number;
   readonly receipt: FailoverReceipt;
 }
 
@@ -288,6 +290,9 @@ export interface RecordedDecision {
   readonly why: string | undefined;
   /** Absent if the backoff does not say. */
   readonly restartsLeft?: number;
+  /** Regions of it that are quarantined, and those that wait for them; absent if none. */
+  readonly quarantined?: readonly IdRange[];
+  readonly heldUp?: readonly IdRange[];
 }
 
 /** Consecutive ids, from the first to the last. */

@@ -274,7 +274,7 @@ export class RunPicture {
   /** What a warning changes beside being shown. */
   #notice(event: RecordedEvent): void {
     const parts = this.#parts;
-    if (event.type === 'failover.overruled') parts.failovers.next(event);
+    if (event.type === 'failover.overruled' || event.type === 'region.quarantined') parts.failovers.next(event);
     else if (event.type === 'partition.lost') {
       const { atMs, cause } = event;
       const partition = partitionCalled(event.partition, this.#shape);

@@ -25,8 +25,10 @@ export function decidedEvent(
   books: Books,
   atMs: number,
 ): Extract<JobEvent, { type: 'failover.decided' }> {
-  const { regions, again, reads, why, quarantined, heldUp } = restart;
-  const reused = reads.filter((partition) => books.isPartitionReadable(partition)).map(sizedBy(sizes));
+  const { regions, again, why, quarantined, heldUp } = restart;
+  const reused = resultsRead(restart, books)
+    .filter((partition) => books.isPartitionReadable(partition))
+    .map(sizedBy(sizes));
   return {
     type: 'failover.decided',
     atMs,
@@ -35,7 +37,7 @@ export function decidedEvent(
     again,
     consumersKeepRunning: consumersKeepRunning(restart, books),
     reused,
-    taskCount: books.taskCount(regions) - books.taskCount(quarantined),
+    taskCount: books.taskCount(regions) - books.taskCount(quarantined) - books.taskCount(heldUp),
     delayMs: Math.max(0, restartAtMs - atMs),
     newAttempt,
     why,
@@ -43,6 +45,20 @@ export function decidedEvent(
     ...(quarantined.length > 0 && { quarantined }),
     ...(heldUp.length > 0 && { heldUp }),
   };
+}
+
+/** The results that the regions of a restart will read, without those that quarantine stops. */
+function resultsRead({ regions, reads, quarantined, heldUp }: IsolatedRestart, books: Books): readonly PartitionId[] {
+  if (quarantined.length + heldUp.length === 0) return reads;
+  const stopped = new Set([...quarantined, ...heldUp]);
+  const inputs = new Set<number>();
+  for (const region of regions) {
+    if (stopped.has(region)) continue;
+    for (const { firstPartition, producerRegions } of books.regions.inputsOf(region)) {
+      for (let at = 0; at < producerRegions.length; at++) inputs.add(firstPartition + at);
+    }
+  }
+  return reads.filter((partition) => inputs.has(partition));
 }
 
 /** A result that was not verified in time has no known size. */

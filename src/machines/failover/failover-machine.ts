@@ -105,6 +105,7 @@ export const failoverMachine = failoverSetup.createMachine({
     restartsLeft: undefined,
     waiting: new Set(),
     pendingCount: 0,
+    excused: new Set(),
   }),
   initial: 'classifying',
   states: {

@@ -59,6 +59,8 @@ export interface FailoverContext extends FailoverInput {
   waiting: ReadonlySet<RegionId>;
   /** and the number of the others that neither run again nor were taken over. */
   pendingCount: number;
+  /** Regions for which it does not wait, although they had begun. */
+  excused: ReadonlySet<RegionId>;
 }
 
 export type FailoverEvent = MasterToFailoverEvent | DelayElapsedEvent;
@@ -186,7 +188,7 @@ export const failoverSetup = base.extend({
     announceCompletion: sendTo(toMaster, ({ context }) => ({
       type: 'failover.completed',
       failover: context.failover,
-      regions: restarting(context),
+      regions: restarting(context).filter((region) => !context.excused.has(region)),
       failedAtMs: context.failure.atMs,
     })),
     awaitRegions: assign(({ context }) => {
@@ -197,7 +199,8 @@ export const failoverSetup = base.extend({
     /** They are told before any region can have settled. */
     excuseRegions: assign(({ context }, { regions }: { regions: readonly RegionId[] }) => {
       const waiting = new Set([...context.waiting, ...regions]);
-      return { waiting, pendingCount: restarting(context).filter((region) => !waiting.has(region)).length };
+      const pendingCount = restarting(context).filter((region) => !waiting.has(region)).length;
+      return { waiting, pendingCount, excused: new Set(regions) };
     }),
     countRegion: assign(({ context }) => ({ pendingCount: context.pendingCount - 1 })),
   },

@@ -36,11 +36,12 @@ export const recoveryActions = {
   restartRegions: enqueueActions(({ enqueue, system }, decided: Told<'failover.decided'>) => {
     const { ledger, gateway, observe, failovers } = servicesOf(system);
     const { failover, restartAtMs } = decided;
-    const change = applyQuarantine(decided, { ledger, failovers }, now(system));
+    const atMs = now(system);
+    const change = applyQuarantine(decided, { ledger, failovers }, atMs);
     // Now, because regions may have been quarantined since the failover made its proposal.
     const restart = isolated(decided.restart, ledger, ledger);
     ledger.blocked = restart.blocked;
-    observe(decidedEvent({ ...decided, restart }, ledger, now(system)));
+    observe(decidedEvent({ ...decided, restart }, ledger, atMs));
     if (change !== undefined) observe(change);
     const excused = notAwaited(restart, decided.restart);
     const open = failovers.get(failover);

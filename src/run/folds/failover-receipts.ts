@@ -3,6 +3,7 @@ import type { ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
 import type { EventFold } from './event-fold.ts';
 import type { FailoverReceipt } from './job-receipt.ts';
 import type { JobShape } from './job-shape.ts';
+import { restartedRegions } from './restarted-regions.ts';
 
 type Decided = Extract<JobEvent, { type: 'failover.decided' }>;
 
@@ -94,14 +95,13 @@ function changeBy(
     case 'region.quarantined':
       return { why: `its region is quarantined: ${event.why}` };
     case 'failover.completed':
-      return { recoveryMs: event.durationMs };
+      return event.regions.length === 0 ? {} : { recoveryMs: event.durationMs };
   }
 }
 
 function costOf(event: Decided, context: FailoverContext): Partial<FailoverReceipt> {
-  const { again, consumersKeepRunning, delayMs, why, quarantined = [], heldUp = [] } = event;
-  const stopped = new Set([...quarantined, ...heldUp]);
-  const regions = stopped.size === 0 ? event.regions : event.regions.filter((region) => !stopped.has(region));
+  const { again, consumersKeepRunning, delayMs, why } = event;
+  const regions = restartedRegions(event);
   return {
     regionsRestarted: regions.length,
     tasksRestarted: begunTasks(regions, context),
@@ -109,7 +109,7 @@ function costOf(event: Decided, context: FailoverContext): Partial<FailoverRecei
     readersKeptRunning: consumersKeepRunning,
     delayMs,
     why,
-    ...reuseOf(event, context),
+    ...reuseOf(regions, event.reused, context),
   };
 }
 
@@ -123,7 +123,11 @@ function begunTasks(regions: readonly RegionId[], { shape, hasBegun }: FailoverC
 }
 
 /** The results re-read by tasks that had begun. A task that had not begun reads them for the first time. */
-function reuseOf({ regions, reused }: Decided, context: FailoverContext): Partial<FailoverReceipt> {
+function reuseOf(
+  regions: readonly RegionId[],
+  reused: Decided['reused'],
+  context: FailoverContext,
+): Partial<FailoverReceipt> {
   const restarting = new Set<RegionId>(regions);
   const knownByGroup = new Map<number, boolean>();
   const reuse = { partitionsReused: 0, bytesReused: 0, recordsReused: 0 };

@@ -1,6 +1,7 @@
 import type { JobEvent, JobEventType, ReusedResult } from '../../actors/job-event.ts';
 import type { Logger } from '../../environment.ts';
 import { counted } from './counted.ts';
+import { restartedRegions } from './restarted-regions.ts';
 import { describePlace, type FailurePlace } from '../../failure-place.ts';
 
 /** The log entry of an event: a message for people, and data. */
@@ -52,11 +53,18 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     message: `${task} reopens the source "${source}", which cannot be read again: earlier records are lost`,
     about: { attempt },
   }),
-  'failover.decided': ({ failover, regions, again, taskCount: tasks, delayMs, why }) => ({
-    level: 'info',
-    message: `${tasks === 1 ? '1 task restarts' : `${tasks} tasks restart`} in ${Math.round(delayMs)} ms`,
-    about: { failover, regions: regions.length, again: again.length, tasks, delayMs, why },
-  }),
+  'failover.decided': (event) => {
+    const { failover, regions, again, taskCount: tasks, delayMs, why } = event;
+    const stopped = regions.length - restartedRegions(event).length;
+    const restart =
+      tasks === 0 ? 'Nothing restarts' : `${counted(tasks, 'task')} ${tasks === 1 ? 'restarts' : 'restart'}`;
+    const inTime = tasks === 0 ? '' : ` in ${Math.round(delayMs)} ms`;
+    return {
+      level: 'info',
+      message: `${restart}${inTime}${stopped === 0 ? '' : `, ${counted(stopped, 'region')} quarantined or held up`}`,
+      about: { failover, regions: regions.length, again: again.length, tasks, delayMs, why },
+    };
+  },
   'region.quarantined': ({ region, task, taskCount, failures, why, cause, failover }) => ({
     level: 'error',
     message: `Region ${region} (${counted(taskCount, 'task')}) is quarantined: ${why}; last ${task}: ${cause.message}`,
@@ -67,11 +75,14 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     message: `Region ${region} is released from quarantine, and restarts`,
     about: { failover, region },
   }),
-  'failover.completed': ({ failover, durationMs }) => ({
-    level: 'info',
-    message: `Everything runs again after ${Math.round(durationMs)} ms`,
-    about: { failover, durationMs },
-  }),
+  'failover.completed': ({ failover, regions, durationMs }) =>
+    regions.length === 0
+      ? undefined
+      : {
+          level: 'info',
+          message: `Everything runs again after ${Math.round(durationMs)} ms`,
+          about: { failover, durationMs },
+        },
   'failover.refused': ({ failover, why }, job) => ({
     level: 'error',
     message: `Job "${job}" fails: ${why}`,

@@ -38,7 +38,7 @@ it('failures are counted by the minute, and recoveries by their failure', () => 
   const about = { atMs: 30_000, failover, task: 'in[0]', attempt: 0, cause: new Error('x'), labels: {} };
   picture.next(eventLine({ type: 'task.failed', classification: 'recoverable', ...about } as never));
   picture.next(
-    eventLine({ type: 'failover.completed', atMs: 30_200, failover, regions: [], durationMs: 200 } as never),
+    eventLine({ type: 'failover.completed', atMs: 30_200, failover, regions: [0], durationMs: 200 } as never),
   );
   picture.next(sampleLine(60_000));
   const { atS, lines } = failureRate(picture);

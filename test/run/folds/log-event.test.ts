@@ -90,7 +90,8 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
   'executor.lost': [{ executor, cause }, 'warn: gone'],
 };
 
-it.each(Object.entries(rows))('%s', (type, [event, line]) => {
+/** What is logged of an event. */
+function logged(event: object): string[] {
   const lines: string[] = [];
   const level =
     (name: string) =>
@@ -98,6 +99,23 @@ it.each(Object.entries(rows))('%s', (type, [event, line]) => {
       lines.push(`${name}: ${message}`);
     };
   const logger: Logger = { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') };
-  logEvent(logger, 'sums', { type, atMs: 0, ...event } as JobEvent);
-  expect(lines).toEqual(line === undefined ? [] : [line]);
+  logEvent(logger, 'sums', { atMs: 0, ...event } as JobEvent);
+  return lines;
+}
+
+it.each(Object.entries(rows))('%s', (type, [event, line]) => {
+  expect(logged({ type, ...event })).toEqual(line === undefined ? [] : [line]);
+});
+
+it('a decision says what quarantine stops, and nothing runs again that is stopped', () => {
+  const [decided] = rows['failover.decided'];
+  const regions = [0, 1, 2] as RegionId[];
+  const stopped = { quarantined: regions.slice(0, 1), heldUp: regions.slice(1, 2) };
+  expect(logged({ type: 'failover.decided', ...decided, regions, ...stopped })).toEqual([
+    'info: 2 tasks restart in 10 ms, 2 regions quarantined or held up',
+  ]);
+  expect(
+    logged({ type: 'failover.decided', ...decided, taskCount: 0, regions: regions.slice(0, 2), ...stopped }),
+  ).toEqual(['info: Nothing restarts, 2 regions quarantined or held up']);
+  expect(logged({ type: 'failover.completed', failover, regions: [], durationMs: 12 })).toEqual([]);
 });

@@ -147,6 +147,16 @@ describe('the cost of a failover', () => {
       [...deployed('b[1]'), failed(1, 'b[1]'), decided(1, [3], { again: [3 as never] })],
       { regionsAgain: 0 },
     ],
+    [
+      'whose regions are quarantined or held up: nothing restarts, is read again or recovers',
+      [
+        ...deployed('b[0]', 'b[1]'),
+        failed(1, 'b[0]'),
+        decided(1, [2, 3], { reused, quarantined: [2 as never], heldUp: [3 as never] }),
+        completed(1, 38, []),
+      ],
+      { regionsRestarted: 0, tasksRestarted: 0, ...readsNothing, recoveryMs: undefined },
+    ],
     ['that was refused', [failed(1, 'b[0]'), refused(1, 'too often')], { why: 'too often', regionsRestarted: 0 }],
     ['that is complete', [failed(1, 'b[0]'), decided(1, [2]), completed(1, 38)], { recoveryMs: 38 }],
   ])('%s', (_, events, expected) => {

@@ -59,8 +59,8 @@ export const told = {
     type: 'failover.refused',
     ...{ atMs: 0, failover: failover as never, newAttempt, why },
   }),
-  completed: (failover: number, durationMs: number): JobEvent => ({
+  completed: (failover: number, durationMs: number, regions: readonly number[] = [0]): JobEvent => ({
     type: 'failover.completed',
-    ...{ atMs: 0, failover: failover as never, regions: [], durationMs },
+    ...{ atMs: 0, failover: failover as never, regions: regions.map(region), durationMs },
   }),
 };

@@ -1,8 +1,8 @@
 import type { PlainError } from '../../../plain-error.ts';
-import { countOfIds } from '../../recording/id-ranges.ts';
-import type { IdRange, RecordedFailover } from '../../recording/recording-line.ts';
+import type { RecordedFailover } from '../../recording/recording-line.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
 import { counted, formatBytes, formatClock, formatCount, formatDuration, formatOffset } from '../shell/format.ts';
+import { decisionText } from './decision-text.ts';
 import { outcomeOf, type RootFailure } from './root-failures.ts';
 
 /** A failure: its cause, the failures merged into it, what was decided, and what that cost. */
@@ -28,6 +28,7 @@ export function FailureDetails({ picture, failure }: { picture: RunPicture; fail
             <dd>{placeText(event.place)}</dd>
           </>
         )}
+        {event.alsoFailed && <Fact name="Failed with it" value={firstOf(event.alsoFailed)} />}
         {event.lostPartitions && <Fact name="Lost results" value={firstOf(event.lostPartitions)} />}
         {Object.entries(event.labels).map(([label, value]) => (
           <Fact key={label} name={label} value={value} />
@@ -94,7 +95,7 @@ function Cause({ error }: { error: PlainError }) {
   );
 }
 
-function Decision({ failover: { decided, refused, overruled } }: { failover: RecordedFailover }) {
+function Decision({ failover: { decided, refused, overruled, quarantined, receipt } }: { failover: RecordedFailover }) {
   return (
     <section aria-label="Decision">
       <h3>Decision</h3>
@@ -102,14 +103,12 @@ function Decision({ failover: { decided, refused, overruled } }: { failover: Rec
       {refused && <p>The job fails: {refused.why}</p>}
       {decided && (
         <p>
-          Restart {counted(countOfIds(decided.regions), 'region')} ({idsText(decided.regions)}) with{' '}
-          {counted(decided.taskCount, 'task')}
-          {decided.delayMs > 0 ? ` after ${formatDuration(decided.delayMs)}` : ' at once'}
-          {decided.again.length > 0 &&
-            `; ${formatCount(countOfIds(decided.again))} of them to reproduce the same results`}
-          .{decided.restartsLeft !== undefined && ` ${counted(decided.restartsLeft, 'restart')} left.`}
+          {decisionText(decided)}
           {decided.why !== undefined && ` Because: ${decided.why}`}
         </p>
+      )}
+      {quarantined !== undefined && receipt.why !== undefined && (
+        <p class="warning">No restart, because {receipt.why}</p>
       )}
       {overruled.map(({ part, problem, instead }, at) => (
         <p key={at} class="warning">
@@ -118,12 +117,6 @@ function Decision({ failover: { decided, refused, overruled } }: { failover: Rec
       ))}
     </section>
   );
-}
-
-/** `3, 5–9, …` */
-function idsText(ranges: readonly IdRange[]): string {
-  const shown = ranges.slice(0, 6).map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`));
-  return [...shown, ...(ranges.length > 6 ? ['…'] : [])].join(', ');
 }
 
 function Receipt({ failover: { receipt }, taskCount }: { failover: RecordedFailover; taskCount: number }) {

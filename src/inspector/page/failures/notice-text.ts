@@ -2,7 +2,8 @@ import type { RecordedEvent } from '../../recording/recording-line.ts';
 
 type TextOf<Type extends RecordedEvent['type']> = (event: Extract<RecordedEvent, { type: Type }>) => string;
 
-const texts: { readonly [Type in RecordedEvent['type']]?: TextOf<Type> } = {
+/** Every event; undefined for those that other views show. */
+const texts: { readonly [Type in RecordedEvent['type']]: TextOf<Type> | undefined } = {
   'job.resumed': ({ earlier, taskCount, reused }) =>
     `continues run ${earlier}: ${taskCount} tasks had finished, ${reused.length} results are re-used`,
   'record.rejected': ({ task, outcome, cause }) => `${task} rejects records (${outcome}); the first: ${cause.message}`,
@@ -17,7 +18,22 @@ const texts: { readonly [Type in RecordedEvent['type']]?: TextOf<Type> } = {
   'determinism.broken': ({ task, partition, sequence }) =>
     `${task} was declared deterministic, but wrote another record ${sequence} to ${partition}`,
   'results.keepFailed': ({ cause }) => `results cannot be kept: ${cause.message}`,
+  'region.quarantined': ({ region, task, why, cause }) =>
+    `region ${region} is quarantined: ${why}; last ${task}: ${cause.message}`,
+  'region.released': ({ region }) => `region ${region} is released from quarantine, and restarts`,
   'executor.lost': ({ executor, cause }) => `executor ${executor} is lost: ${cause.message}`,
+  'message.invalid': ({ executor, receiver, message, problem }) =>
+    `a message "${message}" ${receiver === 'master' ? 'of' : 'to'} executor ${executor} was not valid and was ignored: ${problem}`,
+  'job.statusChanged': undefined,
+  'task.stateChanged': undefined,
+  'task.ended': undefined,
+  'source.planned': undefined,
+  'region.stateChanged': undefined,
+  'task.failed': undefined,
+  'failover.decided': undefined,
+  'failover.refused': undefined,
+  'failover.completed': undefined,
+  'executor.registered': undefined,
 };
 
 /** A warning in words; undefined for events that other views show. */

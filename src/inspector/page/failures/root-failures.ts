@@ -1,6 +1,7 @@
 import type { RecordedFailover } from '../../recording/recording-line.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
 import { formatDuration } from '../shell/format.ts';
+import { restartedCount } from './decision-text.ts';
 
 /** A failure that led to a restart or to the end, with the failures merged into its restart. */
 export interface RootFailure {
@@ -20,8 +21,10 @@ export function rootFailures({ failovers }: RunPicture): RootFailure[] {
 }
 
 /** How a failure ended, in a few words. */
-export function outcomeOf({ refused, decided, receipt }: RecordedFailover): string {
+export function outcomeOf({ refused, decided, quarantined, receipt }: RecordedFailover): string {
   if (refused !== undefined) return 'ended the job';
+  if (quarantined !== undefined) return 'its region is quarantined';
   if (receipt.recoveryMs !== undefined) return `mended in ${formatDuration(receipt.recoveryMs)}`;
-  return decided === undefined ? 'being decided' : 'mending';
+  if (decided === undefined) return 'being decided';
+  return restartedCount(decided) === 0 ? 'held up by quarantine' : 'mending';
 }
