@@ -258,7 +258,7 @@ export {
   type RememberedAnswers,
   type RememberedOperator,
 } from './operators/answers/remembered-answers.ts';
-export type { AnswerOrigin } from './operators/answers/answer-record.ts';
+export type { AnswerOrigin } from './operators/answers/files/answer-record.ts';
 export type { CallCounts } from './operators/answers/answer-memory.ts';
 export type {
   AttemptNumber,

@@ -2,6 +2,7 @@ import { JournalAccessError, JournalFormatError } from '../errors/journal-errors
 import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { JournalFile, JournalStorage } from './journal-storage.ts';
 import { type LogFormat, type LogLoss, scanLog } from './log-scan.ts';
+import type { RecordBuffer } from './record-buffer.ts';
 import { encodeRecords, recordHeaderBytes } from './record-header.ts';
 
 /** A log, open for its only owner, and its contents. */
@@ -138,18 +139,15 @@ export class JournalLog {
    */
   appendAll(payloads: readonly Uint8Array[]): number {
     this.#assertUsable();
-    const offset = this.size;
-    if (payloads.length === 0) return offset;
-    const ends = this.#targets.map(({ end }) => end);
-    try {
-      for (const target of this.#targets) write(target, this.#format, payloads);
-    } catch (cause) {
-      const error = new JournalAccessError(this.path, 'append to', cause);
-      this.#cutBackTo(ends, error);
-      throw error;
-    }
-    this.#appended++;
-    return offset;
+    if (payloads.length === 0) return this.size;
+    return this.#append((offset) => encodeRecords(this.#format, payloads, offset));
+  }
+
+  /** As {@link appendAll}, of records that were made in place. */
+  appendFrom(records: RecordBuffer): number {
+    this.#assertUsable();
+    if (records.length === 0) return this.size;
+    return this.#append((offset) => records.recordsAt(this.#format, offset));
   }
 
   /**
@@ -202,7 +200,7 @@ export class JournalLog {
     try {
       this.#storage.remove(name);
       next = { file: this.#storage.open(name), end: 0 };
-      write(next, this.#format, payloads);
+      write(next, encodeRecords(this.#format, payloads, next.end));
       this.#targets = [old, next];
       await next.file.sync();
       this.#storage.rename(name, this.#name);
@@ -229,6 +227,20 @@ export class JournalLog {
       // It is removed when the log is opened again.
     }
     return new JournalAccessError(this.path, 'replace', cause);
+  }
+
+  #append(recordsAt: (offset: number) => Uint8Array): number {
+    const offset = this.size;
+    const ends = this.#targets.map(({ end }) => end);
+    try {
+      for (const target of this.#targets) write(target, recordsAt(target.end));
+    } catch (cause) {
+      const error = new JournalAccessError(this.path, 'append to', cause);
+      this.#cutBackTo(ends, error);
+      throw error;
+    }
+    this.#appended++;
+    return offset;
   }
 
   #cutBackTo(ends: readonly number[], error: Error): void {
@@ -274,8 +286,7 @@ export function recordBytes(payloadBytes: number): number {
   return recordHeaderBytes + payloadBytes;
 }
 
-function write(target: Target, { kind, version }: LogFormat, payloads: readonly Uint8Array[]): void {
-  const bytes = encodeRecords({ kind, version }, payloads, target.end);
+function write(target: Target, bytes: Uint8Array): void {
   target.file.write(target.end, bytes);
   target.end += bytes.length;
 }

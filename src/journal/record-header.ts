@@ -60,27 +60,35 @@ export function encodeRecord(format: RecordFormat, payload: Uint8Array, offset =
 }
 
 /** Encodes records that lie one after the other, from `offset` of their file on. */
-export function encodeRecords(
-  { kind, version }: RecordFormat,
-  payloads: readonly Uint8Array[],
-  offset: number,
-): Uint8Array {
-  const beginning = recordBeginning(kind);
+export function encodeRecords(format: RecordFormat, payloads: readonly Uint8Array[], offset: number): Uint8Array {
   let length = 0;
   for (const payload of payloads) length += recordHeaderBytes + payload.length;
   const bytes = Buffer.allocUnsafe(length);
   let at = 0;
   for (const payload of payloads) {
-    bytes.set(beginning, at);
-    putWord(bytes, at + place.version, version);
-    putWord(bytes, at + place.length, payload.length);
-    putWord(bytes, at + place.payloadChecksum, crc32(payload));
-    putWord(bytes, at + place.checksum, headerChecksum(bytes, at, offset + at));
     bytes.set(payload, at + recordHeaderBytes);
+    putRecordHeader(format, bytes, at, payload.length, offset + at);
     at += recordHeaderBytes + payload.length;
   }
   // Not the buffer itself, whose `slice` does not copy.
   return new Uint8Array(bytes.buffer, bytes.byteOffset, length);
+}
+
+/** Writes the header, at `start` of `bytes`, of a record whose payload is there, and which lies at `offset` of its file. */
+export function putRecordHeader(
+  { kind, version }: RecordFormat,
+  bytes: Uint8Array,
+  start: number,
+  payloadBytes: number,
+  offset: number,
+): void {
+  const beginning = recordBeginning(kind);
+  for (let index = 0; index < beginning.length; index++) bytes[start + index] = beginning[index] as number;
+  const payload = start + recordHeaderBytes;
+  putWord(bytes, start + place.version, version);
+  putWord(bytes, start + place.length, payloadBytes);
+  putWord(bytes, start + place.payloadChecksum, crc32(bytes, 0, payload, payload + payloadBytes));
+  putWord(bytes, start + place.checksum, headerChecksum(bytes, start, offset));
 }
 
 /**

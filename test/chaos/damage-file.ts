@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { recordBytes } from '../../src/journal/journal-log.ts';
-import { AnswerFiles } from '../../src/operators/answers/answer-files.ts';
+import { AnswerFiles } from '../../src/operators/answers/files/answer-files.ts';
 import { FileJournalStorage } from '../../src/partitions/storage/file-journal-storage.ts';
 import { systemProcesses } from '../../src/partitions/claims/process-table.ts';
 import type { SeededRandom } from '../../src/testing/index.ts';

@@ -1,5 +1,6 @@
 import type { ExecutorId } from '../../ids.ts';
-import type { Answers } from '../../operators/answers/answer-writer.ts';
+import type { Answers } from '../../operators/answers/answers.ts';
+import { callHashIn } from '../../operators/answers/files/call-hash.ts';
 import { CallLostError } from '../../operators/answers/answer-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { fromPlainError, toPlainError } from '../../plain-error.ts';
@@ -124,7 +125,7 @@ export class AnswerDesk {
         return this.#remember(store, answers, { executor, id: message.id }, message.answer);
       case 'ended':
         if (store.flights.get(message.hash)?.executor !== executor) return;
-        answers.ended(bytesOf(message.hash), fromPlainError(message.error));
+        answers.ended(callHashIn(message.hash), fromPlainError(message.error));
         return this.#end(store, message.hash, fromPlainError(message.error));
       case 'abandoned':
         if (store.flights.get(message.hash)?.executor === executor) this.#end(store, message.hash, new CallLostError());
@@ -145,17 +146,17 @@ export class AnswerDesk {
       flight.waiting.push(sender);
       return;
     }
-    const payload = answers.find(bytesOf(hash))?.payload;
+    const payload = answers.find(callHashIn(hash))?.payload;
     if (type === 'find') return this.#found(sender, payload);
     if (payload !== undefined && flight === undefined && !message.isRefused) return this.#known(sender, payload);
     store.flights.set(hash, { executor, id, waiting: flight?.waiting ?? [] });
-    const bytes = bytesOf(hash);
+    const identity = callHashIn(hash);
     answers.begin({
-      hash: bytes,
+      identity,
       // AD2.
       begin: (error) => {
         const wasLost = store.lost.delete(hash);
-        const isAgain = error === undefined && (answers.takeLost(bytes) || wasLost);
+        const isAgain = error === undefined && (answers.takeLost(identity) || wasLost);
         this.#post(executor, { service: 'answers', type: 'begun', id, isAgain, error: error && toPlainError(error) });
       },
       answeredElsewhere: () => false,
@@ -164,9 +165,9 @@ export class AnswerDesk {
 
   /** AD2. */
   #remember(store: Store, answers: Answers, { executor, id }: Sender, sent: SentAnswer): void {
-    const { origin, hash, key, isError, atMs, format, bytes } = sent;
+    const { origin, hash, key, isError, atMs, format, content } = sent;
     answers.rememberSoon({
-      answer: { origin, identity: { hash: bytesOf(hash), key }, isError, atMs, packed: { format, bytes } },
+      answer: { origin, identity: { ...callHashIn(hash), key }, isError, atMs, packed: { format, content } },
       written: (error) => {
         this.#post(executor, { service: 'answers', type: 'written', id, error: error && toPlainError(error) });
         const flight = store.flights.get(hash);
@@ -181,7 +182,7 @@ export class AnswerDesk {
   #settle(store: Store, answers: Answers, hash: string, flight: Flight): void {
     store.flights.delete(hash);
     if (flight.waiting.length === 0) return;
-    const payload = answers.find(bytesOf(hash))?.payload;
+    const payload = answers.find(callHashIn(hash))?.payload;
     for (const sender of flight.waiting) {
       if (sender.type === 'find') this.#found(sender, payload);
       else if (payload !== undefined) this.#known(sender, payload);
@@ -210,8 +211,4 @@ export class AnswerDesk {
   #failed({ executor, id }: Sender, error: Error): void {
     this.#post(executor, { service: 'answers', type: 'failed', id, error: toPlainError(error) });
   }
-}
-
-function bytesOf(hash: string): Uint8Array {
-  return Buffer.from(hash, 'latin1');
 }

@@ -1,11 +1,6 @@
-import { readAnswerRecord } from '../../operators/answers/answer-record.ts';
-import type {
-  Answers,
-  ArrivedAnswer,
-  BeginningCall,
-  FoundAnswer,
-  NewAnswer,
-} from '../../operators/answers/answer-writer.ts';
+import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from '../../operators/answers/answers.ts';
+import { type NewAnswer, readAnswerRecord } from '../../operators/answers/files/answer-record.ts';
+import { type CallHash, callHashKey } from '../../operators/answers/files/call-hash.ts';
 import { fromPlainError, type PlainError, toPlainError } from '../../plain-error.ts';
 import type { AnswersReply, AnswersRequest, SentAnswer } from './service-messages.ts';
 
@@ -74,22 +69,22 @@ class RemoteAnswers implements Answers {
     this.#post = post;
   }
 
-  find(hash: Uint8Array): FoundAnswer | undefined {
-    const name = textOf(hash);
+  find(hash: CallHash): FoundAnswer | undefined {
+    const name = callHashKey(hash);
     const found = this.#sought.get(name);
     this.#sought.delete(name);
     return found;
   }
 
-  readonly seek = (hash: Uint8Array, found: () => void): void => {
+  readonly seek = (hash: CallHash, found: () => void): void => {
     const id = this.#expect((reply) => {
       const answer = reply.type === 'found' ? answerIn(reply.payload) : undefined;
-      if (answer !== undefined) this.#sought.set(textOf(hash), answer);
+      if (answer !== undefined) this.#sought.set(callHashKey(hash), answer);
       found();
       // The asker may be gone.
-      this.#sought.delete(textOf(hash));
+      this.#sought.delete(callHashKey(hash));
     });
-    this.#post({ service: 'answers', type: 'find', store: this.#store, id, hash: textOf(hash) });
+    this.#post({ service: 'answers', type: 'find', store: this.#store, id, hash: callHashKey(hash) });
   };
 
   /** The run answers for it: it logs what it cannot write. */
@@ -111,35 +106,35 @@ class RemoteAnswers implements Answers {
   }
 
   #begin(call: BeginningCall, isRefused: boolean): void {
-    const { hash } = call;
+    const { identity: hash } = call;
     const id = this.#expect((reply) => {
       const found = reply.type === 'known' ? answerIn(reply.payload) : undefined;
       if (reply.type === 'known' && (found === undefined || !call.answeredElsewhere(found))) this.#begin(call, true);
       if (reply.type === 'failed') call.begin(fromPlainError(reply.error));
       if (reply.type !== 'begun') return;
-      if (reply.isAgain) this.#lost.add(textOf(hash));
+      if (reply.isAgain) this.#lost.add(callHashKey(hash));
       call.begin(errorOf(reply.error));
     });
     this.#idByCall.set(call, id);
-    this.#post({ service: 'answers', type: 'begin', store: this.#store, id, hash: textOf(hash), isRefused });
+    this.#post({ service: 'answers', type: 'begin', store: this.#store, id, hash: callHashKey(hash), isRefused });
   }
 
-  ended(hash: Uint8Array, error: Error): void {
+  ended(hash: CallHash, error: Error): void {
     this.#post({
       service: 'answers',
       type: 'ended',
       store: this.#store,
-      hash: textOf(hash),
+      hash: callHashKey(hash),
       error: toPlainError(error),
     });
   }
 
-  abandoned(hash: Uint8Array): void {
-    this.#post({ service: 'answers', type: 'abandoned', store: this.#store, hash: textOf(hash) });
+  abandoned(hash: CallHash): void {
+    this.#post({ service: 'answers', type: 'abandoned', store: this.#store, hash: callHashKey(hash) });
   }
 
-  takeLost(hash: Uint8Array): boolean {
-    return this.#lost.delete(textOf(hash));
+  takeLost(hash: CallHash): boolean {
+    return this.#lost.delete(callHashKey(hash));
   }
 
   /** What was written is with the run. */
@@ -162,10 +157,7 @@ function answerIn(payload: Uint8Array | undefined): FoundAnswer | undefined {
 }
 
 /** A message has a copy of the buffers in it, which are parts of larger ones. */
-function compact({ origin, identity: { hash, key }, isError, atMs, packed }: NewAnswer): SentAnswer {
-  return { origin, hash: textOf(hash), key, isError, atMs, format: packed.format, bytes: new Uint8Array(packed.bytes) };
-}
-
-function textOf(hash: Uint8Array): string {
-  return Buffer.from(hash.buffer, hash.byteOffset, hash.length).toString('latin1');
+function compact({ origin, identity, isError, atMs, packed: { format, content } }: NewAnswer): SentAnswer {
+  const sent = content instanceof Uint8Array ? new Uint8Array(content) : content;
+  return { origin, hash: callHashKey(identity), key: identity.key, isError, atMs, format, content: sent };
 }

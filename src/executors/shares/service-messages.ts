@@ -1,7 +1,7 @@
 import type { Port } from '../../actors/protocol/port.ts';
 import type { FailurePlace } from '../../failure-place.ts';
 import type { AttemptNumber } from '../../ids.ts';
-import type { AnswerOrigin } from '../../operators/answers/answer-record.ts';
+import type { AnswerOrigin } from '../../operators/answers/files/answer-record.ts';
 import type { CallKey, CallLimits } from '../../operators/call-limiter.ts';
 import type { ErrorLimit } from '../../operators/rejected/on-error.ts';
 import type { Delivery } from '../../operators/runtime-context.ts';
@@ -130,7 +130,7 @@ export interface SentAnswer {
   readonly isError: boolean;
   readonly atMs: number;
   readonly format: number;
-  readonly bytes: Uint8Array;
+  readonly content: Uint8Array | number | string;
 }
 
 /**

@@ -35,13 +35,16 @@ const key: Shape = (value) =>
 
 const bytes: Shape = (value) => (value instanceof Uint8Array ? undefined : ` is ${show(value)}, not bytes`);
 
+/** A packed answer: bytes, a number or a text. */
+const content: Shape = (value) => (typeof value === 'number' || typeof value === 'string' ? undefined : bytes(value));
+
 /** A hash of 16 bytes. */
 const hash: Shape = (value) =>
   typeof value === 'string' && value.length === 16 ? undefined : ` is ${show(value)}, not a hash`;
 
 const answer = object({
   ...{ origin: object({ operator: text, version: text }), hash, key: optional(text) },
-  ...{ isError: flag, atMs: amount, format: whole(256), bytes },
+  ...{ isError: flag, atMs: amount, format: whole(256), content },
 });
 
 const requests: Table<ServiceRequest> = {

@@ -1,17 +1,13 @@
+import type { CallHash } from './files/call-hash.ts';
+import type { CallOutcome } from './files/call-outcome.ts';
+
 /** Names one call of an operator: the operator, its version, and the key of the record. */
-export interface CallIdentity {
-  /** 16 bytes. */
-  readonly hash: Uint8Array;
-  /** Tells it apart from other calls of the operator. */
-  readonly name: string;
+export interface CallIdentity extends CallHash {
   /** The key that the user's function gave; undefined if the key is the record itself. */
   readonly key: string | undefined;
+  /** How many changes the memory had seen when there was no answer; −1 if it was not looked for, or there was one. */
+  unknownAt: number;
 }
-
-/** What became of a call. */
-export type CallOutcome =
-  | { readonly kind: 'answered'; readonly answer: unknown }
-  | { readonly kind: 'failed'; readonly error: Error };
 
 /** Who asks for the answer to a call. Told never on the asker's own stack. */
 export interface CallAsker {
@@ -29,10 +25,8 @@ export interface CallAsker {
 
 /** A call that somebody waits for. */
 export interface AwaitedCall {
-  /** Whether it was made for an earlier asker. */
-  readonly isShared: boolean;
-  /** Waits no more. With a reason, the call itself is aborted, for all who wait for it. */
-  leave(reason?: Error): void;
+  /** This asker waits no more. With a reason, the call itself is aborted, for all who wait for it. */
+  leave(asker: CallAsker, reason?: Error): void;
 }
 
 /**
@@ -48,6 +42,8 @@ export interface AnswerMemory {
    * once. Absent: `recall` knows.
    */
   readonly seek?: ((identity: CallIdentity, found: () => void) => void) | undefined;
+  /** Looks for the answer of a call, so that {@link recall} need not look again while none has been added. */
+  lookFor(identity: CallIdentity): void;
   /** The remembered outcome, on the caller's stack; undefined if there is none. */
   recall(identity: CallIdentity): CallOutcome | undefined;
   /** Whether such a call is in flight, which a new asker shares. */

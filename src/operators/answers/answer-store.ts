@@ -5,18 +5,12 @@ import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { JournalStorage } from '../../journal/journal-storage.ts';
 import { encodeOwner, ownerOf } from '../../partitions/claims/owner-note.ts';
 import type { ProcessTable } from '../../partitions/claims/process-table.ts';
-import { rewriteSegments, wastefulSegments } from './answer-compaction.ts';
-import { AnswerFiles, freeSegmentName, segmentTime } from './answer-files.ts';
-import type { AnswerOrigin } from './answer-record.ts';
-import {
-  type Answers,
-  AnswerWriter,
-  type ArrivedAnswer,
-  type BeginningCall,
-  type FoundAnswer,
-  type NewAnswer,
-  type WrittenAnswer,
-} from './answer-writer.ts';
+import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from './answers.ts';
+import { rewriteSegments, wastefulSegments } from './files/answer-compaction.ts';
+import { AnswerFiles, freeSegmentName, segmentTime } from './files/answer-files.ts';
+import type { AnswerOrigin, NewAnswer } from './files/answer-record.ts';
+import { AnswerWriter, type WrittenAnswer } from './files/answer-writer.ts';
+import type { CallHash } from './files/call-hash.ts';
 
 /** The largest file, and the smallest limit for one. */
 const largestSegmentBytes = 1 << 28;
@@ -72,10 +66,12 @@ export class AnswerStore implements Answers {
   #writer: OwnFile | undefined;
   /** AS6: answers that are not written yet. */
   #arrived: ArrivedAnswer[] = [];
+  #answers: NewAnswer[] = [];
   /** Calls that wait for their mark, which all of them get with one write. */
   #beginning: BeginningCall[] = [];
+  #begun: CallHash[] = [];
   /** Calls that ended without an answer. Their marks wait for another write. */
-  #ended: Uint8Array[] = [];
+  #ended: CallHash[] = [];
   /** Files that it has begun. */
   #writers = 0;
   #refreshedMs: number;
@@ -128,8 +124,18 @@ export class AnswerStore implements Answers {
     return this.#files.indexBytes;
   }
 
-  find(hash: Uint8Array): FoundAnswer | undefined {
+  find(hash: CallHash): FoundAnswer | undefined {
     return this.#files.find(hash) ?? (this.#refresh() ? this.#files.find(hash) : undefined);
+  }
+
+  /** Whether there may be an answer of a call; {@link find} may find none. */
+  mayKnow(hash: CallHash): boolean {
+    return this.#files.has(hash) || (this.#refresh() && this.#files.has(hash));
+  }
+
+  /** Grows whenever an answer is added or replaced. */
+  get changes(): number {
+    return this.#files.changes;
   }
 
   /** AS1. @throws JournalAccessError, such as on a full disk; IllegalStateError after `close` */
@@ -142,16 +148,18 @@ export class AnswerStore implements Answers {
   /** AS1, AS6: it hears at the end of this turn that it is written. */
   rememberSoon(answer: ArrivedAnswer): void {
     this.#arrived.push(answer);
+    this.#answers.push(answer.answer);
     this.#expectEndOfTurn();
   }
 
   /** AS5: it begins at the end of this turn. After an error, as on a full disk, it must not be made. */
   begin(call: BeginningCall): void {
     this.#beginning.push(call);
+    this.#begun.push(call.identity);
     this.#expectEndOfTurn();
   }
 
-  ended(hash: Uint8Array): void {
+  ended(hash: CallHash): void {
     if (this.#isClosed) return;
     this.#ended.push(hash);
     this.#syncSoon();
@@ -160,7 +168,7 @@ export class AnswerStore implements Answers {
   /** Its mark stays without an end. */
   abandoned(): void {}
 
-  takeLost(hash: Uint8Array): boolean {
+  takeLost(hash: CallHash): boolean {
     return this.#files.takeLost(hash);
   }
 
@@ -189,22 +197,20 @@ export class AnswerStore implements Answers {
 
   /** AS6. */
   #endTurn(): void {
-    const [arrived, beginning] = [this.#arrived, this.#beginning];
+    const [arrived, answers, beginning, begun] = [this.#arrived, this.#answers, this.#beginning, this.#begun];
     this.#arrived = [];
+    this.#answers = [];
     this.#beginning = [];
+    this.#begun = [];
     this.#isTurnEnding = false;
-    const answers = arrived.map(({ answer }) => answer);
-    const written = this.#write(
-      answers,
-      beginning.map(({ hash }) => hash),
-    );
+    const written = this.#write(answers, begun);
     for (const call of beginning) call.begin(written.error);
     this.#noteWritten(answers, written);
     for (const answer of arrived) answer.written(written.error);
   }
 
   /** One write for answers, calls that begin, and those that have ended since the last one. */
-  #write(answers: readonly NewAnswer[], begun: readonly Uint8Array[]): Written {
+  #write(answers: readonly NewAnswer[], begun: readonly CallHash[]): Written {
     if (this.#isClosed) return { error: new IllegalStateError('The run is over, and remembers no more answers') };
     try {
       const { writer, segment } = (this.#writer ??= this.#newWriter());
@@ -224,8 +230,9 @@ export class AnswerStore implements Answers {
 
   /** From now on, these answers are found. */
   #noteWritten(answers: readonly NewAnswer[], { segment, places = [] }: Written): void {
-    for (const [index, place] of places.entries()) {
-      this.#files.set((answers[index] as NewAnswer).identity.hash, { segment: segment as number, ...place });
+    for (let index = 0; index < places.length; index++) {
+      const { offset, length } = places[index] as WrittenAnswer;
+      this.#files.set((answers[index] as NewAnswer).identity, segment as number, offset, length);
     }
     if (this.#writer !== undefined && this.#writer.writer.size >= this.#segmentBytes) this.#rotate();
   }

@@ -2,52 +2,28 @@ import type { Clock } from '../../environment.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { isThenable } from '../../user-code.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
-import type { AwaitedCall, CallAsker, CallIdentity, CallOutcome } from './answer-memory.ts';
-import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer, NewAnswer } from './answer-writer.ts';
+import type { AwaitedCall, CallAsker, CallIdentity } from './answer-memory.ts';
+import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from './answers.ts';
+import type { NewAnswer } from './files/answer-record.ts';
+import type { CallOutcome } from './files/call-outcome.ts';
 import { AsyncCall } from '../calls/async-call.ts';
-
-/** Hears the outcome of a call. */
-type Asker = Pick<CallAsker, 'answered' | 'settled'>;
-
-/** One wait for the outcome of a call. */
-class Wait implements AwaitedCall {
-  readonly asker: Asker;
-  readonly #call: SharedCall;
-  readonly #isLate: boolean;
-
-  /** @param isLate whether it was asked for before */
-  constructor(call: SharedCall, asker: Asker, isLate: boolean) {
-    this.#call = call;
-    this.asker = asker;
-    this.#isLate = isLate;
-  }
-
-  get isShared(): boolean {
-    return this.#isLate || this.#call.isMadeElsewhere;
-  }
-
-  leave(reason?: Error): void {
-    this.#call.leave(this, reason);
-  }
-}
 
 /**
  * One call in flight, which belongs to nobody who asked for it. When all of them have left, it has some time to be
  * answered before it is aborted.
  */
-abstract class SharedCall {
+abstract class SharedCall implements AwaitedCall {
   readonly context: AsyncCall;
   readonly #clock: Clock;
   readonly #graceMs: number;
-  /** Few; mostly one. */
-  #waits: Wait[] = [];
+  /** Who waits for it: few; mostly one. */
+  #askers: CallAsker[];
   #graceTimer: unknown;
   #isSettled = false;
-  /** Whether another thread has made it. */
-  isMadeElsewhere = false;
 
   /** @param graceMs how long it may take once nobody waits for it */
-  constructor(retry: number, clock: Clock, graceMs: number) {
+  constructor(asker: CallAsker, retry: number, clock: Clock, graceMs: number) {
+    this.#askers = [asker];
     this.context = new AsyncCall(retry);
     this.#clock = clock;
     this.#graceMs = graceMs;
@@ -55,15 +31,13 @@ abstract class SharedCall {
 
   /** Whether somebody waits for it. */
   get isAwaited(): boolean {
-    return this.#waits.length > 0;
+    return this.#askers.length > 0;
   }
 
   /** Waits for the outcome, with others. */
-  join(asker: Asker, isShared: boolean): AwaitedCall {
-    const wait = new Wait(this, asker, isShared);
-    this.#waits.push(wait);
+  join(asker: CallAsker): void {
+    this.#askers.push(asker);
     this.#stopTimer();
-    return wait;
   }
 
   /** It was aborted. @param reason why, if it took too long */
@@ -71,25 +45,25 @@ abstract class SharedCall {
 
   /** Tells everybody who waits that the answer has arrived. */
   protected tellAnswered(): void {
-    for (const { asker } of [...this.#waits]) asker.answered();
+    if (this.#askers.length === 1) (this.#askers[0] as CallAsker).answered();
+    else for (const asker of [...this.#askers]) asker.answered();
   }
 
   /** Tells everybody who waits. */
   protected settle(outcome: CallOutcome): void {
     this.#isSettled = true;
     this.#stopTimer();
-    const waits = this.#waits;
-    this.#waits = [];
-    for (const { asker } of waits) asker.settled(outcome);
+    const askers = this.#askers;
+    this.#askers = [];
+    for (const asker of askers) asker.settled(outcome);
   }
 
-  /** One of them waits no more. With a reason, the call is aborted, for all who wait for it. */
-  leave(wait: Wait, reason: Error | undefined): void {
-    const at = this.#waits.indexOf(wait);
+  leave(asker: CallAsker, reason?: Error): void {
+    const at = this.#askers.indexOf(asker);
     if (at < 0 || this.#isSettled) return;
-    this.#waits.splice(at, 1);
+    this.#askers.splice(at, 1);
     if (reason !== undefined) this.#abandon(reason);
-    else if (this.#waits.length === 0) {
+    else if (this.#askers.length === 0) {
       this.#graceTimer = this.#clock.setTimeout(() => this.#abandon(undefined), this.#graceMs);
     }
   }
@@ -135,17 +109,15 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
   #value: unknown;
   #answer: NewAnswer | undefined;
   #isUnwritten = false;
+  /** See `OpenFlights`. */
+  next: CallFlight | undefined;
 
   constructor(owner: FlightOwner, identity: CallIdentity, record: unknown, retry: number, asker: CallAsker) {
-    super(retry, owner.clock, owner.graceMs);
+    super(asker, retry, owner.clock, owner.graceMs);
     this.identity = identity;
     this.#owner = owner;
     this.#record = record;
     this.#asker = asker;
-  }
-
-  get hash(): Uint8Array {
-    return this.identity.hash;
   }
 
   /** The answer, once it has arrived. */
@@ -164,7 +136,7 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
     // Its task has ended in the same turn.
     if (!this.isAwaited) return this.#failed(new Error('Nobody waits for it'));
     const { fn, store } = this.#owner;
-    this.#asker.begun(store.takeLost(this.hash));
+    this.#asker.begun(store.takeLost(this.identity));
     let answer: unknown;
     try {
       answer = fn(this.#record, this.context);
@@ -184,7 +156,6 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
   answeredElsewhere(found: FoundAnswer): boolean {
     const outcome = this.#owner.outcomeIn(found);
     if (outcome === undefined) return false;
-    this.isMadeElsewhere = true;
     this.#owner.ended(this);
     this.settle(outcome);
     return true;
@@ -212,7 +183,7 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
   protected override abandoned(reason: Error | undefined): void {
     // One that the end of the run aborts was in flight at that time.
     if (reason !== undefined) this.#tellEnd(reason);
-    else if (this.#owner.isCurrent(this)) this.#owner.store.abandoned(this.hash);
+    else if (this.#owner.isCurrent(this)) this.#owner.store.abandoned(this.identity);
     this.#owner.ended(this);
   }
 
@@ -236,6 +207,6 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
 
   /** There is nothing to remember of it. */
   #tellEnd(error: Error): void {
-    if (this.#owner.isCurrent(this)) this.#owner.store.ended(this.hash, error);
+    if (this.#owner.isCurrent(this)) this.#owner.store.ended(this.identity, error);
   }
 }

@@ -3,13 +3,16 @@ import { causeWithCode } from '../../errors/cause-chain.ts';
 import type { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import type { AnswerMemory, AwaitedCall, CallAsker, CallIdentity, CallOutcome } from './answer-memory.ts';
+import type { AnswerMemory, AwaitedCall, CallAsker, CallIdentity } from './answer-memory.ts';
+import type { CallOutcome } from './files/call-outcome.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
-import { hashOfText, hashOfValue } from '../identity/value-hash.ts';
+import { hashBytesOfText, hashBytesOfValue } from '../identity/value-hash.ts';
 import { AnswerNotRememberedError } from './answer-errors.ts';
-import { type AnswerOrigin, packOutcome, unpackOutcome } from './answer-record.ts';
-import type { Answers, FoundAnswer, NewAnswer } from './answer-writer.ts';
+import type { Answers, FoundAnswer } from './answers.ts';
+import { type AnswerOrigin, type NewAnswer, packOutcome, unpackOutcome } from './files/answer-record.ts';
+import { type CallHash, callHashIn } from './files/call-hash.ts';
 import { CallFlight, type FlightOwner } from './call-flight.ts';
+import { OpenFlights } from './open-flights.ts';
 
 export interface OperatorAnswersOptions extends AnswerOrigin {
   readonly fn: (record: unknown, context: AsyncCallContext) => unknown;
@@ -42,8 +45,8 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
   readonly #options: OperatorAnswersOptions;
   readonly #origin: AnswerOrigin;
   /** What the hash of a record, or of a key, is combined with, so that each operator and version has its own. */
-  readonly #salts: Readonly<Record<'record' | 'key', Uint8Array>>;
-  readonly #flights = new Map<string, CallFlight>();
+  readonly #salts: Readonly<Record<'record' | 'key', CallHash>>;
+  readonly #flights = new OpenFlights<CallFlight>();
   #onQuiet: (() => void) | undefined;
 
   constructor(options: OperatorAnswersOptions) {
@@ -54,28 +57,34 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
     this.clock = clock;
     this.graceMs = graceMs;
     this.#origin = { operator, version };
-    const saltOf = (kind: string): Uint8Array => Buffer.from(hashOfValue([operator, version, kind]), 'hex');
+    const saltOf = (kind: string): CallHash => callHashIn(hashBytesOfValue([operator, version, kind]));
     this.#salts = { record: saltOf('record'), key: saltOf('key') };
   }
 
   identify(record: unknown): CallIdentity {
     const key = this.#keyOf(record);
     // 128 bits: of a billion records, two have the same once in 10²⁰.
-    const name = (key === undefined ? this.#hashOf(record) : hashOfText(key)).slice(0, 32);
-    const hash = Buffer.from(name, 'hex');
+    const hash = callHashIn(key === undefined ? this.#hashOf(record) : hashBytesOfText(key));
     const salt = key === undefined ? this.#salts.record : this.#salts.key;
-    for (let index = 0; index < hash.length; index++) hash[index] = (hash[index] as number) ^ (salt[index] as number);
-    return { hash, name, key };
+    const [a, b, c, d] = [hash.a ^ salt.a, hash.b ^ salt.b, hash.c ^ salt.c, hash.d ^ salt.d];
+    return { a, b, c, d, key, unknownAt: -1 };
   }
 
   get seek(): AnswerMemory['seek'] {
     const { store } = this;
     if (store.seek === undefined) return undefined;
-    return ({ hash }, found) => store.seek?.(hash, found);
+    return (identity, found) => store.seek?.(identity, found);
   }
 
-  recall({ hash }: CallIdentity): CallOutcome | undefined {
-    const found = this.store.find(hash);
+  lookFor(identity: CallIdentity): void {
+    const { store } = this;
+    if (store.changes !== undefined && store.mayKnow?.(identity) === false) identity.unknownAt = store.changes;
+  }
+
+  recall(identity: CallIdentity): CallOutcome | undefined {
+    if (identity.unknownAt !== this.store.changes) this.lookFor(identity);
+    if (identity.unknownAt === this.store.changes) return undefined;
+    const found = this.store.find(identity);
     return found && this.outcomeIn(found);
   }
 
@@ -86,25 +95,23 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
     return unpackOutcome(payload, head);
   }
 
-  isInFlight({ name }: CallIdentity): boolean {
-    return this.#flights.has(name);
+  isInFlight(identity: CallIdentity): boolean {
+    return this.#flights.get(identity) !== undefined;
   }
 
   ask(identity: CallIdentity, record: unknown, retry: number, asker: CallAsker): AwaitedCall {
-    const { name } = identity;
-    const known = this.#flights.get(name);
+    const known = this.#flights.get(identity);
     if (known !== undefined) {
-      const awaited = known.join(asker, true);
+      known.join(asker);
       known.writeAgain();
-      return awaited;
+      return known;
     }
     const answer = this.recall(identity);
     if (answer !== undefined) return this.#settledLater(answer, asker);
     const flight = new CallFlight(this, identity, record, retry, asker);
-    this.#flights.set(name, flight);
-    const awaited = flight.join(asker, false);
+    this.#flights.add(flight);
     this.store.begin(flight);
-    return awaited;
+    return flight;
   }
 
   /** The call was answered while this asker waited for its turn. */
@@ -116,7 +123,7 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
     const leave = (): void => {
       isAwaited = false;
     };
-    return { isShared: true, leave };
+    return { leave };
   }
 
   rememberError(identity: CallIdentity, error: Error): void {
@@ -145,12 +152,12 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
   }
 
   isCurrent(flight: CallFlight): boolean {
-    return this.#flights.get(flight.identity.name) === flight;
+    return this.#flights.get(flight.identity) === flight;
   }
 
   ended(flight: CallFlight): void {
     if (!this.isCurrent(flight)) return;
-    this.#flights.delete(flight.identity.name);
+    this.#flights.delete(flight);
     this.#tellIfQuiet();
   }
 
@@ -160,7 +167,7 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
 
   #tellIfQuiet(): void {
     if (this.#onQuiet === undefined) return;
-    for (const { isUnwritten } of this.#flights.values()) if (!isUnwritten) return;
+    for (const { isUnwritten } of this.#flights.all()) if (!isUnwritten) return;
     this.#onQuiet();
   }
 
@@ -180,7 +187,7 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
 
   #hashOf(record: unknown): string {
     try {
-      return hashOfValue(record);
+      return hashBytesOfValue(record);
     } catch (error) {
       throw this.#refusal(error, 'its record has no key', 'Give `remember: { key: (record) => … }`');
     }

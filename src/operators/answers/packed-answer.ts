@@ -7,11 +7,15 @@ import { isWellFormed } from '../../partitions/records/plain-data.ts';
  */
 const formats = { records: 0, escapedRecords: 1, number: 2, text: 3 } as const;
 
-/** An answer, as bytes. */
+/** An answer that can be written. */
 export interface PackedAnswer {
   readonly format: number;
-  readonly bytes: Uint8Array;
+  /** Its bytes; or a number or text, whose bytes are made where they are written. */
+  readonly content: Uint8Array | number | string;
 }
+
+/** Of UTF-8, per unit of a text. */
+export const mostBytesPerUnit = 3;
 
 const fromText = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -21,19 +25,32 @@ const itsBytes = new Uint8Array(oneNumber.buffer);
 
 /** @throws RecordNotSerializableError for an answer that is no plain data */
 export function packAnswer(answer: unknown): PackedAnswer {
-  if (typeof answer === 'number') {
-    oneNumber[0] = answer;
-    return { format: formats.number, bytes: itsBytes.slice() };
-  }
-  if (typeof answer === 'string' && isWellFormed(answer)) {
-    return { format: formats.text, bytes: Buffer.from(answer) };
-  }
+  if (typeof answer === 'number') return { format: formats.number, content: answer };
+  if (typeof answer === 'string' && isWellFormed(answer)) return { format: formats.text, content: answer };
   const { bytes, isEscaped } = packRecords([answer]);
-  return { format: isEscaped ? formats.escapedRecords : formats.records, bytes };
+  return { format: isEscaped ? formats.escapedRecords : formats.records, content: bytes };
+}
+
+/** The most bytes that a packed answer may take. */
+export function mostPackedBytes({ content }: PackedAnswer): number {
+  if (typeof content === 'number') return itsBytes.length;
+  return typeof content === 'string' ? content.length * mostBytesPerUnit : content.length;
+}
+
+/** Writes the bytes of a packed answer. Returns how many they are. */
+export function putPacked(bytes: Buffer, at: number, { content }: PackedAnswer): number {
+  if (typeof content === 'string') return bytes.write(content, at);
+  if (typeof content === 'number') {
+    oneNumber[0] = content;
+    for (let index = 0; index < itsBytes.length; index++) bytes[at + index] = itsBytes[index] as number;
+    return itsBytes.length;
+  }
+  bytes.set(content, at);
+  return content.length;
 }
 
 /** A new copy of what was packed. @throws Error saying what is wrong with the bytes */
-export function unpackAnswer({ format, bytes }: PackedAnswer): unknown {
+export function unpackAnswer(format: number, bytes: Uint8Array): unknown {
   switch (format) {
     case formats.number:
       itsBytes.set(bytes);

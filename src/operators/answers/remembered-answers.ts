@@ -5,11 +5,11 @@ import { checkOptions } from '../../options.ts';
 import { encodeOwner, ownerOf } from '../../partitions/claims/owner-note.ts';
 import { systemProcesses } from '../../partitions/claims/process-table.ts';
 import { FileJournalStorage } from '../../partitions/storage/file-journal-storage.ts';
-import { rewriteSegments, unknownOrigin } from './answer-compaction.ts';
+import { rewriteSegments, unknownOrigin } from './files/answer-compaction.ts';
 import { AnswersInUseError } from './answer-errors.ts';
-import { AnswerFiles, freeSegmentName, segmentTime } from './answer-files.ts';
-import { type AnswerHead, type AnswerOrigin, unpackOutcome } from './answer-record.ts';
-import { AnswerWriter } from './answer-writer.ts';
+import { AnswerFiles, freeSegmentName, segmentTime } from './files/answer-files.ts';
+import { type AnswerHead, type AnswerOrigin, unpackOutcome } from './files/answer-record.ts';
+import { AnswerWriter } from './files/answer-writer.ts';
 
 /** Which remembered answers are meant: those to which all that is given applies. Default: all. */
 export interface AnswerFilter {

@@ -1,4 +1,5 @@
-import type { AnswerMemory, AwaitedCall, CallAsker, CallCounts, CallIdentity, CallOutcome } from './answer-memory.ts';
+import type { AnswerMemory, AwaitedCall, CallAsker, CallCounts, CallIdentity } from './answer-memory.ts';
+import type { CallOutcome } from './files/call-outcome.ts';
 import type { CallEntry, CallListener, Calls, CallUnderWay } from '../calls/call-entry.ts';
 
 /** The calls of one subtask of an operator that remembers its answers. */
@@ -17,10 +18,10 @@ export class RememberedCalls implements Calls {
     return { ...this.#counts };
   }
 
-  /** Identifies a record. */
+  /** Identifies a record, and looks for its answer. */
   readonly prepare = (entry: CallEntry): void => {
     try {
-      this.#identityOf(entry);
+      this.#memory.lookFor(this.#identityOf(entry));
     } catch {
       // The record is asked again in its turn, and fails then.
     }
@@ -63,6 +64,7 @@ class RememberedCall implements CallUnderWay, CallAsker {
   readonly #listener: CallListener;
   readonly #counts: Counts;
   readonly #awaited: AwaitedCall;
+  #isMade = false;
 
   constructor(entry: CallEntry, memory: AnswerMemory, listener: CallListener, counts: Counts) {
     this.#entry = entry;
@@ -72,6 +74,7 @@ class RememberedCall implements CallUnderWay, CallAsker {
   }
 
   begun(isAgain: boolean): void {
+    this.#isMade = true;
     this.#counts.made++;
     if (isAgain) this.#counts.again++;
   }
@@ -81,12 +84,12 @@ class RememberedCall implements CallUnderWay, CallAsker {
   }
 
   settled(outcome: CallOutcome): void {
-    if (this.#awaited.isShared && outcome.kind === 'answered') this.#counts.reused++;
+    if (!this.#isMade && outcome.kind === 'answered') this.#counts.reused++;
     this.#listener.settled(this.#entry, this, outcome);
   }
 
   abandon(reason?: Error): void {
     this.onSettled?.();
-    this.#awaited.leave(reason);
+    this.#awaited.leave(this, reason);
   }
 }

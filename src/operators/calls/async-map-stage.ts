@@ -2,7 +2,8 @@ import type { Clock } from '../../environment.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
-import type { CallCounts, CallOutcome } from '../answers/answer-memory.ts';
+import type { CallCounts } from '../answers/answer-memory.ts';
+import type { CallOutcome } from '../answers/files/call-outcome.ts';
 import { afterFailure } from './after-failure.ts';
 import { CallDeadlines } from './call-deadlines.ts';
 import {
@@ -33,8 +34,7 @@ import { isThenable } from '../../user-code.ts';
 type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
 
 /**
- * `mapAsync`: several concurrent calls of the user's function, with a timeout and retries per call, within the
- * operator's call limits.
+ * `mapAsync`: concurrent calls of the user's function, with a timeout and retries per call, within its call limits.
  *
  * If calls per key are limited, a record first waits for a place of its key. Then it is under way: it waits for a
  * grant, calls, and may wait for a retry. Places and grants come from the operator's {@link CallLimiter}, which also
@@ -116,9 +116,8 @@ export class AsyncMapStage implements OperatorStage {
     const numbers = this.#lineage && taken.map(({ number }) => number);
     if (numbers !== undefined) this.#lineage?.note(numbers.length, numbers);
     this.#begin();
-    const { prepare } = this.#calls;
     // Nothing waits for it now; later, calls that could begin would.
-    if (prepare !== undefined) this.#waiting.prepare(this.#options.concurrency, prepare);
+    if (this.#calls.prepare !== undefined) this.#waiting.prepare(this.#options.concurrency, this.#calls.prepare);
     return results;
   }
 
@@ -199,18 +198,19 @@ export class AsyncMapStage implements OperatorStage {
   /** AM6: whether nothing is left to be done for a record. */
   #isRecalled(entry: CallEntry): boolean {
     if (this.#calls.recall === undefined) return false;
-    this.#orGiveUp(entry, () => {
-      const outcome = this.#calls.recall?.(entry);
-      if (outcome?.kind === 'failed') throw outcome.error;
-      if (outcome !== undefined) this.#answered(entry, outcome.answer);
-    });
+    this.#orGiveUp(entry, this.#recall);
     return entry.isAnswered || entry.isReplaced || this.#failure !== undefined;
   }
 
+  readonly #recall = (entry: CallEntry): void => {
+    const outcome = this.#calls.recall?.(entry);
+    if (outcome?.kind === 'failed') throw outcome.error;
+    if (outcome !== undefined) this.#answered(entry, outcome.answer);
+  };
+
   #mayTakeAnother(): boolean {
-    if (this.#restored.length > 0) return true;
-    if (this.#waiting.isEmpty) return false;
-    return this.#begun.count < Math.max(this.#cutter.nextRecords, 2 * this.#options.concurrency);
+    const most = Math.max(this.#cutter.nextRecords, 2 * this.#options.concurrency);
+    return this.#restored.length > 0 || (!this.#waiting.isEmpty && this.#begun.count < most);
   }
 
   #nextEntry(): CallEntry {
@@ -234,10 +234,10 @@ export class AsyncMapStage implements OperatorStage {
 
   #start(entry: CallEntry): void {
     this.#underWay.add(entry);
-    this.#orGiveUp(entry, () => this.#callInTurn(entry));
+    this.#orGiveUp(entry, this.#callInTurn);
   }
 
-  #callInTurn(entry: CallEntry): void {
+  readonly #callInTurn = (entry: CallEntry): void => {
     // A repeated call gets its own turn: a call that is refused synchronously would otherwise block the thread forever.
     const isItsTurn = this.#limiter.isOpen && !entry.isRepeated;
     if (isItsTurn || this.#calls.isInFlight?.(entry) === true) return this.#call(entry);
@@ -247,13 +247,13 @@ export class AsyncMapStage implements OperatorStage {
       this.#call(entry);
       this.#goOn();
     });
-  }
+  };
 
   #call(entry: CallEntry): void {
     const call = this.#calls.call(entry, this.#listener);
     if ('kind' in call) return this.#take(entry, call);
     entry.call = call;
-    this.#deadlines.limit(call, (error) => this.#listener.settled(entry, call, { kind: 'failed', error }));
+    this.#deadlines.limit(entry, call, this.#listener);
   }
 
   /** AM4: only the first outcome of the current call counts. */
@@ -296,7 +296,7 @@ export class AsyncMapStage implements OperatorStage {
       if (next.kind === 'retry') {
         entry.retry++;
         waitThen(entry, this.#clock, next.delayMs, () => {
-          this.#orGiveUp(entry, () => this.#callInTurn(entry));
+          this.#orGiveUp(entry, this.#callInTurn);
           this.#goOn();
         });
       } else {
@@ -307,10 +307,10 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   /** Fails the stage with an error that is not retried, or that the user's options throw; or rejects the record. */
-  #orGiveUp(entry: CallEntry, action: () => void): void {
+  #orGiveUp(entry: CallEntry, action: (entry: CallEntry) => void): void {
     try {
       try {
-        action();
+        action(entry);
       } catch (thrown) {
         this.#reject(entry, thrown);
       }

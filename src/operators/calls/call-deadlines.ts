@@ -1,7 +1,7 @@
 import { DeadlineQueue } from '../../deadline.ts';
 import type { Clock } from '../../environment.ts';
 import { OperationTimeoutError } from '../../errors/user-code-errors.ts';
-import type { CallUnderWay } from './call-entry.ts';
+import type { CallEntry, CallListener, CallUnderWay } from './call-entry.ts';
 
 /** The time limit of the calls of one operator, and of the answers of its `onError`. */
 export class CallDeadlines {
@@ -17,10 +17,10 @@ export class CallDeadlines {
   }
 
   /** Abandons a call that is not settled in time, and tells. */
-  limit(call: CallUnderWay, timedOut: (error: Error) => void): void {
+  limit(entry: CallEntry, call: CallUnderWay, listener: CallListener): void {
     call.onSettled = this.#queue?.add(() => {
       const error = new OperationTimeoutError(`A call of mapAsync in "${this.#operator}"`, this.#timeoutMs);
-      timedOut(error);
+      listener.settled(entry, call, { kind: 'failed', error });
       call.abandon(error);
     });
   }

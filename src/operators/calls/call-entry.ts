@@ -1,6 +1,7 @@
 import type { Clock } from '../../environment.ts';
 import type { BatchCutter } from '../../partitions/records/batch-cutter.ts';
-import type { CallCounts, CallIdentity, CallOutcome } from '../answers/answer-memory.ts';
+import type { CallCounts, CallIdentity } from '../answers/answer-memory.ts';
+import type { CallOutcome } from '../answers/files/call-outcome.ts';
 
 /** Hears of a call, on a stack of its own. */
 export interface CallListener {

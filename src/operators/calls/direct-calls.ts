@@ -1,6 +1,6 @@
 import { toError } from '../../errors/thrown-value.ts';
 import { isThenable } from '../../user-code.ts';
-import type { CallOutcome } from '../answers/answer-memory.ts';
+import type { CallOutcome } from '../answers/files/call-outcome.ts';
 import { checkKey } from '../key-identity.ts';
 import type { AsyncCallContext, OperatorDescription } from '../operator-description.ts';
 import { AsyncCall } from './async-call.ts';

@@ -9,15 +9,29 @@ import { assertSerializable, isWellFormed } from '../../partitions/records/plain
  * @throws RecordNotSerializableError for a value that is not plain data, with the path and a description
  */
 export function hashOfValue(value: unknown): string {
-  assertSerializable([value]);
-  const digest = new Digest();
-  addValue(digest, value);
-  return digest.end();
+  return digestOfValue(value).end('hex');
+}
+
+/** {@link hashOfValue}, as 32 characters, one for each byte. */
+export function hashBytesOfValue(value: unknown): string {
+  return digestOfValue(value).end('binary');
 }
 
 /** The SHA-256 of `text`, in hex. */
 export function hashOfText(text: string): string {
   return hash('sha256', text);
+}
+
+/** {@link hashOfText}, as 32 characters, one for each byte. */
+export function hashBytesOfText(text: string): string {
+  return hash('sha256', text, 'binary');
+}
+
+function digestOfValue(value: unknown): Digest {
+  assertSerializable([value]);
+  const digest = new Digest();
+  addValue(digest, value);
+  return digest;
 }
 
 /** Longest text that waits to be hashed. */
@@ -38,10 +52,10 @@ class Digest {
     this.#hash?.update(bytes);
   }
 
-  end(): string {
-    if (this.#hash === undefined) return hashOfText(this.#text);
+  end(encoding: 'hex' | 'binary'): string {
+    if (this.#hash === undefined) return hash('sha256', this.#text, encoding);
     this.#flush();
-    return this.#hash.digest('hex');
+    return this.#hash.digest(encoding);
   }
 
   #flush(): void {

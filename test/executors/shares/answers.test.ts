@@ -3,7 +3,8 @@ import { planJob } from '../../../src/api/job-planner.ts';
 import type { SharedServices } from '../../../src/executors/shares/shared-services.ts';
 import { forEach, fromArray, Job } from '../../../src/index.ts';
 import { CallLostError } from '../../../src/operators/answers/answer-errors.ts';
-import type { AnswerMemory, CallOutcome } from '../../../src/operators/answers/answer-memory.ts';
+import type { AnswerMemory } from '../../../src/operators/answers/answer-memory.ts';
+import type { CallOutcome } from '../../../src/operators/answers/files/call-outcome.ts';
 import type { RememberOptions } from '../../../src/operators/operator-description.ts';
 import type { VirtualEnvironment } from '../../../src/testing/virtual-environment.ts';
 import { processesOf } from '../../operators/answers/store-rig.ts';
@@ -233,7 +234,7 @@ describe('a lost executor', () => {
     const awaited = one.ask(one.identify('a'), 'a', 0, nobody);
     await pass(made, 100);
     const sought = ask(other, 'a');
-    awaited.leave();
+    awaited.leave(nobody);
     await pass(made, 20_000);
     expect(sought.outcome).toEqual(answered('a!'));
     expect(service.mostAtOnce).toBeLessThanOrEqual(2);

@@ -1,5 +1,6 @@
-import type { CallOutcome } from '../../../src/operators/answers/answer-memory.ts';
+import type { CallOutcome } from '../../../src/operators/answers/files/call-outcome.ts';
 import { AnswerNotRememberedError } from '../../../src/operators/answers/answer-errors.ts';
+import { callHashBytes, callHashKey, putCallHash } from '../../../src/operators/answers/files/call-hash.ts';
 import type { OperatorAnswers } from '../../../src/operators/answers/operator-answers.ts';
 import type { AsyncCallContext } from '../../../src/operators/operator-description.ts';
 import type { JournalFile } from '../../../src/journal/journal-storage.ts';
@@ -29,8 +30,11 @@ interface Asked {
 function askFor(memory: OperatorAnswers, record: unknown): Asked {
   const outcomes: CallOutcome[] = [];
   const settled = (outcome: CallOutcome): void => void outcomes.push(outcome);
-  const awaited = memory.ask(memory.identify(record), record, 0, { begun: () => {}, answered: () => {}, settled });
-  return { outcomes, isShared: awaited.isShared, leave: (reason) => awaited.leave(reason) };
+  const asker = { begun: () => {}, answered: () => {}, settled };
+  const identity = memory.identify(record);
+  const isShared = memory.isInFlight(identity);
+  const awaited = memory.ask(identity, record, 0, asker);
+  return { outcomes, isShared, leave: (reason) => awaited.leave(asker, reason) };
 }
 
 async function manual(options: Parameters<StoreRig['memory']>[1] = {}, storage?: MemoryJournalStorage) {
@@ -73,6 +77,21 @@ it('OA1: an answer that came while another asker waited for its turn takes no ca
   const late = askFor(memory, 'a');
   await rig.pass();
   expect([late.outcomes, calls.made.length]).toEqual([[answered('A')], 1]);
+});
+
+it('an answer that came after it was looked for is found: by the look that follows, and by who asks', async () => {
+  const { rig, calls, memory } = await manual();
+  const [early, late] = [memory.identify('a'), memory.identify('a')];
+  for (const identity of [early, late]) memory.lookFor(identity);
+  expect(memory.recall(early)).toBeUndefined();
+  askFor(memory, 'a');
+  await rig.pass();
+  calls.made[0]?.resolve('A');
+  await rig.pass();
+  const outcomes: CallOutcome[] = [];
+  memory.ask(late, 'a', 0, { begun: () => {}, answered: () => {}, settled: (outcome) => outcomes.push(outcome) });
+  await rig.pass();
+  expect([memory.recall(early), outcomes, calls.made.length]).toEqual([answered('A'), [answered('A')], 1]);
 });
 
 it('OA2: a call that nobody waits for any more is answered, or shared again, within its time', async () => {
@@ -209,16 +228,26 @@ describe('the key of a record', () => {
     ['lone surrogates', '\ud800', '\ud801', false],
   ])('tells %s apart where a function can', async (_, one, another, isSame) => {
     const { memory } = await manual();
-    const [first, second] = [one, another].map((record) => Buffer.from(memory.identify(record).hash));
-    expect(first?.equals(second as Buffer)).toBe(isSame);
+    const [first, second] = [one, another].map((record) => callHashKey(memory.identify(record)));
+    expect(first === second).toBe(isSame);
   });
 
   it('differs by operator and version', async () => {
     const { rig, store, memory } = await manual();
     const hashes = [memory, rig.memory(store, other), rig.memory(store, { version: '2' })].map((one) =>
-      Buffer.from(one.identify('a').hash).toString('hex'),
+      callHashKey(one.identify('a')),
     );
     expect(new Set(hashes).size).toBe(3);
+  });
+
+  it.each<[what: string, keyOf: ((record: unknown) => unknown) | undefined, hex: string]>([
+    ['a record', undefined, '72e7da068a99328319eacd613e5a31a6'],
+    ['a key', (record) => (record as { text: string }).text, 'e0f26250beaa3ba4a337d2b59b210eea'],
+  ])('stays that of earlier releases, which is in their files: of %s', async (_, keyOf, hex) => {
+    const { memory } = await manual({ keyOf });
+    const bytes = Buffer.alloc(callHashBytes);
+    putCallHash(bytes, 0, memory.identify({ id: 7, text: 'gold', at: new Date(0), tags: ['ä', null] }));
+    expect(bytes.toString('hex')).toBe(hex);
   });
 
   it('is what the user says, and must be a text', async () => {

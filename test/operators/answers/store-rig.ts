@@ -1,6 +1,6 @@
 import type { Logger } from '../../../src/environment.ts';
 import type { JournalStorage } from '../../../src/journal/journal-storage.ts';
-import type { CallOutcome } from '../../../src/operators/answers/answer-memory.ts';
+import type { CallOutcome } from '../../../src/operators/answers/files/call-outcome.ts';
 import { OperatorAnswers, type OperatorAnswersOptions } from '../../../src/operators/answers/operator-answers.ts';
 import { AnswerStore } from '../../../src/operators/answers/answer-store.ts';
 import type { ProcessTable } from '../../../src/partitions/claims/process-table.ts';

@@ -1,9 +1,9 @@
-import { crc32 } from '../../journal/crc32.ts';
-import type { LogBytes } from '../../journal/journal-storage.ts';
-import { type LogLoss, scanLog } from '../../journal/log-scan.ts';
-import { readRecordHeader, recordHeaderBytes } from '../../journal/record-header.ts';
-import { decodeOwner, isDead, type Owner } from '../../partitions/claims/owner-note.ts';
-import type { ProcessTable } from '../../partitions/claims/process-table.ts';
+import { crc32 } from '../../../journal/crc32.ts';
+import type { LogBytes } from '../../../journal/journal-storage.ts';
+import { type LogLoss, scanLog } from '../../../journal/log-scan.ts';
+import { readRecordHeader, recordHeaderBytes } from '../../../journal/record-header.ts';
+import { decodeOwner, isDead, type Owner } from '../../../partitions/claims/owner-note.ts';
+import type { ProcessTable } from '../../../partitions/claims/process-table.ts';
 import { type AnswerHead, type AnswerOrigin, answerFormat, type CallMarks, readAnswerRecord } from './answer-record.ts';
 
 /** A record of an answer, and where it lies. */
@@ -14,8 +14,10 @@ export interface ScannedAnswer {
   readonly payload: Uint8Array;
 }
 
-/** What a scan finds in a file, in order. */
-export type ScannedItem = ({ readonly kind: 'answer' } & ScannedAnswer) | CallMarks;
+/** What a scan finds in a file, in order. An answer comes without its payload, of which only the length is known. */
+export type ScannedItem =
+  | { readonly kind: 'answer'; readonly head: AnswerHead; readonly offset: number; readonly length: number }
+  | CallMarks;
 
 /** Bytes read at once where one answer after the other is read. */
 const readAheadBytes = 1 << 16;
@@ -75,7 +77,7 @@ export class AnswerSegment {
       }
       const record = readAnswerRecord(item.payload);
       if (record?.kind === 'answer') {
-        yield { kind: 'answer', head: record.head, offset: item.offset, payload: item.payload };
+        yield { kind: 'answer', head: record.head, offset: item.offset, length: item.payload.length };
       } else if (record?.kind === 'begun' || record?.kind === 'ended') yield record;
       else if (record?.kind === 'origin') this.#originByNumber.set(record.number, record.origin);
       else if (record?.kind === 'owner') this.#owner = decodeOwner(record.note);

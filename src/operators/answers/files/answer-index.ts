@@ -1,4 +1,4 @@
-import { wordAt } from '../../journal/record-header.ts';
+import type { CallHash } from './call-hash.ts';
 
 /** Where the record of an answer lies. */
 export interface AnswerPlace {
@@ -20,7 +20,7 @@ const wordsPerSlot = 5;
  */
 export class AnswerIndex {
   #slots = 1 << 10;
-  #table = new Uint32Array(this.#slots * wordsPerSlot);
+  #table = new Int32Array(this.#slots * wordsPerSlot);
   #count = 0;
 
   /** Number of hashes in it. */
@@ -33,13 +33,17 @@ export class AnswerIndex {
     return this.#table.byteLength;
   }
 
-  find(hash: Uint8Array): AnswerPlace | undefined {
-    return this.#placeAt(this.#slotOf(wordAt(hash, 0), wordAt(hash, 4)));
+  find({ a, b }: CallHash): AnswerPlace | undefined {
+    return this.#placeAt(this.#slotOf(a, b));
+  }
+
+  /** Whether {@link find} finds it. */
+  has({ a, b }: CallHash): boolean {
+    return this.#table[this.#slotOf(a, b) + 2] !== 0;
   }
 
   /** Notes where the answer of a call lies now. Returns where it lay before; undefined if it was not there. */
-  set(hash: Uint8Array, { segment, offset, length }: AnswerPlace): AnswerPlace | undefined {
-    const [first, second] = [wordAt(hash, 0), wordAt(hash, 4)];
+  set({ a: first, b: second }: CallHash, segment: number, offset: number, length: number): AnswerPlace | undefined {
     let at = this.#slotOf(first, second);
     const before = this.#placeAt(at);
     if (before === undefined) {
@@ -61,7 +65,12 @@ export class AnswerIndex {
   #placeAt(at: number): AnswerPlace | undefined {
     const segment = this.#table[at + 2] as number;
     if (segment === 0) return undefined;
-    return { segment: segment - 1, offset: this.#table[at + 3] as number, length: this.#table[at + 4] as number };
+    // Offset and length are unsigned.
+    return {
+      segment: segment - 1,
+      offset: (this.#table[at + 3] as number) >>> 0,
+      length: (this.#table[at + 4] as number) >>> 0,
+    };
   }
 
   /** First word of the slot with this hash, or of the empty one where it belongs. */
@@ -77,7 +86,7 @@ export class AnswerIndex {
   #grow(): void {
     const before = this.#table;
     this.#slots *= 2;
-    this.#table = new Uint32Array(this.#slots * wordsPerSlot);
+    this.#table = new Int32Array(this.#slots * wordsPerSlot);
     for (let at = 0; at < before.length; at += wordsPerSlot) {
       if (before[at + 2] === 0) continue;
       const to = this.#slotOf(before[at] as number, before[at + 1] as number);

@@ -1,6 +1,7 @@
 import type { AnswerFiles } from './answer-files.ts';
 import type { AnswerSegment } from './answer-segment.ts';
-import type { AnswerWriter, NewAnswer } from './answer-writer.ts';
+import type { NewAnswer } from './answer-record.ts';
+import type { AnswerWriter } from './answer-writer.ts';
 
 /** How many small files may lie in a directory. */
 const mostSmall = 8;
@@ -51,7 +52,7 @@ export async function* rewriteSegments(
     if (kept.length === 0) continue;
     writer ??= begin();
     for (const [index, place] of writer.append(kept).entries()) {
-      files.set((kept[index] as NewAnswer).identity.hash, { segment: number, ...place });
+      files.set((kept[index] as NewAnswer).identity, number, place.offset, place.length);
     }
   }
   const unanswered = files.unansweredIn(segments);
@@ -76,13 +77,13 @@ function* batchesOf(files: AnswerFiles, segments: readonly AnswerSegment[]): Gen
   for (const { head, payload, origin } of files.live(segments)) {
     // Without its operator and version, which were damaged, it can be found but not listed.
     const { isError, atMs, hash, key, format, packedAt } = head;
-    const identity = { hash: hash.slice(), key };
+    const identity = { ...hash, key };
     answers.push({
       origin: origin ?? unknownOrigin,
       identity,
       isError,
       atMs,
-      packed: { bytes: payload.slice(packedAt), format },
+      packed: { content: payload.slice(packedAt), format },
     });
     if (answers.length < batch) continue;
     yield answers;

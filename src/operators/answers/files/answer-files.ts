@@ -1,9 +1,10 @@
-import { recordBytes } from '../../journal/journal-log.ts';
-import type { JournalStorage } from '../../journal/journal-storage.ts';
-import type { LogLoss } from '../../journal/log-scan.ts';
-import type { ProcessTable } from '../../partitions/claims/process-table.ts';
-import { AnswerIndex, type AnswerPlace } from './answer-index.ts';
+import { recordBytes } from '../../../journal/journal-log.ts';
+import type { JournalStorage } from '../../../journal/journal-storage.ts';
+import type { LogLoss } from '../../../journal/log-scan.ts';
+import type { ProcessTable } from '../../../partitions/claims/process-table.ts';
+import { AnswerIndex } from './answer-index.ts';
 import { type AnswerHead, type AnswerOrigin, readAnswerRecord } from './answer-record.ts';
+import { type CallHash, isSameCall } from './call-hash.ts';
 import { AnswerSegment, type ScannedAnswer, type ScannedItem } from './answer-segment.ts';
 import { UnansweredCalls } from './unanswered-calls.ts';
 
@@ -46,6 +47,7 @@ export class AnswerFiles {
   readonly #unanswered = new UnansweredCalls();
   /** By number: bytes of live answers. */
   readonly #liveBytes: number[] = [];
+  #changes = 0;
 
   constructor(options: AnswerFilesOptions) {
     this.#options = options;
@@ -61,6 +63,11 @@ export class AnswerFiles {
   /** Number of calls with an answer, dropped files included. */
   get indexed(): number {
     return this.#index.count;
+  }
+
+  /** Grows whenever an answer is added or replaced. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Bytes of memory that the index takes. */
@@ -106,26 +113,34 @@ export class AnswerFiles {
   }
 
   /** Notes where the answer of a call lies now. */
-  set(hash: Uint8Array, place: AnswerPlace): void {
-    const before = this.#index.set(hash, place);
+  set(hash: CallHash, segment: number, offset: number, length: number): void {
+    this.#changes++;
+    const before = this.#index.set(hash, segment, offset, length);
     if (before !== undefined) (this.#liveBytes[before.segment] as number) -= recordBytes(before.length);
-    (this.#liveBytes[place.segment] as number) += recordBytes(place.length);
+    (this.#liveBytes[segment] as number) += recordBytes(length);
+  }
+
+  /** Whether the index names a place for the answer of a call. */
+  has(hash: CallHash): boolean {
+    return this.#index.has(hash);
   }
 
   /** The answer of a call, with its whole payload, however old; undefined if there is none that can be read. */
-  find(hash: Uint8Array): { readonly head: AnswerHead; readonly payload: Uint8Array } | undefined {
+  find(hash: CallHash): { readonly head: AnswerHead; readonly payload: Uint8Array } | undefined {
     const place = this.#index.find(hash);
     const segment = place && this.#segments[place.segment];
     const payload = place && segment?.read(place.offset, place.length);
     if (payload === undefined) return undefined;
     const record = readAnswerRecord(payload);
-    const isIt = record?.kind === 'answer' && record.head.hash.every((byte, index) => byte === hash[index]);
+    const isIt = record?.kind === 'answer' && isSameCall(record.head.hash, hash);
     return isIt ? { head: record.head, payload } : undefined;
   }
 
   /** Whether a call was in flight when its process died, or at the end of its run; true once per call. */
-  takeLost(hash: Uint8Array): boolean {
-    const lost = this.#unanswered.segmentsOf(hash).filter((number) => {
+  takeLost(hash: CallHash): boolean {
+    const begunIn = this.#unanswered.segmentsOf(hash);
+    if (begunIn.length === 0) return false;
+    const lost = begunIn.filter((number) => {
       const segment = this.#segments[number];
       // A file that was removed grew no more.
       return segment === undefined || this.isFinished(segment);
@@ -135,12 +150,12 @@ export class AnswerFiles {
   }
 
   /** The calls of some files that never ended. */
-  unansweredIn(segments: readonly AnswerSegment[]): Uint8Array[] {
+  unansweredIn(segments: readonly AnswerSegment[]): CallHash[] {
     return [...this.#unanswered.of(new Set(segments.map(({ name }) => this.#numberByName.get(name) as number)))];
   }
 
   /** Notes in which file such a call is named now. */
-  setUnanswered(hash: Uint8Array, segment: number): void {
+  setUnanswered(hash: CallHash, segment: number): void {
     this.#unanswered.begun(hash, segment);
   }
 
@@ -176,10 +191,10 @@ export class AnswerFiles {
       }
       return;
     }
-    const { head, offset, payload } = item;
+    const { head, offset, length } = item;
     this.#unanswered.answered(head.hash);
     if (this.#options.isExpired(segment.originOf(head), head.atMs)) return;
-    this.set(head.hash, { segment: number, offset, length: payload.length });
+    this.set(head.hash, number, offset, length);
   }
 
   /** Adds a file that is not scanned yet; undefined if it is gone. */

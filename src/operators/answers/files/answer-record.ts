@@ -1,8 +1,17 @@
-import type { LogFormat } from '../../journal/log-scan.ts';
-import { putWord, wordAt } from '../../journal/record-header.ts';
-import { fromPlainError, type PlainError, toPlainError } from '../../plain-error.ts';
-import type { CallOutcome } from './answer-memory.ts';
-import { type PackedAnswer, packAnswer, unpackAnswer } from './packed-answer.ts';
+import type { LogFormat } from '../../../journal/log-scan.ts';
+import type { RecordBuffer } from '../../../journal/record-buffer.ts';
+import { putWord, wordAt } from '../../../journal/record-header.ts';
+import { fromPlainError, type PlainError, toPlainError } from '../../../plain-error.ts';
+import type { CallOutcome } from './call-outcome.ts';
+import { type CallHash, callHashAt, callHashBytes, putCallHash } from './call-hash.ts';
+import {
+  mostBytesPerUnit,
+  mostPackedBytes,
+  type PackedAnswer,
+  packAnswer,
+  putPacked,
+  unpackAnswer,
+} from '../packed-answer.ts';
 
 /** The format of the files with answers. */
 export const answerFormat: LogFormat = {
@@ -24,7 +33,7 @@ export interface AnswerHead {
   readonly isError: boolean;
   /** Number of its origin in the file. */
   readonly origin: number;
-  readonly hash: Uint8Array;
+  readonly hash: CallHash;
   /** When it was remembered, in ms since 1970. */
   readonly atMs: number;
   readonly key: string | undefined;
@@ -52,7 +61,16 @@ export type AnswerRecord =
 /** That calls have begun or ended, by their hashes. */
 export interface CallMarks {
   readonly kind: 'begun' | 'ended';
-  readonly hashes: readonly Uint8Array[];
+  readonly hashes: readonly CallHash[];
+}
+
+/** An answer to be written. */
+export interface NewAnswer {
+  readonly origin: AnswerOrigin;
+  readonly identity: CallHash & { readonly key: string | undefined };
+  readonly isError: boolean;
+  readonly atMs: number;
+  readonly packed: PackedAnswer;
 }
 
 /** The first byte of a payload. */
@@ -63,7 +81,6 @@ const codes = { owner: 0, origin: 1, answer: 2, error: 3, end: 4, begun: 5, ende
  */
 const place = { format: 1, origin: 2, hash: 6, atMs: 22, keyLength: 30, key: 34 } as const;
 const noKey = 0xffff_ffff;
-const hashBytes = place.atMs - place.hash;
 
 const text = new TextEncoder();
 const fromText = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -82,16 +99,17 @@ export function encodeOrigin(number: number, { operator, version }: AnswerOrigin
   return Buffer.concat([Uint8Array.of(codes.origin), text.encode(JSON.stringify([number, operator, version]))]);
 }
 
-/** Calls that have begun or ended. */
-export function encodeMarks({ kind, hashes }: CallMarks): Uint8Array {
-  const payload = new Uint8Array(1 + hashes.length * hashBytes);
-  payload[0] = codes[kind];
-  let at = 1;
-  for (const hash of hashes) {
-    payload.set(hash, at);
-    at += hashBytes;
+/** Adds the record of calls that have begun or ended, unless there are none. */
+export function addMarks(records: RecordBuffer, { kind, hashes }: CallMarks): void {
+  if (hashes.length === 0) return;
+  const payloadBytes = 1 + hashes.length * callHashBytes;
+  const start = records.reserve(payloadBytes);
+  const { bytes } = records;
+  bytes[start] = codes[kind];
+  for (let index = 0; index < hashes.length; index++) {
+    putCallHash(bytes, start + 1 + index * callHashBytes, hashes[index] as CallHash);
   }
-  return payload;
+  records.add(payloadBytes);
 }
 
 /** The last record of a file. */
@@ -104,21 +122,30 @@ export function packOutcome(outcome: CallOutcome): PackedAnswer {
   return packAnswer(outcome.kind === 'answered' ? outcome.answer : toPlainError(outcome.error));
 }
 
-/** The record of an answer. */
-export function encodeAnswer(head: Omit<AnswerHead, 'packedAt' | 'format'>, { format, bytes }: PackedAnswer): Buffer {
-  const key = head.key === undefined ? undefined : text.encode(head.key);
-  const packedAt = place.key + (key?.length ?? 0);
-  const payload = Buffer.allocUnsafe(packedAt + bytes.length);
-  payload[0] = head.isError ? codes.error : codes.answer;
-  payload[place.format] = format;
-  putWord(payload, place.origin, head.origin);
-  payload.set(head.hash, place.hash);
-  asNumber.setFloat64(0, head.atMs, true);
-  payload.set(eightBytes, place.atMs);
-  putWord(payload, place.keyLength, key?.length ?? noKey);
-  if (key !== undefined) payload.set(key, place.key);
-  payload.set(bytes, packedAt);
-  return payload;
+/** Adds the record of an answer, of the origin with this number. Returns the length of its payload. */
+export function addAnswer(
+  records: RecordBuffer,
+  origin: number,
+  { isError, identity, atMs, packed }: Omit<NewAnswer, 'origin'>,
+): number {
+  const { key } = identity;
+  const mostKeyBytes = key === undefined ? 0 : key.length * mostBytesPerUnit;
+  const start = records.reserve(place.key + mostKeyBytes + mostPackedBytes(packed));
+  const { bytes } = records;
+  bytes[start] = isError ? codes.error : codes.answer;
+  bytes[start + place.format] = packed.format;
+  putWord(bytes, start + place.origin, origin);
+  putCallHash(bytes, start + place.hash, identity);
+  asNumber.setFloat64(0, atMs, true);
+  for (let index = 0; index < eightBytes.length; index++) {
+    bytes[start + place.atMs + index] = eightBytes[index] as number;
+  }
+  const keyBytes = key === undefined ? 0 : bytes.write(key, start + place.key);
+  putWord(bytes, start + place.keyLength, key === undefined ? noKey : keyBytes);
+  const packedAt = place.key + keyBytes;
+  const payloadBytes = packedAt + putPacked(bytes, start + packedAt, packed);
+  records.add(payloadBytes);
+  return payloadBytes;
 }
 
 /** What a payload is; undefined for one that this version does not know. */
@@ -147,15 +174,13 @@ export function readAnswerRecord(payload: Uint8Array): AnswerRecord | undefined 
 
 /** The outcome in the record of an answer. @throws Error saying what is wrong with the bytes */
 export function unpackOutcome(payload: Uint8Array, { isError, format, packedAt }: AnswerHead): CallOutcome {
-  const value = unpackAnswer({ format, bytes: payload.subarray(packedAt) });
+  const value = unpackAnswer(format, payload.subarray(packedAt));
   return isError ? { kind: 'failed', error: fromPlainError(value as PlainError) } : { kind: 'answered', answer: value };
 }
 
-function hashesIn(payload: Uint8Array): Uint8Array[] {
-  const count = Math.floor((payload.length - 1) / hashBytes);
-  return Array.from({ length: count }, (_, index) =>
-    payload.subarray(1 + index * hashBytes, 1 + (index + 1) * hashBytes),
-  );
+function hashesIn(payload: Uint8Array): CallHash[] {
+  const count = Math.floor((payload.length - 1) / callHashBytes);
+  return Array.from({ length: count }, (_, index) => callHashAt(payload, 1 + index * callHashBytes));
 }
 
 function headOf(payload: Uint8Array): AnswerHead {
@@ -165,7 +190,7 @@ function headOf(payload: Uint8Array): AnswerHead {
   return {
     isError: payload[0] === codes.error,
     origin: wordAt(payload, place.origin),
-    hash: payload.subarray(place.hash, place.atMs),
+    hash: callHashAt(payload, place.hash),
     atMs: asNumber.getFloat64(0, true),
     key: keyLength === noKey ? undefined : fromText.decode(payload.subarray(place.key, packedAt)),
     format: payload[place.format] as number,

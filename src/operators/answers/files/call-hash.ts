@@ -1,0 +1,65 @@
+import { putWord, wordAt } from '../../../journal/record-header.ts';
+
+/**
+ * What a call is known by in files and indexes: 128 bits, as four signed words. Words take no memory of their own, and a
+ * `Uint8Array` for each call would cost more than its look-up.
+ */
+export interface CallHash {
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly d: number;
+}
+
+/** Its length in files. */
+export const callHashBytes = 16;
+
+/** The hash in `bytes` at an offset. */
+export function callHashAt(bytes: Uint8Array, at: number): CallHash {
+  return {
+    a: signedWordAt(bytes, at),
+    b: signedWordAt(bytes, at + 4),
+    c: signedWordAt(bytes, at + 8),
+    d: signedWordAt(bytes, at + 12),
+  };
+}
+
+/** The hash in the first characters of a text, each of which stands for a byte. */
+export function callHashIn(text: string): CallHash {
+  return { a: wordIn(text, 0), b: wordIn(text, 4), c: wordIn(text, 8), d: wordIn(text, 12) };
+}
+
+/** Writes it to `bytes` at an offset. */
+export function putCallHash(bytes: Uint8Array, at: number, { a, b, c, d }: CallHash): void {
+  putWord(bytes, at, a);
+  putWord(bytes, at + 4, b);
+  putWord(bytes, at + 8, c);
+  putWord(bytes, at + 12, d);
+}
+
+/** Whether two hashes are equal. */
+export function isSameCall(one: CallHash, other: CallHash): boolean {
+  return one.a === other.a && one.b === other.b && one.c === other.c && one.d === other.d;
+}
+
+/** A hash as a text: its 16 bytes as characters, which {@link callHashIn} reads. */
+export function callHashKey({ a, b, c, d }: CallHash): string {
+  return `${textOfWord(a)}${textOfWord(b)}${textOfWord(c)}${textOfWord(d)}`;
+}
+
+function textOfWord(word: number): string {
+  return String.fromCharCode(word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24);
+}
+
+function signedWordAt(bytes: Uint8Array, at: number): number {
+  return wordAt(bytes, at) | 0;
+}
+
+function wordIn(text: string, at: number): number {
+  return (
+    text.charCodeAt(at) |
+    (text.charCodeAt(at + 1) << 8) |
+    (text.charCodeAt(at + 2) << 16) |
+    (text.charCodeAt(at + 3) << 24)
+  );
+}
