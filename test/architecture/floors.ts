@@ -99,7 +99,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     storage: ['.', 'records', 'claims'],
     reproduced: ['.', 'records'],
     retained: ['.', 'records', 'storage', 'reproduced'],
-    remote: ['.', 'records'],
+    remote: ['.', 'records', 'storage', 'retained'],
   },
 };
 

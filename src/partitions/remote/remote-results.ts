@@ -1,9 +1,9 @@
 import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ExecutorId, ResultPartitionId } from '../../ids.ts';
-import { fromPlainError } from '../../plain-error.ts';
 import type { ResultPartition, SubpartitionView } from '../result-partition.ts';
+import { FilePool } from '../storage/file-pool.ts';
 import type { OwnerMessage, ReaderNumber, ReadingPort } from './exchange-messages.ts';
-import { RemoteView } from './remote-view.ts';
+import { RemoteReader } from './remote-reader.ts';
 
 export interface RemoteResultsOptions {
   /** Whether records that arrive are frozen, as the written ones were. */
@@ -13,13 +13,12 @@ export interface RemoteResultsOptions {
 /** About how many bytes one reader, and all together, may hold ahead of their consumers. */
 const aheadBytes = { each: 512 * 1_024, all: 64 * 1_024 * 1_024 } as const;
 
-/** Credits of a new reader, while the size of its elements is unknown. */
-const firstCredits = 2;
-
 /** The results of other executors, read over a connection to the owner of each. */
 export class RemoteResults {
   readonly #options: RemoteResultsOptions;
   readonly #owners = new Map<ExecutorId, RemoteOwner>();
+  /** Of the files that owners have lent. */
+  readonly #files = new FilePool();
 
   constructor(options: RemoteResultsOptions) {
     this.#options = options;
@@ -28,7 +27,7 @@ export class RemoteResults {
   /** From now on the results of `owner` are read over `port`. */
   connect(owner: ExecutorId, port: ReadingPort): void {
     this.#owners.get(owner)?.close('another connection has replaced it');
-    this.#owners.set(owner, new RemoteOwner(port, this.#options));
+    this.#owners.set(owner, new RemoteOwner(port, this.#options, this.#files));
   }
 
   /** An owner is gone with its results: the open readers of its results fail at once. */
@@ -59,57 +58,41 @@ export class RemoteResults {
 class RemoteOwner {
   readonly #port: ReadingPort;
   readonly #options: RemoteResultsOptions;
-  readonly #readers = new Map<ReaderNumber, { readonly id: ResultPartitionId; readonly view: RemoteView }>();
+  readonly #files: FilePool;
+  readonly #readers = new Map<ReaderNumber, RemoteReader>();
   #count = 0;
 
-  constructor(port: ReadingPort, options: RemoteResultsOptions) {
+  constructor(port: ReadingPort, options: RemoteResultsOptions, files: FilePool) {
     this.#port = port;
     this.#options = options;
+    this.#files = files;
     port.onMessage((message) => this.#receive(message));
   }
 
   open(id: ResultPartitionId, subpartition: number, fromRecord: number): SubpartitionView {
-    const [port, readers, { freeze }] = [this.#port, this.#readers, this.#options];
-    const reader = this.#count++;
-    const tell = (type: 'reader.dismiss' | 'reader.leave') => (): void => {
-      readers.delete(reader);
-      port.post({ type, reader });
-    };
-    const host = {
-      request: (credits: number) => port.post({ type: 'reader.request', reader, credits }),
-      dismiss: tell('reader.dismiss'),
-      leave: tell('reader.leave'),
+    const number = this.#count++;
+    const readers = this.#readers;
+    const reader = new RemoteReader({ id, subpartition, fromRecord }, this.#options.freeze, {
+      post: (message) => this.#port.post({ ...message, reader: number }),
+      over: () => readers.delete(number),
       get aheadBytes() {
         return Math.min(aheadBytes.each, aheadBytes.all / readers.size);
       },
-      freeze,
-    };
-    const view = new RemoteView(id, host, firstCredits);
-    readers.set(reader, { id, view });
-    port.post({ type: 'reader.open', reader, id, subpartition, fromRecord, credits: firstCredits });
-    return view;
+    });
+    readers.set(number, reader);
+    reader.open();
+    return reader.view;
   }
 
   close(why: string): void {
     const readers = [...this.#readers.values()];
     this.#readers.clear();
     this.#port.close(why);
-    for (const { id, view } of readers) view.lose(new PartitionLostError(id, why));
+    for (const reader of readers) reader.lose(why);
   }
 
   #receive(message: OwnerMessage): void {
-    const known = this.#readers.get(message.reader);
-    // Of a reader that is over.
-    if (known === undefined) return;
-    switch (message.type) {
-      case 'reader.element':
-        // RV3.
-        if (message.element.kind === 'end') this.#readers.delete(message.reader);
-        known.view.take(message.element);
-        return;
-      case 'reader.failed':
-        this.#readers.delete(message.reader);
-        known.view.lose(fromPlainError(message.cause));
-    }
+    // Otherwise its reader is over.
+    this.#readers.get(message.reader)?.receive(message, this.#files);
   }
 }

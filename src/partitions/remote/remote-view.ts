@@ -9,9 +9,12 @@ import { elementOf, endOfPartition, type StreamElement } from '../stream-element
 import type { WireElement } from './exchange-messages.ts';
 import { WireDecoder, wireBytes } from './wire-records.ts';
 
-/** The connection of a remote reader to the owner of its result. */
+/** What arrives: from the owner, or from its file. */
+type Arriving = WireElement | StreamElement;
+
+/** The connection of a remote reader to the owner of its result, or to the file that the owner has lent. */
 export interface ReaderHost {
-  /** Grants the reader so many more credits at the owner. */
+  /** Grants the reader so many more credits there. */
   request(credits: number): void;
   dismiss(): void;
   leave(): void;
@@ -40,7 +43,7 @@ export class RemoteView implements SubpartitionView {
   #subscriber: Subscriber<StreamElement> | undefined;
   #state: 'unread' | 'reading' | 'over' = 'unread';
   /** What arrived and is not emitted yet. */
-  readonly #held: WireElement[] = [];
+  readonly #held: Arriving[] = [];
   /** Whether nothing more comes: the end arrived, or the loss. */
   #isSettled = false;
   #lost: Error | undefined;
@@ -78,12 +81,12 @@ export class RemoteView implements SubpartitionView {
   }
 
   /** An element has arrived. */
-  take(element: WireElement): void {
+  take(element: Arriving): void {
     if (this.#state === 'over') return;
     this.#held.push(element);
     if (element.kind === 'end') this.#isSettled = true;
     else this.#requested--;
-    if (element.kind === 'records') {
+    if (element.kind === 'records' && 'columns' in element) {
       const fitting = Math.floor(this.#host.aheadBytes / wireBytes(element));
       this.#ahead = Math.max(fewestAhead, Math.min(mostAhead, fitting));
     }
@@ -124,8 +127,8 @@ export class RemoteView implements SubpartitionView {
     this.#isEmitting = false;
   }
 
-  #decoded(element: Exclude<WireElement, { kind: 'end' }>): StreamElement | undefined {
-    if (element.kind !== 'records') return element;
+  #decoded(element: Exclude<Arriving, { kind: 'end' }>): StreamElement | undefined {
+    if (!('columns' in element)) return element;
     let records: unknown[];
     try {
       records = this.#decoder.decode(element);

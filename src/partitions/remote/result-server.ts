@@ -4,8 +4,10 @@ import { toError } from '../../errors/thrown-value.ts';
 import type { ExecutorId, ResultPartitionId } from '../../ids.ts';
 import { toPlainError } from '../../plain-error.ts';
 import type { ResultPartition, SubpartitionView } from '../result-partition.ts';
+import type { LentFile } from '../storage/result-index.ts';
 import type { StreamElement } from '../stream-element.ts';
-import type { ReaderMessage, ReaderNumber, ServingPort } from './exchange-messages.ts';
+import type { ReaderMessage, ReaderNumber, ReaderPlace, ServingPort } from './exchange-messages.ts';
+import { isLendable } from './borrowed-result.ts';
 import { buffersOf, WireEncoder } from './wire-records.ts';
 
 /** The results of an executor, as its peers need them. */
@@ -83,7 +85,7 @@ class ServedPeer {
     else reader.leave();
   }
 
-  #open({ reader: number, id, subpartition, fromRecord, credits }: Extract<ReaderMessage, { type: 'reader.open' }>) {
+  #open({ reader: number, credits, ...place }: Extract<ReaderMessage, { type: 'reader.open' }>): void {
     const port = this.#port;
     const encoder = new WireEncoder();
     const reader = new ServedReader({
@@ -96,6 +98,10 @@ class ServedPeer {
         if (element.kind === 'end') this.#readers.delete(number);
         port.post({ type: 'reader.element', reader: number, element });
       },
+      lend: (file) => {
+        this.#readers.delete(number);
+        port.post({ type: 'reader.file', reader: number, file });
+      },
       fail: (error) => {
         this.#readers.delete(number);
         port.post({ type: 'reader.failed', reader: number, cause: toPlainError(error) });
@@ -103,12 +109,14 @@ class ServedPeer {
     });
     this.#readers.set(number, reader);
     reader.request(credits);
-    reader.open(id, this.#results, (source) => source.read(subpartition, fromRecord));
+    reader.open(place, this.#results);
   }
 }
 
 /** Where the elements of a reader go. */
 interface ReaderTarget {
+  /** It is to read this file by itself. */
+  lend(file: LentFile): void;
   /** @throws RecordNotSerializableError */
   emit(element: StreamElement): void;
   fail(error: Error): void;
@@ -128,14 +136,11 @@ class ServedReader {
     this.#target = target;
   }
 
-  open(
-    id: ResultPartitionId,
-    results: ServedResults,
-    read: (source: Pick<ResultPartition, 'read'>) => SubpartitionView,
-  ) {
+  open(place: ReaderPlace, results: ServedResults): void {
+    const { id } = place;
     const begin = (): void => {
       const source = results.find(id);
-      if (source !== undefined) this.#begin(() => read(source));
+      if (source !== undefined) this.#begin(source, place);
       else this.#target.fail(new PartitionLostError(id, 'it is no longer available'));
     };
     const isThere = results.find(id) !== undefined || !results.arrivals.isToCome(id);
@@ -161,15 +166,19 @@ class ServedReader {
     this.#subscription?.unsubscribe();
   }
 
-  #begin(read: () => SubpartitionView): void {
+  #begin(source: Pick<ResultPartition, 'read'>, { subpartition, fromRecord }: ReaderPlace): void {
     if (this.#gone.signal.aborted) return;
-    let view: SubpartitionView;
     try {
-      view = read();
+      // A complete result that nobody needs stays as it is, so the end of such a reader makes no difference.
+      const file = isLendable(source) ? source.lend(subpartition) : undefined;
+      if (file !== undefined) this.#target.lend(file);
+      else this.#read(source.read(subpartition, fromRecord));
     } catch (error) {
       this.#target.fail(toError(error));
-      return;
     }
+  }
+
+  #read(view: SubpartitionView): void {
     this.#view = view;
     if (this.#isDismissed) {
       view.dismiss();

@@ -65,6 +65,11 @@ export class ResultFile {
     return this.#failure;
   }
 
+  /** Where other threads of this machine can read it. */
+  get shared(): SpillFile['shared'] {
+    return this.#file?.shared;
+  }
+
   /** Whether a producer has to wait because too much is on its way to disk. */
   get isBusy(): boolean {
     return this.#unwritten >= mostUnwritten.elements || this.#unwrittenBytes >= mostUnwritten.bytes;

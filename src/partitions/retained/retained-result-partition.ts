@@ -2,8 +2,10 @@ import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { ExchangeType } from '../../graph/exchange-type.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { PartitionStatistics, ResumableResult, StorableResult, SubpartitionView } from '../result-partition.ts';
+import type { LendableResult } from '../storage/result-index.ts';
 import type { ResultTrace } from '../result-trace.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
+import type { LentFile } from '../storage/result-index.ts';
 import type { WrittenElement } from '../stream-element.ts';
 import { AppendingWriter } from './appending-writer.ts';
 import { ReproducingWriter } from './reproducing-writer.ts';
@@ -20,7 +22,7 @@ export interface RetainedResultPartitionOptions extends RetainedResultOptions {
  *
  * RA1 Once the next attempt has taken over, nothing that remains of this one has an effect.
  */
-export class RetainedResultPartition implements ResumableResult, StorableResult {
+export class RetainedResultPartition implements ResumableResult, StorableResult, LendableResult {
   readonly id: ResultPartitionId;
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
@@ -80,6 +82,10 @@ export class RetainedResultPartition implements ResumableResult, StorableResult 
 
   read(subpartition: number, fromRecord?: number): SubpartitionView {
     return this.#result.read(subpartition, fromRecord);
+  }
+
+  lend(subpartition: number): LentFile | undefined {
+    return this.#result.lend(subpartition);
   }
 
   verify(done: (error?: Error) => void): void {

@@ -3,6 +3,7 @@ import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { PartitionStatistics, SubpartitionView } from '../result-partition.ts';
 import type { ResultTrace } from '../result-trace.ts';
+import type { LentFile } from '../storage/result-index.ts';
 import { type ReadResult, ResultReaders } from './result-readers.ts';
 import { RetainedElements } from './retained-elements.ts';
 import type { RetainedResultOptions } from './retained-result-options.ts';
@@ -92,6 +93,15 @@ export class RetainedResult implements ReadResult {
    */
   trace(): ResultTrace | undefined {
     return this.isReleased ? undefined : this.elements.logs.trace();
+  }
+
+  /** What a reader on this machine needs to read a complete subpartition by itself; undefined unless it is in the file. */
+  lend(subpartition: number): LentFile | undefined {
+    const { logs, file } = this.elements;
+    const { shared } = file;
+    if (this.#standing !== 'retained' || !logs.areWhole || shared === undefined) return undefined;
+    const index = logs.index(subpartition);
+    return index === undefined || index.elements.length === 0 ? undefined : { ...index, ...shared };
   }
 
   /** Everything was written: calls `done` when it is safe and can be read to its end, or with the error. */

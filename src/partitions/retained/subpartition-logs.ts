@@ -129,10 +129,13 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     this.#areWhole = true;
   }
 
-  /** Where everything is in the file; undefined if some of it is not there. */
-  index(): ResultIndex | undefined {
+  /**
+   * Where everything is in the file; undefined if some of it is not there.
+   * @param subpartition Default: all
+   */
+  index(subpartition?: number): ResultIndex | undefined {
     const elements: IndexedElement[] = [];
-    for (const log of this) {
+    for (const log of subpartition === undefined ? this : [this.of(subpartition)]) {
       if (log.first > 0) return undefined;
       for (const { count, written, checksum } of log.kept()) {
         if (written === undefined || checksum === undefined) return undefined;

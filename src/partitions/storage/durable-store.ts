@@ -149,6 +149,10 @@ class StoredFile implements DurableFile {
     return this.#file.name;
   }
 
+  get shared(): DurableFile['shared'] {
+    return this.#file.shared;
+  }
+
   append(...[bytes, done]: Parameters<DurableFile['append']>): void {
     this.#file.append(bytes, done);
   }

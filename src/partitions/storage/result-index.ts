@@ -25,6 +25,17 @@ export interface StoredIndex extends ResultIndex {
   readonly segments: readonly number[];
 }
 
+/** A complete part of a result in files that another thread of this machine may read: its index, and where they are. */
+export interface LentFile extends StoredIndex {
+  readonly directory: string;
+}
+
+/** A result that readers on this machine may read by themselves, once it is complete. */
+export interface LendableResult {
+  /** Undefined if the subpartition is incomplete, or not all of it is in the file. */
+  lend(subpartition: number): LentFile | undefined;
+}
+
 /** Before version 2, the same records had other frames, so that their checksums cannot be compared. */
 const format = { kind: 'RIDX', version: 2 } as const;
 

@@ -75,6 +75,10 @@ export class SegmentedFile implements SpillFile {
     return this.#segments.map(({ start, end }) => end - start);
   }
 
+  get shared(): SpillFile['shared'] {
+    return this.isRemoved ? undefined : { directory: this.#directory, segments: this.segments };
+  }
+
   /** Syncs and closes its files, which stay on disk. Unusable afterwards. */
   async detach(): Promise<void> {
     const failure = await this.#sync();

@@ -1,6 +1,6 @@
 import type { ResultPartitionId } from '../../ids.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
-import type { ResultIndex } from './result-index.ts';
+import type { LentFile, ResultIndex } from './result-index.ts';
 
 /**
  * Storage for results that live on disk (`reliable`), or that exceed the memory budget (`blocking`, `memory`):
@@ -44,6 +44,8 @@ export interface SpillFile {
    * different reads never overlap.
    */
   read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void;
+  /** Where other threads of this machine can read it; undefined if they cannot. */
+  readonly shared?: Pick<LentFile, 'directory' | 'segments'> | undefined;
   /** Deletes the file; reads under way end with an error. Idempotent. */
   remove(): void;
 }
