@@ -5,7 +5,7 @@ import type { ResultPartition, SubpartitionView } from '../result-partition.ts';
 import { RetainedResult } from '../retained/retained-result.ts';
 import { noFaults } from '../../environment.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
-import { FilePool } from '../storage/file-pool.ts';
+import type { FilePool } from '../storage/file-pool.ts';
 import type { LendableResult, LentFile } from '../storage/result-index.ts';
 import { SegmentedFile } from '../storage/segmented-file.ts';
 import type { SpillStore } from '../storage/spill-store.ts';
