@@ -266,6 +266,33 @@ describe('the plain view', () => {
 });
 
 describe('the view for machines', () => {
+  it('writes an event with an error that JSON cannot express, without its secrets', () => {
+    const sink = new CapturedSink();
+    const view = new JsonView(viewedRun(1).viewed, sink);
+    const request: Record<string, unknown> = { bytes: 2n, headers: { authorization: 'Bearer gold' } };
+    request['self'] = request;
+    const cause = Object.assign(new Error('away'), { request, tags: new Set(['a']) });
+    view.next({ type: 'observer.failed', atMs: 5, observer: 'logger', cause });
+    view.end();
+    expect(JSON.parse(sink.text)).toMatchObject({
+      type: 'event',
+      event: {
+        ...{ type: 'observer.failed', atMs: 5, observer: 'logger' },
+        cause: {
+          ...{ name: 'Error', message: 'away' },
+          data: {
+            request: {
+              bytes: { $: 'bigint', value: '2' },
+              headers: { authorization: '(left out)' },
+              self: { $: 'cycle' },
+            },
+            tags: { $: 'set', values: ['a'], size: 1 },
+          },
+        },
+      },
+    });
+  });
+
   it('writes every event, and every second the progress, as a line of JSON', async () => {
     const { environment, run, viewed } = viewedRun(3, { failures: 1 });
     const sink = new CapturedSink();

@@ -1,4 +1,5 @@
 import type { JobEvent } from '../../actors/job-event.ts';
+import { recordedEvent } from '../../inspector/recorder/recorded-event.ts';
 import { toPlainError } from '../../plain-error.ts';
 import type { TextSink } from '../command-io.ts';
 import { PeriodicView, type ViewedRun } from './run-view.ts';
@@ -13,7 +14,8 @@ export class JsonView extends PeriodicView {
 
   override next(event: JobEvent): void {
     this.progress.next(event);
-    this.sink.write(jsonLine({ type: 'event', event }));
+    // As in a recording: an error may have data of any kind, cyclic or secret.
+    this.sink.write(jsonLine({ type: 'event', event: recordedEvent(event, {}) }));
   }
 
   override note(text: string): void {
