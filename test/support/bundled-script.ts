@@ -1,7 +1,8 @@
 import { basename, join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
-const root = join(__dirname, '../..');
+// Loaded by scripts too, which are ES modules, and know no __dirname.
+const root = process.cwd();
 
 const options: BuildOptions = {
   bundle: true,
