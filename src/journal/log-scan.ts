@@ -52,7 +52,7 @@ export function* scanLog(file: LogBytes, format: LogFormat, from = 0): Generator
     if ('payload' in found) {
       if (lost !== undefined) yield { kind: 'damaged', file: file.path, end: at, ...lost };
       lost = undefined;
-      yield { kind: 'record', offset: at, ...found };
+      yield { kind: 'record', offset: at, end: found.end, payload: found.payload };
       at = found.end;
       continue;
     }

@@ -134,7 +134,16 @@ function begins(bytes: Uint8Array, expected: Uint8Array, start = 0): boolean {
   return true;
 }
 
+/** Most headers are of the kind of the one before. */
+const latestKind = { word: 0, text: '' };
+
 function kindAt(bytes: Uint8Array, at: number): string {
+  const word = wordAt(bytes, at);
+  if (word !== latestKind.word || latestKind.text === '') Object.assign(latestKind, { word, text: textAt(bytes, at) });
+  return latestKind.text;
+}
+
+function textAt(bytes: Uint8Array, at: number): string {
   const end = at + place.version - place.kind;
   let kind = '';
   for (let index = at; index < end; index++) kind += String.fromCharCode(bytes[index] as number);
