@@ -10,6 +10,8 @@ const config: Config = {
   // Ends tests that hang. How long one takes says nothing on a machine that is busy.
   testTimeout: 300_000,
   roots: ['<rootDir>/test'],
+  // `npm test` has a configuration of its own, which runs these instead of the files that they consist of.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/suites/'],
   setupFilesAfterEnv: ['<rootDir>/test/support/no-warnings.ts', '<rootDir>/test/support/equality.ts'],
   // Each use of a global is looked up in the sandbox of a test file; these are parameters of its modules instead.
   sandboxInjectedGlobals: [

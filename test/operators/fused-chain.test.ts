@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
 import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
@@ -6,6 +8,7 @@ import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import type { KeyedProcessContext } from '../../src/operators/operator-description.ts';
 import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
 import type { SynchronousOperator } from '../../src/operators/fused/stretches.ts';
+import { bundledCode } from '../support/bundled-script.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 
 const map = (fn: (record: number) => unknown): SynchronousOperator => ({ kind: 'map', fn });
@@ -300,7 +303,7 @@ describe.each([
   });
 });
 
-it('works if code must not be generated from strings', () => {
+it('works if code must not be generated from strings', async () => {
   const module = join(__dirname, '../../src/operators/fused/fused-chain.ts');
   const script = `
     import assert from 'node:assert';
@@ -316,7 +319,9 @@ it('works if code must not be generated from strings', () => {
     chain.push([1, 2, 3, 4]);
     chain.end();
     console.log(JSON.stringify(chain.poll()));`;
-  const flags = ['--disallow-code-generation-from-strings', '--import', 'tsx', '--input-type=module', '--eval'];
-  const printed = execFileSync(process.execPath, [...flags, script], { cwd: join(__dirname, '../..') });
+  const directory = mkdtempSync(join(tmpdir(), 'fused-chain-'));
+  const bundled = await bundledCode(script, directory);
+  const printed = execFileSync(process.execPath, ['--disallow-code-generation-from-strings', bundled]);
+  rmSync(directory, { recursive: true, force: true });
   expect(printed.toString().trim()).toBe('[6,8]');
 });

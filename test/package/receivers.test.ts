@@ -1,5 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundledScript } from '../support/bundled-script.ts';
 
 interface Count {
   readonly events: number;
@@ -19,21 +22,31 @@ interface Report {
   };
 }
 
-const root = join(__dirname, '..', '..');
-
 /** What the engine said about a live job, and what the real receivers of both inspectors got of it by their wires. */
-function report(): Report {
-  const args = ['--no-warnings', '--import', 'tsx', join(root, 'compat', 'receivers.ts')];
-  const options = { cwd: root, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
-  return JSON.parse(
-    execFileSync(process.execPath, args, { ...options, stdio: ['ignore', 'pipe', 'ignore'] }),
-  ) as Report;
+async function report(): Promise<Report> {
+  const directory = mkdtempSync(join(tmpdir(), 'receivers-'));
+  try {
+    const args = ['--no-warnings', await bundledScript('../compat/receivers.ts', directory)];
+    const options = { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
+    return JSON.parse(
+      execFileSync(process.execPath, args, { ...options, stdio: ['ignore', 'pipe', 'ignore'] }),
+    ) as Report;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 const machines = ['jobMaster', 'taskExecutor', 'region', 'execution', 'partition', 'failover', 'restartBackoff'];
 
 describe('the real receivers of the inspectors of XState, at the wires of a live job', () => {
-  const { engine, registered, stately, old } = report();
+  let engine: Report['engine'];
+  let registered: number;
+  let stately: Report['stately'];
+  let old: Report['old'];
+
+  beforeAll(async () => {
+    ({ engine, registered, stately, old } = await report());
+  });
 
   it('get every event and every state that the engine has', () => {
     expect(registered).toBeGreaterThan(10);

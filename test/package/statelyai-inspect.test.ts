@@ -1,5 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundledScript } from '../support/bundled-script.ts';
 
 interface Sent {
   readonly type: string;
@@ -9,22 +12,31 @@ interface Sent {
   readonly status?: string;
 }
 
-const root = join(__dirname, '..', '..');
-
 /** The messages of the real `@statelyai/inspect`, which is ESM only, about a live job. */
-function sent(): Sent[] {
-  const args = ['--no-warnings', '--import', 'tsx', join(root, 'compat', 'statelyai-inspect.ts')];
-  const options = { cwd: root, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
-  return execFileSync(process.execPath, args, options)
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Sent);
+async function sent(): Promise<Sent[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'statelyai-inspect-'));
+  try {
+    const args = ['--no-warnings', await bundledScript('../compat/statelyai-inspect.ts', directory)];
+    const options = { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
+    return execFileSync(process.execPath, args, options)
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Sent);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 describe("Stately's inspector, passed as an observer", () => {
-  const messages = sent();
-  const actors = messages.filter(({ type }) => type === '@xstate.actor');
-  const nameOf = new Map(actors.map(({ sessionId, name }) => [sessionId, name]));
+  let messages: Sent[];
+  let actors: Sent[];
+  let nameOf: Map<string, string | undefined>;
+
+  beforeAll(async () => {
+    messages = await sent();
+    actors = messages.filter(({ type }) => type === '@xstate.actor');
+    nameOf = new Map(actors.map(({ sessionId, name }) => [sessionId, name]));
+  });
 
   it('gets one connected tree', () => {
     const roots = actors.filter(({ parentId }) => parentId === undefined);

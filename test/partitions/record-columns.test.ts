@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { RecordNotSerializableError } from '../../src/errors/result-errors.ts';
 import { decodeColumns, encodeColumns } from '../../src/partitions/records/record-columns.ts';
 import { decodeBatch, encodeBatch } from '../support/batch-frames.ts';
+import { bundledCode } from '../support/bundled-script.ts';
 import { difference } from '../support/difference.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 
@@ -116,7 +119,7 @@ describe('records with equal keys, by column', () => {
     expect(back.map(({ value }) => value)).toEqual(Array.from({ length: count }, (_, index) => [1, 'one'][index % 2]));
   });
 
-  it('are read back if code must not be generated from strings', () => {
+  it('are read back if code must not be generated from strings', async () => {
     const module = join(__dirname, '../../src/partitions/records/record-columns.ts');
     const script = `
       import assert from 'node:assert';
@@ -124,8 +127,9 @@ describe('records with equal keys, by column', () => {
       assert.throws(() => new Function('return 1'), EvalError);
       const records = Array.from({ length: 20 }, (_, id) => ({ id, text: 'a' }));
       assert.deepStrictEqual(decodeColumns(encodeColumns(records), 20), records);`;
-    const flags = ['--disallow-code-generation-from-strings', '--import', 'tsx', '--input-type=module', '--eval'];
-    execFileSync(process.execPath, [...flags, script], { cwd: join(__dirname, '../..') });
+    const directory = mkdtempSync(join(tmpdir(), 'record-columns-'));
+    execFileSync(process.execPath, ['--disallow-code-generation-from-strings', await bundledCode(script, directory)]);
+    rmSync(directory, { recursive: true, force: true });
   });
 
   it.each<[what: string, change: (bytes: Uint8Array) => Uint8Array, records: number, problem: RegExp]>([

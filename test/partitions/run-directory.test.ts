@@ -15,11 +15,11 @@ import {
 import type * as FileSystem from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { decodeOwner, encodeOwner, ownerOf } from '../../src/partitions/claims/owner-note.ts';
 import { startTimeIn } from '../../src/partitions/claims/process-stat.ts';
 import { type ProcessTable, systemProcesses } from '../../src/partitions/claims/process-table.ts';
 import { claimDirectory, sweepOrphans } from '../../src/partitions/claims/run-directory.ts';
+import { bundledCode } from '../support/bundled-script.ts';
 
 let parent = '';
 beforeEach(() => {
@@ -275,14 +275,14 @@ describe('the directory of a run', () => {
   });
 
   it('of a killed process outlives it, and is swept then', async () => {
-    const source = pathToFileURL(join(__dirname, '../../src/partitions/claims/run-directory.ts')).href;
-    const script = `
-      const { claimDirectory } = await import(${JSON.stringify(source)});
+    const source = join(__dirname, '../../src/partitions/claims/run-directory.ts');
+    const code = `
+      import { claimDirectory } from ${JSON.stringify(source)};
       process.stdout.write(await claimDirectory(${JSON.stringify(parent)}));
       process.stdin.resume();`;
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const scripts = mkdtempSync(join(tmpdir(), 'run-directory-'));
+    const script = await bundledCode(code, scripts);
+    const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
     try {
       const [directory] = (await once(child.stdout, 'data')).map(String) as [string];
       writeFileSync(join(directory, 'partition-0-0.0'), 'bytes');
@@ -294,6 +294,7 @@ describe('the directory of a run', () => {
       expect(readdirSync(parent)).toEqual([]);
     } finally {
       child.kill('SIGKILL');
+      rmSync(scripts, { recursive: true, force: true });
     }
   });
 });

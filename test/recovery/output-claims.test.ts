@@ -15,7 +15,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { pathToFileURL } from 'node:url';
 
 import {
   blocking,
@@ -30,6 +29,7 @@ import {
   type Sink,
   toJsonLinesFile,
 } from '../../src/index.ts';
+import { bundledCode } from '../support/bundled-script.ts';
 
 let scratch: string;
 
@@ -191,22 +191,21 @@ it('two live runs that keep results in one directory: the second is refused befo
 
 it('the remains of a killed process are replaced by the next run', async () => {
   const path = join(scratch, 'out.jsonl');
-  const source = pathToFileURL(join(__dirname, '../../src/index.ts')).href;
-  const script = `
-    const { Job, fromAsyncIterable, toJsonLinesFile } = await import(${JSON.stringify(source)});
+  const code = `
+    import { Job, fromAsyncIterable, toJsonLinesFile } from 'kintsugi';
     const job = Job.create('killed');
     async function* rows() { yield 'x'.repeat(400_000); process.stdout.write('writing'); await new Promise(() => setInterval(() => {}, 1_000)); }
     job.source('rows', fromAsyncIterable(rows)).sink('out', toJsonLinesFile(${JSON.stringify(path)}));
     await job.run().result;`;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const scripts = mkdtempSync(join(tmpdir(), 'output-claims-'));
+  const child = spawn(process.execPath, [await bundledCode(code, scripts)], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
     await once(child.stdout, 'data');
     await expect(countingRun('second', toJsonLinesFile(path)).result).rejects.toThrow(`in process ${child.pid} on`);
   } finally {
     child.kill('SIGKILL');
     await once(child, 'exit');
+    rmSync(scripts, { recursive: true, force: true });
   }
   expect(readdirSync(scratch)).toEqual(['.out.jsonl.kintsugi']);
   await countingRun('third', toJsonLinesFile(path)).result;

@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { collect, fixedDelay, fromArray, Job, range } from '../../src/index.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
+import { bundledCode } from '../support/bundled-script.ts';
 
 /** The maximum number of calls in any interval of `perMs`. */
 function mostWithin(callsMs: readonly number[], perMs: number): number {
@@ -86,9 +89,9 @@ describe('limits on calls to the outside world', () => {
     }
   });
 
-  it('an answer that came in time is not paid again because our thread was busy', () => {
+  it('an answer that came in time is not paid again because our thread was busy', async () => {
     const script = `
-      import { collect, fromArray, Job } from ${JSON.stringify(join(__dirname, '../../src/index.ts'))};
+      import { collect, fromArray, Job } from 'kintsugi';
       import { Worker } from 'node:worker_threads';
       const worker = new Worker(\`
         import { createServer } from 'node:http';
@@ -114,11 +117,9 @@ describe('limits on calls to the outside world', () => {
       worker.postMessage('calls');
       console.log(JSON.stringify([out.records.length, await heard()]));
       process.exit(0);`;
-    const flags = ['--import', 'tsx', '--input-type=module', '--eval'];
-    const printed = execFileSync(process.execPath, [...flags, script], {
-      cwd: join(__dirname, '../..'),
-      timeout: 60_000,
-    });
+    const directory = mkdtempSync(join(tmpdir(), 'paid-calls-'));
+    const printed = execFileSync(process.execPath, [await bundledCode(script, directory)], { timeout: 60_000 });
+    rmSync(directory, { recursive: true, force: true });
     expect(JSON.parse(printed.toString())).toEqual([40, 40]);
   });
 });

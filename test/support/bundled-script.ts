@@ -1,8 +1,14 @@
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
 // Loaded by scripts too, which are ES modules, and know no __dirname.
 const root = process.cwd();
+
+/** What a user imports, and the source of it. */
+const doors: Record<string, string> = {
+  kintsugi: join(root, 'src', 'index.ts'),
+  'kintsugi/inspect': join(root, 'src', 'inspector', 'index.ts'),
+};
 
 const options: BuildOptions = {
   bundle: true,
@@ -10,6 +16,7 @@ const options: BuildOptions = {
   format: 'esm',
   target: 'node20.19',
   external: ['hyparquet*'],
+  alias: doors,
   // Some dependencies are CommonJS.
   banner: {
     js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
@@ -17,19 +24,18 @@ const options: BuildOptions = {
 };
 
 /**
- * Writes a script of `test/` (`chaos/child.ts`) as one module with all that a process needs, which starts at once.
- * Returns its path.
+ * Writes a script, by its path from `test/` (`chaos/child.ts`), as one module with all that a process needs, which
+ * starts at once. Returns its path.
  */
 export async function bundledScript(script: string, directory: string): Promise<string> {
   const outfile = join(directory, `${basename(script)}.mjs`);
-  await build({ ...options, entryPoints: [join('test', script)], outfile });
+  await build({ ...options, entryPoints: [resolve(root, 'test', script)], outfile });
   return outfile;
 }
 
-/** Likewise for code, whose `kintsugi` is the source. Several processes that run one job share it. */
+/** Likewise for code. Several processes that run one job share it. */
 export async function bundledCode(code: string, directory: string): Promise<string> {
   const outfile = join(directory, 'script.mjs');
-  const kintsugi = join(root, 'src', 'index.ts');
-  await build({ ...options, stdin: { contents: code, resolveDir: root }, alias: { kintsugi }, outfile });
+  await build({ ...options, stdin: { contents: code, resolveDir: root, loader: 'ts' }, outfile });
   return outfile;
 }

@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { collect, fromArray, fromIterable, Job, type JobRun } from 'kintsugi';
 import { inspect, inspector } from 'kintsugi/inspect';
 import { WebSocket } from 'ws';
+import { bundledCode } from '../../support/bundled-script.ts';
 
 /** A job that runs until `end`. */
 function heldRun(name = 'words'): { readonly run: JobRun; readonly end: () => Promise<unknown> } {
@@ -180,13 +183,14 @@ describe('in production', () => {
 });
 
 describe('a process', () => {
-  const root = join(__dirname, '..', '..', '..');
+  const directory = mkdtempSync(join(tmpdir(), 'kintsugi-inspect-'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   /** A process whose job runs until it is canceled, and which prints its link. */
   async function inspecting(options: string) {
     const source = `
-      import { collect, fromArray, Job } from '${root}/src/index.ts';
-      import { inspect } from '${root}/src/inspector/index.ts';
+      import { collect, fromArray, Job } from 'kintsugi';
+      import { inspect } from 'kintsugi/inspect';
       const job = Job.create('words');
       job.source('words', fromArray(['gold'])).mapAsync(() => new Promise(() => {})).sink('out', collect());
       const run = job.run();
@@ -196,8 +200,8 @@ describe('a process', () => {
       clearInterval(working);
       console.log('over');
     `;
-    const args = ['--no-warnings', '--import', 'tsx', '--input-type=module', '-e', source];
-    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, NODE_OPTIONS: '' } });
+    const args = ['--no-warnings', await bundledCode(source, directory)];
+    const child = spawn(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' } });
     const [printed] = (await once(child.stdout, 'data')) as [Buffer];
     const link = printed.toString().trim();
     const call = caller(link);

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { bundledScript } from '../../support/bundled-script.ts';
 
 const root = join(__dirname, '..', '..', '..');
 const page = readFileSync(join(root, 'docs', 'inspector', 'server.md'), 'utf8');
@@ -63,8 +63,6 @@ async function started(name: string, files: Readonly<Record<string, string>>) {
   mkdirSync(home);
   const port = await freePort();
   const sources: Record<string, string> = {
-    'kintsugi/inspect': pathToFileURL(join(root, 'src', 'inspector', 'index.ts')).href,
-    kintsugi: pathToFileURL(join(root, 'src', 'index.ts')).href,
     './job.js': './job.mjs',
     '@hono/node-server': './hono-adapter.mjs',
   };
@@ -75,8 +73,8 @@ async function started(name: string, files: Readonly<Record<string, string>>) {
     writeFileSync(join(home, file), text);
   }
   const main = 'server.mjs' in files ? 'server.mjs' : 'main.mjs';
-  const child = spawn(process.execPath, ['--no-warnings', '--import', 'tsx', join(home, main)], {
-    cwd: root,
+  const script = await bundledScript(join(home, main), home);
+  const child = spawn(process.execPath, ['--no-warnings', script], {
     env: { ...process.env, NODE_OPTIONS: '', NODE_ENV: 'development' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

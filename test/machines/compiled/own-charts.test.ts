@@ -37,9 +37,9 @@ class Form {
 
 /**
  * Walks through every state that a chart reaches by its events, and compares both forms at every event in each. Returns
- * the way to each state.
+ * ways that lead through all states: those that no other continues.
  */
-function waysTo(chart: OwnChart): Step[][] {
+function walk(chart: OwnChart): { readonly states: number; readonly ways: readonly Step[][] } {
   const interpreted = new Form(chart, false);
   const compiledForm = new Form(chart, true);
   // Events of one type may carry what makes no sense in a state: then both forms fail alike.
@@ -47,24 +47,29 @@ function waysTo(chart: OwnChart): Step[][] {
     JSON.stringify([status, value, chart.state(context as never)]);
   const reached = new Map<string, { way: Step[]; left: AnyMachineSnapshot; right: AnyMachineSnapshot }>();
   const reach = (way: Step[], left: ReturnType<Form['begin']>, right: typeof left): void => {
-    expect(right.words).toEqual(left.words);
+    // Hundreds of thousands of lines are equal.
+    if (right.words.join('\n') !== left.words.join('\n')) expect(right.words).toEqual(left.words);
     if (left.snapshot === undefined || right.snapshot === undefined) return;
     const name = nameOf(left.snapshot);
     if (!reached.has(name)) reached.set(name, { way, left: left.snapshot, right: right.snapshot });
   };
   reach([], interpreted.begin(), compiledForm.begin());
+  const continued = new Set<Step[]>();
   for (const { way, ...at } of reached.values()) {
+    const statesBefore = reached.size;
     for (const event of chart.events) {
       reach([...way, event], interpreted.next(at.left, event), compiledForm.next(at.right, event));
     }
+    if (reached.size > statesBefore) continued.add(way);
   }
-  return [...reached.values()].map(({ way }) => way);
+  const ways = [...reached.values()].map(({ way }) => way).filter((way) => !continued.has(way));
+  return { states: reached.size, ways };
 }
 
 describe.each(Object.entries(ownCharts))('the %s chart', (_, chart) => {
   it('CF1: behaves as its interpreted form does, at every event in every state that it reaches', async () => {
-    const ways = waysTo(chart);
-    expect(ways.length).toBeGreaterThan(3);
+    const { states, ways } = walk(chart);
+    expect(states).toBeGreaterThan(3);
     const { make, input, events } = chart;
     const asked = events.filter((_event, index) => index % 4 === 0);
     for (const way of ways) {
