@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { commandLine } from '../../src/cli/main.ts';
+import { CapturedIo } from './captured-io.ts';
 import { CliProject } from './cli-project.ts';
 import { Terminal } from './terminal.ts';
 
@@ -124,7 +126,6 @@ describe('kintsugi run', () => {
 
   it.each<[what: string, args: readonly string[], code: number, says: readonly (string | RegExp)[]]>([
     ['a job that fails', ['fails.mjs'], 1, [/dust has no weight/, /at weigh \(.*fails\.mjs:9/, /With --state DIR/]],
-    ['no module', [], 2, [/job\.ts is missing/, /See: kintsugi run --help/]],
     ['a module that does not exist', ['ratins.ts'], 2, [/ratins\.ts does not exist/, /Did you mean ratings\.ts\?/]],
     ['no default export', ['no-default.mjs'], 2, [/has no default export/, /export default defineJob\(\(params\)/]],
     ['another default export', ['not-defined.mjs'], 2, [/exports no job/, /export default defineJob\(\(params\)/]],
@@ -147,9 +148,6 @@ describe('kintsugi run', () => {
     ],
     ['a missing package', ['bad-import.mjs'], 2, [/no-such-package/, /Install what is missing/]],
     ['an unknown option', ['ratings.ts', '--parm', 'a=1'], 2, [/no option --parm: did you mean --param\?/]],
-    ['an option without its value', ['ratings.ts', '--state', '--json'], 2, [/--state needs a value: --state DIR/]],
-    ['a parameter without a value', ['ratings.ts', '--param', 'count'], 2, [/--param count: expected NAME=VALUE/]],
-    ['one argument too many', ['ratings.ts', 'more.ts'], 2, [/"more\.ts" is one argument too many/]],
     ['an unknown strategy', ['ratings.ts', '--strategy', 'restart-some'], 2, [/There is no strategy "restart-some"/]],
     ['an inspector that is not there', ['ratings.ts', '--keep-open'], 2, [/--keep-open needs --inspect/]],
     ['a rerun of nothing', ['ratings.ts', '--rerun'], 2, [/--rerun needs --state DIR/]],
@@ -175,6 +173,19 @@ describe('kintsugi run', () => {
     const ended = await project.run(['run', ...args]);
     for (const text of says) expect(ended.stderr).toMatch(text);
     expect({ code: ended.code, stdout: ended.stdout }).toEqual({ code, stdout: '' });
+  });
+
+  // These need no process: they are refused before the module is looked for.
+  it.each<[what: string, args: readonly string[], says: readonly RegExp[]]>([
+    ['no module', [], [/job\.ts is missing/, /See: kintsugi run --help/]],
+    ['an option without its value', ['ratings.ts', '--state', '--json'], [/--state needs a value: --state DIR/]],
+    ['a parameter without a value', ['ratings.ts', '--param', 'count'], [/--param count: expected NAME=VALUE/]],
+    ['one argument too many', ['ratings.ts', 'more.ts'], [/"more\.ts" is one argument too many/]],
+  ])('refuses %s', async (_, args, says) => {
+    const io = new CapturedIo();
+    const code = await commandLine(['run', ...args], io);
+    for (const text of says) expect(io.stderr.text).toMatch(text);
+    expect({ code, stdout: io.stdout.text }).toEqual({ code: 2, stdout: '' });
   });
 
   it('with --record leaves a recording of the run', async () => {

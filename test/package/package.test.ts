@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -80,33 +81,33 @@ beforeAll(() => {
   const [tarball] = readdirSync(directory).filter((name) => name.endsWith('.tgz'));
   execFileSync('tar', ['-xzf', tarball as string], { cwd: directory });
   unpacked = join(directory, 'package');
+  install();
 });
 
 const builtPage = (): string => join(unpacked, 'dist', 'inspector', 'page');
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** A project with the package and its dependencies, and nothing else. */
-function project(name: string, files: Readonly<Record<string, string>>, more: readonly string[] = []): string {
-  const home = join(directory, name);
-  const modules = join(home, 'node_modules');
+/** Puts files into a project with the package and its dependencies, and nothing else. Returns its directory. */
+function project(files: Readonly<Record<string, string>>): string {
+  const home = join(directory, 'project');
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(home, file), text);
+  return home;
+}
+
+/** Installs the package, with its dependencies and the types of Node. */
+function install(): void {
+  const modules = join(directory, 'project', 'node_modules');
   mkdirSync(modules, { recursive: true });
-  const given = manifest as { dependencies: Record<string, string>; peerDependencies: Record<string, string> };
-  const names = new Set([...Object.keys(given.dependencies), ...Object.keys(given.peerDependencies), ...more]);
-  for (const dependency of names) {
+  const { dependencies = {}, peerDependencies = {} } = manifest;
+  for (const dependency of [...Object.keys(dependencies), ...Object.keys(peerDependencies), '@types/node']) {
     const place = join(modules, dependency);
     mkdirSync(dirname(place), { recursive: true });
     symlinkSync(realpathSync(join(root, 'node_modules', dependency)), place, 'junction');
   }
   // Not a link: Node and TypeScript would find this checkout's modules.
-  execFileSync(process.execPath, [
-    '-e',
-    'fs.cpSync(process.argv[1], process.argv[2], { recursive: true })',
-    unpacked,
-    join(modules, 'kintsugi'),
-  ]);
-  for (const [file, text] of Object.entries(files)) writeFileSync(join(home, file), text);
-  return home;
+  renameSync(unpacked, join(modules, 'kintsugi'));
+  unpacked = join(modules, 'kintsugi');
 }
 
 function filesBelow(place: string): string[] {
@@ -199,13 +200,13 @@ describe('a fresh project', () => {
     ['of ES modules', 'main.mjs', `import { collect, fromArray, Job } from 'kintsugi';\n${source}`],
     ['of CommonJS', 'main.cjs', `const { collect, fromArray, Job } = require('kintsugi');\n${source}`],
   ])('%s runs a job', (_, file, text) => {
-    const home = project(file, { [file]: text });
+    const home = project({ [file]: text });
     const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
     expect(execFileSync(process.execPath, ['--no-warnings', file], options)).toBe('4 4 7\n');
   });
 
   it('runs the job of a module by its command', () => {
-    const home = project('command', { 'job.mjs': jobModule });
+    const home = project({ 'job.mjs': jobModule });
     const bin = join(home, 'node_modules', 'kintsugi', 'dist', 'cli', 'bin.js');
     const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
     const { status, stdout, stderr } = spawnSync(process.execPath, [bin, 'run', 'job.mjs'], options);
@@ -227,7 +228,7 @@ describe('a fresh project', () => {
       `const { collect, fromArray, Job } = require('kintsugi');\nconst { inspect } = require('kintsugi/inspect');`,
     ],
   ])('of %s shows a run in the inspector', (_, file, imports) => {
-    const home = project(file, { [file]: `${imports}\n${inspected}` });
+    const home = project({ [file]: `${imports}\n${inspected}` });
     const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
     const printed = execFileSync(process.execPath, ['--no-warnings', file], options).split('\n');
     expect(printed).toEqual(['<title>Kintsugi inspector</title>', expect.stringMatching(/^200 200/), 'words', '']);
@@ -236,29 +237,25 @@ describe('a fresh project', () => {
   it.each([
     ['TypeScript 5.7', 'compat/node_modules/typescript', []],
     ['the present TypeScript', 'node_modules/typescript', ['--singleThreaded']],
-  ])('of %s compiles against its types, strictly', (name, compiler, options) => {
-    const home = project(
-      name.replace(/ /g, '-'),
-      {
-        'main.ts': typed,
-        'package.json': '{ "type": "module" }',
-        'tsconfig.json': JSON.stringify({
-          compilerOptions: {
-            target: 'ES2022',
-            lib: ['ES2022', 'ESNext.Disposable', 'DOM'],
-            module: 'nodenext',
-            strict: true,
-            exactOptionalPropertyTypes: true,
-            noEmit: true,
-            // TypeScript's own libraries are not ours, and take a third of the time.
-            skipDefaultLibCheck: true,
-            types: ['node'],
-          },
-          files: ['main.ts'],
-        }),
-      },
-      ['@types/node'],
-    );
+  ])('of %s compiles against its types, strictly', (_, compiler, options) => {
+    const home = project({
+      'main.ts': typed,
+      'package.json': '{ "type": "module" }',
+      'tsconfig.json': JSON.stringify({
+        compilerOptions: {
+          target: 'ES2022',
+          lib: ['ES2022', 'ESNext.Disposable', 'DOM'],
+          module: 'nodenext',
+          strict: true,
+          exactOptionalPropertyTypes: true,
+          noEmit: true,
+          // TypeScript's own libraries are not ours, and take a third of the time.
+          skipDefaultLibCheck: true,
+          types: ['node'],
+        },
+        files: ['main.ts'],
+      }),
+    });
     const tsc = join(root, compiler, 'bin', 'tsc');
     const { stdout } = spawnSync(process.execPath, [tsc, '-p', '.', ...options], { cwd: home, encoding: 'utf8' });
     // Errors of XState's own types with exactOptionalPropertyTypes are not ours.
