@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { JobRun } from '../../run/job-run.ts';
@@ -21,6 +22,8 @@ export class InspectorServer {
   readonly #inspector: Inspector;
   readonly #options: InspectOptions;
   readonly #runs = new Set<JobRun | ReadRecording>();
+  /** The sockets of wires, which the server no longer counts among its connections. */
+  readonly #upgraded = new Set<Duplex>();
   #closed = (): void => {};
 
   private constructor(server: Server, page: Inspector, options: InspectOptions) {
@@ -29,6 +32,11 @@ export class InspectorServer {
     this.#options = options;
     this.port = (server.address() as AddressInfo).port;
     this.url = page.linkAt(`http://${host}:${this.port}`);
+    server.on('upgrade', (request, socket, head) => {
+      this.#upgraded.add(socket);
+      socket.on('close', () => this.#upgraded.delete(socket));
+      page.upgrade(request, socket, head);
+    });
   }
 
   /**
@@ -39,7 +47,6 @@ export class InspectorServer {
     const { port = 0, keepOpen = false, ...options } = given;
     const page = inspector(options);
     const server = createServer(nodeHandler(page));
-    server.on('upgrade', page.upgrade);
     if (!keepOpen) {
       server.unref();
       server.on('connection', (socket) => socket.unref());
@@ -89,6 +96,7 @@ export class InspectorServer {
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
+      for (const socket of this.#upgraded) socket.destroy();
     });
   }
 }

@@ -3,7 +3,9 @@ import type { RunInside } from '../../run/run-inside.ts';
 
 /** Whose actors are watched. */
 export type WatchedRun = WatchedActors &
-  Pick<RunInside, 'run'> & { readonly environment: Pick<RunInside['environment'], 'clock' | 'logger'> };
+  Pick<RunInside, 'run' | 'observerFailed'> & {
+    readonly environment: Pick<RunInside['environment'], 'clock' | 'logger'>;
+  };
 
 /** The actors of a run, as {@link watchActors} needs them. */
 export type WatchedActors = Pick<RunInside, 'actors' | 'inspect' | 'events$'> & {

@@ -1,4 +1,5 @@
 import type { AnyActorRef, Snapshot } from 'xstate';
+import { toError } from '../../errors/thrown-value.ts';
 import { encodeValue, type PlainValueLimits, type Redact } from '../recording/plain-value.ts';
 import { type ActorObserver, type WatchedRun, watchActors } from '../tap/actor-watch.ts';
 import type { SentEvent, Wire, WireContext } from './wire.ts';
@@ -27,12 +28,13 @@ const mostBufferedBytes = 1 << 20;
 /** Of events and contexts. */
 const limits: Partial<PlainValueLimits> = { depth: 4, entries: 50, characters: 500, values: 500 };
 
-/** "Try again later", as RFC 6455 registers it. */
+/** "Try again later" and "internal error", as RFC 6455 registers them. */
 const tryAgainLater = 1013;
+const internalError = 1011;
 
 /**
  * One receiver of an inspector of XState, and the runs it is told about. Messages are made and sent at its pace, not
- * while an actor handles an event.
+ * while an actor handles an event. An error in making them ends the connection, with one `observer.failed` of the run.
  */
 export class WireConnection {
   readonly #options: WireConnectionOptions;
@@ -101,13 +103,18 @@ export class WireConnection {
       },
       received: (actor, event, source) => tell(() => wire.received(actor, event, source, context)),
       changed: (actor, snapshot, event) => tell(() => wire.changed(actor, snapshot, event, context)),
-      stopped: (actor) => {
-        this.#actors.delete(context.sessionIdOf(actor));
-        const last = actor.getSnapshot() as Snapshot<unknown>;
-        tell(() => wire.stopped(actor, last, context));
-      },
+      stopped: (actor) =>
+        this.#guard(run, () => {
+          this.#actors.delete(context.sessionIdOf(actor));
+          const last = actor.getSnapshot() as Snapshot<unknown>;
+          tell(() => wire.stopped(actor, last, context));
+        }),
     };
-    this.#stops.push(watchActors(run, observer));
+    const guarded: WatchedRun = {
+      ...run,
+      inspect: (inspected) => run.inspect((event) => this.#guard(run, () => inspected(event))),
+    };
+    this.#guard(run, () => this.#stops.push(watchActors(guarded, observer)));
   }
 
   #sendLater(run: WatchedRun): void {
@@ -116,12 +123,12 @@ export class WireConnection {
       this.close();
     } else if (!this.#isSending) {
       this.#isSending = true;
-      run.environment.clock.setImmediate(() => this.#send());
+      run.environment.clock.setImmediate(() => this.#guard(run, () => this.#send(run)));
     }
   }
 
   /** Sends what waits, up to the bound, and goes on when the socket has passed that on. */
-  #send(): void {
+  #send(run: WatchedRun): void {
     const { socket } = this.#options;
     let sent = 0;
     let isLast = false;
@@ -130,10 +137,21 @@ export class WireConnection {
       if (message === undefined) continue;
       const text = JSON.stringify(message);
       isLast = socket.bufferedAmount + text.length >= mostBufferedBytes || sent === this.#waiting.length;
-      socket.send(text, isLast ? () => this.#send() : () => {});
+      socket.send(text, isLast ? () => this.#guard(run, () => this.#send(run)) : () => {});
     }
     this.#waiting.splice(0, sent);
     this.#isSending = isLast;
+  }
+
+  #guard(run: WatchedRun, work: () => void): void {
+    if (this.#isClosed) return;
+    try {
+      work();
+    } catch (error) {
+      this.#options.socket.close(internalError, 'The inspector failed');
+      this.close();
+      run.observerFailed('inspector', toError(error));
+    }
   }
 
   #pass({ sessionId, event }: SentEvent): void {

@@ -56,6 +56,22 @@ describe('inspect', () => {
     });
   });
 
+  it('closes, although a page and a receiver of a wire are connected', async () => {
+    const { run, end } = heldRun();
+    const shown = await inspect(run);
+    const call = caller(shown.url);
+    const [{ run: id }] = (await call('/api/runs')).body as [{ run: string }];
+    const lines = await fetch(shown.url.replace('/?', `/api/runs/${id}/lines?`));
+    const wire = new WebSocket(shown.url.replace('http:', 'ws:').replace('/?', '/wires/stately?'));
+    await once(wire, 'open');
+    const gone = once(wire, 'close');
+    await shown.close();
+    await gone;
+    await lines.text().catch(() => {});
+    await expect(call('/api/runs')).rejects.toThrow();
+    await end();
+  });
+
   it('restarts, breaks and mends a run; its metrics and its receipt count that', async () => {
     const { run, end } = heldRun();
     await using shown = await inspect(run);

@@ -4,6 +4,7 @@ import { silentLogger } from '../../../src/environment.ts';
 import type { RunId } from '../../../src/ids.ts';
 import type { WatchedRun } from '../../../src/inspector/tap/actor-watch.ts';
 import { statelyWire } from '../../../src/inspector/wires/stately-wire.ts';
+import type { Wire } from '../../../src/inspector/wires/wire.ts';
 import { WireConnection, type WireSocket } from '../../../src/inspector/wires/wire-connection.ts';
 import { virtualEnvironment } from '../../../src/testing/virtual-environment.ts';
 
@@ -31,8 +32,9 @@ class HandSocket implements WireSocket {
 }
 
 /** A run with one actor, which counts, and a connection that tells of it. */
-function connected(redact?: (value: unknown, path: string) => unknown) {
+function connected(redact?: (value: unknown, path: string) => unknown, wire: Wire = statelyWire()) {
   const environment = virtualEnvironment();
+  const failed: [observer: string, message: string][] = [];
   const counter = createMachine({ id: 'counter', context: { password: 'hunter2', text: 'x' }, on: { count: {} } });
   const actor = createActor(counter).start();
   const run: WatchedRun = {
@@ -44,11 +46,12 @@ function connected(redact?: (value: unknown, path: string) => unknown) {
     },
     events$: new Subject(),
     environment: { clock: environment.clock, logger: silentLogger },
+    observerFailed: (observer, { message }) => failed.push([observer, message]),
   };
   const socket = new HandSocket();
-  const connection = new WireConnection({ socket, wire: statelyWire(), redact, allowSend: false });
+  const connection = new WireConnection({ socket, wire, redact, allowSend: false });
   connection.add(run);
-  return { actor, connection, socket, turn: () => environment.runUntilIdle() };
+  return { actor, connection, socket, failed, turn: () => environment.runUntilIdle() };
 }
 
 it('sends as much as the socket takes, and the rest when it has passed that on, in order', () => {
@@ -87,4 +90,18 @@ it('leaves out likely secrets, and what the user wants to be left out', () => {
   const [registered, received] = socket.texts.map((text) => JSON.parse(text) as Record<string, unknown>);
   expect(registered?.['snapshot']).toMatchObject({ context: { password: '(left out)', text: 'x' } });
   expect(received?.['event']).toEqual({ type: 'count', user: '(a user)', token: '(left out)', n: 1 });
+});
+
+it('ends where a message cannot be made, says so once, and does not break the run', () => {
+  const received = (): never => {
+    throw new Error('no such message');
+  };
+  const { actor, socket, failed, turn } = connected(undefined, { ...statelyWire(), received });
+  for (let count = 0; count < 3; count++) {
+    actor.send({ type: 'count' });
+    turn();
+  }
+  expect(failed).toEqual([['inspector', 'no such message']]);
+  expect(socket.closed).toEqual([1011, 'The inspector failed']);
+  expect(actor.getSnapshot().status).toBe('active');
 });
