@@ -1,5 +1,8 @@
 // Jobs
 export { Job, type JobOptions, type SourceOptions } from './api/job.ts';
+export { workers, type WorkersOptions } from './api/workers.ts';
+export type { WorkerThreads } from './executors/workers/worker-threads.ts';
+export type { ExecutorsOption } from './run/executors/executors-option.ts';
 export { type DefinedJob, defineJob, type JobParams } from './api/define-job.ts';
 export { DataStream, KeyedStream, type RecordOf } from './api/data-stream.ts';
 export type { Aggregation, Key, KeyedAsyncMapOptions, KeyedProcess } from './api/keyed-functions.ts';

@@ -25,9 +25,10 @@ export interface Executors {
    */
   readonly shareResults: boolean;
   /**
-   * Starts the executors. `accept` gets the port to each of them, including later replacements.
+   * Claims the outputs of the run, and starts the executors. `accept` gets the port to each of them, including later replacements.
    *
    * @param connected called once, when the first ones have offered their slots, so that tasks are spread over all
+   * @throws OutputInUseError if another run writes one of the outputs; nothing is started then
    */
   connect(accept: (executor: ExecutorId, port: ExecutorPort) => void, connected: () => void): void;
   /** The executors that run tasks or could. */

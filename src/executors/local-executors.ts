@@ -67,6 +67,7 @@ export class LocalExecutors implements Executors {
   }
 
   connect(accept: (executor: ExecutorId, port: ExecutorPort) => void, connected: () => void): void {
+    this.#options.dataPlane.begin?.();
     this.#accept = accept;
     for (let index = 0; index < this.#options.executors; index++) this.#start();
     // Their first messages are on their way.

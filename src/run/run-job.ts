@@ -6,7 +6,6 @@ import type { LinkPorts } from '../actors/local-link.ts';
 import type { Clock, Logger } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { DataPlane } from '../executors/data-plane.ts';
-import { LocalDataPlane } from '../executors/local-data-plane.ts';
 import type { Executors } from '../executors/executors.ts';
 import { drawRunId, type JobVertexId, type RunId } from '../ids.ts';
 import { jobCharts } from '../machines/job-charts.ts';
@@ -62,13 +61,14 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const { clock, logger } = environment;
   const shape = jobShape(plan);
   const keepResults = (edge: number) => plan.exchanges[edge]?.keepResults ?? options.keepResults;
-  const ledger = new JobLedger(shape.graph, shape.regions, id, keepResults);
+  const ledger = new JobLedger(shape.graph, shape.regions, id, keepResults, typeof options.executors === 'number');
   const durable = durableRun(plan, shape, options, (cause) => run.abandon(cause));
-  const dataPlane = seams.dataPlane?.(plan, options) ?? new LocalDataPlane(plan, options);
   const actors = ActorHost.root(id, { clock, inspect, failed: (cause) => run.fail(toError(cause)) });
   const executors = executorsOf({
-    ...{ plan, shape, options, dataPlane, actors, link: seams.link?.(clock) },
+    ...{ plan, shape, options, actors, dataPlane: seams.dataPlane?.(plan, options), link: seams.link?.(clock) },
     alive: (executor) => connections.noteAlive(executor),
+    invalid: (executor, found) =>
+      observe({ type: 'message.invalid', atMs: clock.now(), receiver: 'master', executor, ...found }),
     isNeeded: () => !isTerminalJobStatus(run.status),
     failed: (cause) => run.abandon(cause),
   });
@@ -83,7 +83,6 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     release: (region) => insideOf(run).controls.release(region),
     begin: durable && (() => takeOver(durable, ledger, observe)),
     connect: (connected) => {
-      dataPlane.begin?.();
       connections.serve(master, actors);
       executors.connect((executor, port) => connections.accept(executor, port), connected);
     },

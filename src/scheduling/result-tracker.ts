@@ -125,6 +125,11 @@ export class ResultTracker {
     return this.#placeOf(this.#graph.producerOf(partition))?.executor;
   }
 
+  /** The executor with which the results of a task were last registered; undefined if none, or it is lost. */
+  executorOf(producer: ExecutionVertexId): ExecutorId | undefined {
+    return this.#placeOf(producer)?.executor;
+  }
+
   /** Removes a lost executor. Returns the tasks whose results were last registered with it. O(tasks of the job). */
   clearPlace(executor: ExecutorId): ExecutionVertexId[] {
     const place = this.#executors.indexOf(executor) + 1;

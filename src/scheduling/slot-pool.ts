@@ -34,19 +34,23 @@ export class SlotPool {
   readonly #line: RegionId[] = [];
   readonly #isReady: (region: RegionId) => boolean;
   readonly #placeOf: (region: RegionId) => number;
+  readonly #preferredOf: (region: RegionId) => readonly (ExecutorId | undefined)[];
   #total = 0;
   #free = 0;
 
   /**
    * @param isReady whether a waiting region could run if it had its slots; not while its inputs are being recomputed
    * @param placeOf position of a region in the dataflow, producers before consumers
+   * @param preferredOf the executors that its tasks prefer, in order; undefined or absent for any
    */
   constructor(
     isReady: (region: RegionId) => boolean = () => true,
     placeOf: (region: RegionId) => number = (region) => region,
+    preferredOf: (region: RegionId) => readonly (ExecutorId | undefined)[] = () => [],
   ) {
     this.#isReady = isReady;
     this.#placeOf = placeOf;
+    this.#preferredOf = preferredOf;
   }
 
   addExecutor(executor: ExecutorId, slots: number): void {
@@ -83,7 +87,7 @@ export class SlotPool {
     if (!Number.isInteger(count) || count < 1) {
       throw new InvalidArgumentError(`slots for region ${region}`, count, 'an integer ≥ 1');
     }
-    if (count <= this.#free && !this.#isAnyoneServableBefore(region)) return this.#take(count);
+    if (count <= this.#free && !this.#isAnyoneServableBefore(region)) return this.#take(region, count);
     this.#queue.set(region, count);
     this.#line.splice(this.#placeInLine(region), 0, region);
     return undefined;
@@ -120,7 +124,7 @@ export class SlotPool {
       const count = this.#queue.get(region) as number;
       if (!this.#isServable(region, count)) continue;
       if (count > this.#free) break;
-      granted.push({ region, slots: this.#take(count) });
+      granted.push({ region, slots: this.#take(region, count) });
     }
     for (const { region } of granted) this.cancelRequest(region);
     return granted;
@@ -173,25 +177,32 @@ export class SlotPool {
     }
   }
 
-  /** Takes slots one by one from the executor with the fewest used slots. */
-  #take(count: number): Slot[] {
-    const slots: Slot[] = [];
-    while (slots.length < count) {
-      let best: ExecutorId | undefined;
-      let bestOffer: Offer | undefined;
-      for (const [executor, offer] of this.#offers) {
-        if (offer.used.size < offer.size && (bestOffer === undefined || offer.used.size < bestOffer.used.size)) {
-          [best, bestOffer] = [executor, offer];
-        }
-      }
-      if (best === undefined || bestOffer === undefined) {
-        throw new IllegalStateError('There are fewer slots than counted');
-      }
-      const index = bestOffer.returned.pop() ?? bestOffer.next++;
-      bestOffer.used.add(index);
-      slots.push({ executor: best, index });
-    }
+  /** Takes slots one by one: of the executor that a task prefers, if it has one, or else of that with the fewest used. */
+  #take(region: RegionId, count: number): Slot[] {
+    const preferred = this.#preferredOf(region);
+    const slots = Array.from({ length: count }, (_, index) => this.#takeOf(preferred[index]));
     this.#free -= count;
-    return slots;
+    for (let index = 0; index < count; index++) slots[index] ??= this.#takeOf(this.#leastUsed());
+    return slots as Slot[];
+  }
+
+  /** A free slot of an executor; undefined if it has none. */
+  #takeOf(executor: ExecutorId | undefined): Slot | undefined {
+    const offer = executor === undefined ? undefined : this.#offers.get(executor);
+    if (executor === undefined || offer === undefined || offer.used.size >= offer.size) return undefined;
+    const index = offer.returned.pop() ?? offer.next++;
+    offer.used.add(index);
+    return { executor, index };
+  }
+
+  /** @throws IllegalStateError if no executor has a free slot */
+  #leastUsed(): ExecutorId {
+    let best: ExecutorId | undefined;
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const [executor, { used, size }] of this.#offers) {
+      if (used.size < size && used.size < fewest) [best, fewest] = [executor, used.size];
+    }
+    if (best === undefined) throw new IllegalStateError('There are fewer slots than counted');
+    return best;
   }
 }

@@ -34,6 +34,14 @@ describe('the slot pool', () => {
     expect(told(pool.request(region(1), 1))).toBe('A2');
   });
 
+  it('a task gets a slot of the executor that it prefers, if that has one', () => {
+    const preferred = [executor('B'), undefined, executor('C'), executor('B')];
+    const pool = new SlotPool(undefined, undefined, () => preferred);
+    for (const [name, count] of Object.entries({ A: 3, B: 1 })) pool.addExecutor(executor(name), count);
+    expect(told(pool.request(region(0), 4))).toBe('B0 A0 A1 A2');
+    expect(pool.freeSlots).toBe(0);
+  });
+
   it('a region does not overtake one that waits for slots that will come back', () => {
     const pool = poolOf({ A: 2 });
     const first = pool.request(region(0), 1);

@@ -39,3 +39,15 @@ export async function bundledCode(code: string, directory: string): Promise<stri
   await build({ ...options, stdin: { contents: code, resolveDir: root, loader: 'ts' }, outfile });
   return outfile;
 }
+
+/**
+ * Bundles modules of `test/` that worker threads load, beside the engine that they share with its worker entry. Returns the
+ * path of each, in order, and last that of the entry.
+ */
+export async function bundledModules(modules: readonly string[], directory: string): Promise<readonly string[]> {
+  const entry = join(root, 'src/api/worker/worker-entry.ts');
+  const kintsugi = join(root, 'src', 'index.ts');
+  const entryPoints = [...modules.map((module) => join(root, 'test', module)), entry];
+  await build({ ...options, entryPoints, splitting: true, alias: { kintsugi }, outdir: directory, outbase: root });
+  return entryPoints.map((path) => join(directory, `${path.slice(root.length, -3)}.js`));
+}

@@ -1,6 +1,7 @@
 import { isMainThread, workerData } from 'node:worker_threads';
 import { messageChecks } from '../../actors/checked-port.ts';
 import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
+import { systemEnvironment } from '../../environment.ts';
 import { JobMismatchError } from '../../errors/executor-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { differenceOf, outlineOf } from '../../executors/workers/job-outline.ts';
@@ -26,8 +27,9 @@ async function start(boot: WorkerBoot): Promise<void> {
     const plan = await whileLoading(module, async () => planJob((await loadJob(module, params)).job));
     const difference = differenceOf(boot.outline, outlineOf(plan));
     if (difference !== undefined) throw new JobMismatchError(plan.name, boot.executor, difference);
+    const environment = systemEnvironment({ freezeRecords: boot.options.freezeRecords });
     const checks = messageChecks(new ExecutionGraph(plan.jobGraph));
-    const executor = new WorkerExecutor({ boot, plan, checks, line });
+    const executor = new WorkerExecutor({ boot, plan, checks, line, environment });
     wired = (message) => executor.wired(message);
     for (const message of early.splice(0)) executor.wired(message);
     executor.connect();

@@ -1,4 +1,6 @@
 import { explain } from '../../api/explain/explain.ts';
+import { workers } from '../../api/workers.ts';
+import type { WorkerThreads } from '../../executors/workers/worker-threads.ts';
 import { isStateDirectory } from '../../run/durable/state-contents.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { Quarantine } from '../../failover/quarantine.ts';
@@ -30,6 +32,11 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
 130 canceled by Ctrl-C.`,
   options: {
     ...jobOptions,
+    workers: {
+      type: 'string',
+      value: 'N',
+      about: 'run the tasks in N worker threads, which load the module too; default: in this thread',
+    },
     quarantine: {
       type: 'string',
       value: 'FAILURES/MS',
@@ -45,6 +52,7 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
   async run({ values, operands }, io) {
     const job = await jobGiven(operands[0] as string, values, io, name);
     const quarantine = quarantineGiven(values.quarantine);
+    const executors = workersGiven(values.workers);
     const options = { ...(await runOptionsGiven(values, name)), quarantine };
     if (values['dry-run'] === true) return explainGiven(job, options, { json: values.json === true }, io);
     const { vertices } = explain(job);
@@ -52,7 +60,7 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
     // Before the run: where its inspector cannot be opened, nothing has run.
     const inspector = inspect && (await opened(inspect));
     const controller = new AbortController();
-    const run = job.run({ ...options, record: values.record, signal: controller.signal });
+    const run = job.run({ ...options, executors, record: values.record, signal: controller.signal });
     const viewed = { run, vertices, clock: io.environment.clock };
     const isJson = values.json === true;
     const view = isJson ? new JsonView(viewed, io.stdout) : viewOf(viewed, io);
@@ -85,6 +93,13 @@ function quarantineGiven(given: string | undefined): Quarantine | undefined {
     return { afterFailures: Number(afterFailures), withinMs: Number(withinMs) };
   }
   throw new CommandLineError(`--quarantine ${given}: expected FAILURES/MS, for example 3/60000`, name);
+}
+
+/** `2` */
+function workersGiven(given: string | undefined): WorkerThreads | undefined {
+  if (given === undefined) return undefined;
+  if (/^[1-9]\d{0,2}$/.test(given)) return workers({ count: Number(given) });
+  throw new CommandLineError(`--workers ${given}: expected the number of worker threads, for example 2`, name);
 }
 
 function inspectOptionsOf(values: {

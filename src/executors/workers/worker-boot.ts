@@ -42,6 +42,8 @@ export interface WorkerBoot {
   readonly options: WorkerRunOptions;
   readonly pulse: PulseMemory;
   readonly line: MessagePort;
+  /** Its end of the connection to the services of the run. */
+  readonly services: MessagePort;
 }
 
 /** Whether a thread was started as a worker of a run. */

@@ -1,15 +1,18 @@
 import { ActorHost } from '../../actors/actor-host.ts';
 import { checkedMasterPort, type MessageChecks } from '../../actors/checked-port.ts';
 import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
-import { systemEnvironment } from '../../environment.ts';
+import type { Environment } from '../../environment.ts';
 import { DurableStore } from '../../partitions/storage/durable-store.ts';
+import type { SpillStore } from '../../partitions/storage/spill-store.ts';
 import { LocalDataPlane } from '../local-data-plane.ts';
 import type { LocalDataPlanePlan } from '../local-results.ts';
 import { ResultDirectory } from '../result-directory.ts';
+import { RemoteRunServices } from '../shares/remote-run-services.ts';
 import { TaskExecutor } from '../task-executor.ts';
 import { PeerReach } from './peer-reach.ts';
 import { Peers } from './peers.ts';
 import { beat } from './pulse.ts';
+import { ThreadPort } from './thread-port.ts';
 import type { WorkerBoot } from './worker-boot.ts';
 import type { WiringMessage, WorkerLine } from './worker-line.ts';
 
@@ -17,6 +20,9 @@ export interface WorkerExecutorOptions {
   readonly boot: WorkerBoot;
   readonly plan: LocalDataPlanePlan;
   readonly checks: MessageChecks;
+  readonly environment: Environment;
+  /** Default: files in the worker's spill directory. */
+  readonly spillStore?: SpillStore;
   readonly line: WorkerLine<ExecutorToMasterMessage, MasterToExecutorMessage>;
 }
 
@@ -29,17 +35,23 @@ export class WorkerExecutor {
   readonly #executor: TaskExecutor;
   readonly #peers: Peers;
 
-  constructor({ boot, plan, checks, line }: WorkerExecutorOptions) {
+  constructor({ boot, plan, checks, line, environment, spillStore }: WorkerExecutorOptions) {
     const { executor, incarnation, slots, heartbeat, options } = boot;
-    const { run, freezeRecords, resultsDirectory } = options;
-    const environment = systemEnvironment({ freezeRecords });
-    const { clock, faults } = environment;
+    const { run, resultsDirectory } = options;
+    const { clock, faults, freezeRecords } = environment;
     beat(boot.pulse, clock);
     const durableStore =
       resultsDirectory === undefined ? undefined : new DurableStore({ directory: resultsDirectory, run, faults });
-    this.#dataPlane = new LocalDataPlane(plan, { ...options, environment, durableStore });
+    const services = new RemoteRunServices(plan, { ...options, environment }, new ThreadPort(boot.services));
+    this.#dataPlane = new LocalDataPlane(plan, {
+      ...options,
+      environment: { ...environment, logger: services.logger },
+      services,
+      durableStore,
+      ...(spillStore && { spillStore }),
+    });
     const directory = new ResultDirectory();
-    this.#peers = new Peers();
+    this.#peers = new Peers(directory, freezeRecords);
     this.#executor = new TaskExecutor({
       executor,
       incarnation,

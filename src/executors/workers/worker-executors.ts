@@ -14,6 +14,7 @@ import type { MovingCounts } from '../../operators/task/task-parts.ts';
 import { makeDirectory } from '../../partitions/claims/make-directory.ts';
 import { claimDirectory } from '../../partitions/claims/run-directory.ts';
 import type { DataPlane } from '../data-plane.ts';
+import type { RunServices } from '../shares/run-services.ts';
 import type { Executors, ShownResult } from '../executors.ts';
 import type { JobOutline } from './job-outline.ts';
 import { Pulse } from './pulse.ts';
@@ -34,6 +35,8 @@ export interface WorkerExecutorsOptions {
   readonly startTimeoutMs: number;
   /** That of the main thread, which claims the outputs, and releases them at the end. */
   readonly dataPlane: DataPlane;
+  /** What is promised per run, for the workers. */
+  readonly services: Pick<RunServices, 'accept' | 'lost' | 'close'>;
   /** Called for an executor whose thread lives, but is in one long call, so that it cannot answer. */
   readonly busy: (executor: ExecutorId) => void;
   /** Whether a lost executor is to be replaced: the job has not ended. */
@@ -42,9 +45,6 @@ export interface WorkerExecutorsOptions {
   readonly failed: (cause: Error) => void;
 }
 
-/** Silence of an event loop from which it counts as busy. */
-const busyAfterMs = 1_000;
-
 /** Threads in a row that may end before they offer slots. */
 const mostFailedStarts = 3;
 
@@ -52,10 +52,10 @@ const mostFailedStarts = 3;
  * The task executors of a run in worker threads. Each loads the job's module and is an executor with its own data plane;
  * they read each other's results over ports that join each two of them. This side starts, watches, replaces and ends them.
  *
- * - A thread that has ended, whatever ended it, is lost at once: first for the master, then for the other workers, so
+ * - WX1 A thread that has ended, whatever ended it, is lost at once: first for the master, then for the other workers, so
  *   that its loss is one failure.
- * - A thread that lives is not silent: while it is in one long call, its silence is excused, up to `callTimeoutMs`.
- * - A thread that the master gives up is terminated. What it spilled is deleted.
+ * - WX2 A thread that lives is not silent: while it is in one long call, its silence is excused, up to `callTimeoutMs`.
+ * - WX3 A thread that the master gives up is terminated. What it spilled is deleted.
  */
 export class WorkerExecutors implements Executors {
   readonly shareResults = false;
@@ -82,6 +82,7 @@ export class WorkerExecutors implements Executors {
   }
 
   connect(accept: (executor: ExecutorId, port: ExecutorPort) => void, connected: () => void): void {
+    this.#options.dataPlane.begin?.();
     this.#accept = accept;
     this.#connected = connected;
     const { threads, clock, startTimeoutMs, failed } = this.#options;
@@ -147,6 +148,7 @@ export class WorkerExecutors implements Executors {
     this.#isDisposed = true;
     await Promise.all([...this.#alive].map((thread) => thread.terminate('the run is over')));
     if (this.#spillDirectory !== undefined) await rm(this.#spillDirectory, { recursive: true, force: true });
+    await this.#options.services.close();
     await this.#options.dataPlane.dispose();
   }
 
@@ -191,6 +193,7 @@ export class WorkerExecutors implements Executors {
       thread.connectPeer(other.executor, there.port1, here.port2);
       other.connectPeer(thread.executor, here.port1, there.port2);
     }
+    this.#options.services.accept(thread.executor, thread.services);
     this.#accept(thread.executor, thread.port);
     if ([...this.#threads.values()].every(({ isConnected }) => isConnected)) this.#allConnected();
   }
@@ -200,11 +203,13 @@ export class WorkerExecutors implements Executors {
     this.#connected = undefined;
   }
 
+  /** WX1 */
   #ended(thread: WorkerThread, { why, startFailure }: WorkerEnd): void {
     const { executor, port } = thread;
     this.#alive.delete(thread);
     const wasRelied = this.#threads.delete(executor);
     port.close(why);
+    this.#options.services.lost(executor);
     for (const other of this.#threads.values()) if (other.isConnected) other.losePeer(executor, why);
     const spilled = this.#spillDirectoryOf(executor);
     if (spilled !== undefined) void rm(spilled, { recursive: true, force: true }).catch(() => {});
@@ -236,7 +241,7 @@ export class WorkerExecutors implements Executors {
     );
   }
 
-  /** Excuses workers in long calls, and ends those that are in one for too long. */
+  /** WX2: excuses workers in long calls, and ends those that are in one for too long. */
   #look(): void {
     if (this.#isDisposed) return;
     const { threads, clock, busy } = this.#options;
@@ -246,7 +251,7 @@ export class WorkerExecutors implements Executors {
       if (!thread.isConnected) continue;
       if (silentMs > callTimeoutMs) {
         void thread.terminate(`it was in one call for more than ${callTimeoutMs} ms (callTimeoutMs)`);
-      } else if (silentMs >= busyAfterMs && this.#threads.has(thread.executor)) busy(thread.executor);
+      } else if (silentMs >= Pulse.intervalMs && this.#threads.has(thread.executor)) busy(thread.executor);
     }
     clock.setTimeout(() => this.#look(), Pulse.intervalMs, 'background');
   }

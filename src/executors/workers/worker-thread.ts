@@ -6,14 +6,16 @@ import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { ExecutorId } from '../../ids.ts';
 import { fromPlainError } from '../../plain-error.ts';
+import type { RunServicesPort } from '../shares/service-messages.ts';
 import { Pulse } from './pulse.ts';
+import { ThreadPort } from './thread-port.ts';
 import type { WorkerBoot } from './worker-boot.ts';
 import { WorkerLine, type WiringMessage } from './worker-line.ts';
 
 export interface WorkerThreadOptions {
   /** The module that the thread runs. */
   readonly entry: string;
-  readonly boot: Omit<WorkerBoot, 'kintsugi' | 'line' | 'pulse'>;
+  readonly boot: Omit<WorkerBoot, 'kintsugi' | 'line' | 'pulse' | 'services'>;
   readonly resourceLimits: ResourceLimits | undefined;
   readonly checks: MessageChecks;
   readonly clock: Clock;
@@ -40,6 +42,8 @@ export class WorkerThread {
   /** The master's end of the connection to its executor. */
   readonly port: ExecutorPort;
   readonly pulse: Pulse;
+  /** This end of its connection to the services of the run. */
+  readonly services: RunServicesPort;
   readonly #options: WorkerThreadOptions;
   readonly #worker: Worker;
   readonly #line: WorkerLine<MasterToExecutorMessage, ExecutorToMasterMessage>;
@@ -58,12 +62,15 @@ export class WorkerThread {
     this.executor = boot.executor;
     this.pulse = new Pulse(clock);
     const { port1: ours, port2: theirs } = new MessageChannel();
+    const { port1: services, port2: theirServices } = new MessageChannel();
+    this.services = new ThreadPort(services);
     this.#line = new WorkerLine(ours, (message) => this.#wired(message));
     this.port = this.#watched(checkedExecutorPort(this.#line.port, checks));
-    const workerData: WorkerBoot = { kintsugi: 'worker', ...boot, pulse: this.pulse.memory, line: theirs };
+    const ports = { line: theirs, services: theirServices };
+    const workerData: WorkerBoot = { kintsugi: 'worker', ...boot, pulse: this.pulse.memory, ...ports };
     this.#worker = new Worker(new URL(entry), {
       workerData,
-      transferList: [theirs],
+      transferList: [theirs, theirServices],
       name: boot.executor,
       ...(resourceLimits && { resourceLimits }),
     });
@@ -152,6 +159,7 @@ export class WorkerThread {
     const why = this.#why ?? otherwise;
     this.#options.ended(this, { why, startFailure: this.#startFailure });
     this.#line.close(why);
+    this.services.close(why);
   }
 }
 

@@ -5,7 +5,9 @@ import { JobOriginError, WorkersUnsupportedError } from '../../errors/executor-e
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { DataPlane } from '../../executors/data-plane.ts';
 import type { Executors } from '../../executors/executors.ts';
+import { LocalDataPlane } from '../../executors/local-data-plane.ts';
 import { LocalExecutors } from '../../executors/local-executors.ts';
+import { RunServices, type RunServicesListener } from '../../executors/shares/run-services.ts';
 import { outlineOf } from '../../executors/workers/job-outline.ts';
 import type { WorkerRunOptions } from '../../executors/workers/worker-boot.ts';
 import { WorkerExecutors } from '../../executors/workers/worker-executors.ts';
@@ -22,12 +24,15 @@ export interface RunExecutorsParts {
   readonly plan: JobPlan;
   readonly shape: JobShape;
   readonly options: ResolvedRunOptions & { readonly run: RunId };
-  readonly dataPlane: DataPlane;
+  /** Default: files and memory of this process. */
+  readonly dataPlane: DataPlane | undefined;
   readonly actors: ActorHost;
   /** How messages travel to executors of this process. Default: a queue. */
   readonly link: LinkPorts | undefined;
   /** Called for an executor that is known to live, although it says nothing now. */
   readonly alive: (executor: ExecutorId) => void;
+  /** Called for each message of a worker to the services of the run that is not valid. */
+  readonly invalid: RunServicesListener['invalid'];
   /** Whether lost executors are to be replaced. */
   readonly isNeeded: () => boolean;
   /** Called when there will be no executors. */
@@ -36,10 +41,11 @@ export interface RunExecutorsParts {
 
 /** The executors of a run, as its options say. */
 export function executorsOf(parts: RunExecutorsParts): Executors {
-  const { shape, options, dataPlane, actors, link } = parts;
+  const { plan, shape, options, actors, link } = parts;
   const { executors, slots, heartbeat } = options;
   if (typeof executors !== 'number') return workersOf(executors, parts);
   const { clock } = options.environment;
+  const dataPlane = parts.dataPlane ?? new LocalDataPlane(plan, options);
   const carried = link && { link, checks: messageChecks(shape.graph) };
   return new LocalExecutors({ clock, dataPlane, actors, executors, slots, heartbeat, ...carried });
 }
@@ -69,9 +75,11 @@ function originOf(plan: JobPlan, { origin }: WorkerThreads): JobOrigin {
 }
 
 function workersOf(threads: WorkerThreads, parts: RunExecutorsParts): WorkerExecutors {
-  const { plan, shape, options, dataPlane, alive, isNeeded, failed } = parts;
+  const { plan, shape, options, alive, invalid, isNeeded, failed } = parts;
   const { heartbeat, slots, slotRequestTimeoutMs, environment } = options;
   if (heartbeat === undefined) throw new IllegalStateError('Workers are watched by heartbeats');
+  const services = new RunServices(plan, options, { invalid });
+  const dataPlane = parts.dataPlane ?? new LocalDataPlane(plan, { ...options, services: services.local });
   return new WorkerExecutors({
     threads,
     slots: threads.slots ?? slots,
@@ -83,6 +91,7 @@ function workersOf(threads: WorkerThreads, parts: RunExecutorsParts): WorkerExec
     clock: environment.clock,
     startTimeoutMs: slotRequestTimeoutMs,
     dataPlane,
+    services,
     busy: alive,
     isNeeded,
     failed,

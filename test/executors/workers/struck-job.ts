@@ -1,0 +1,77 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { blocking, type Exchange, defineJob, fromIterable, Job, memory, reliable, toJsonLinesFile } from 'kintsugi';
+
+export interface Counted {
+  readonly key: string;
+  readonly sum: number;
+}
+
+/** What happens to the thread of a task, in the middle of its records. */
+export const strikes = {
+  /** An error that nobody catches. */
+  throw: () => {
+    setImmediate(() => {
+      throw new Error('struck');
+    });
+  },
+  exit: () => process.exit(3),
+  memory: () => {
+    const held: number[][] = [];
+    for (;;) held.push(Array.from({ length: 10_000 }, () => held.length));
+  },
+  loop: () => {
+    for (;;);
+  },
+  /** Busy for longer than the timeout of heartbeats: work, no fault. */
+  busy: () => {
+    const untilMs = Date.now() + 1_500;
+    while (Date.now() < untilMs);
+  },
+} as const;
+
+export type Strike = keyof typeof strikes;
+
+export const exchanges = { blocking, memory, reliable, pipelined: (): Exchange => 'pipelined' } as const;
+
+export type ExchangeKind = keyof typeof exchanges;
+
+const records = 4_000;
+
+/**
+ *   (numbers) ─exchange─▶ (squares) ─exchange, by key─▶ (sums, out)
+ *
+ * The strike comes once in a run: whoever makes the directory `struck` is struck.
+ */
+export default defineJob<'exchange' | 'strike' | 'directory'>(({ exchange = 'blocking', strike, directory = '.' }) => {
+  const job = Job.create('struck', { parallelism: 2 });
+  const numbers = {
+    *[Symbol.iterator]() {
+      for (let number = 0; number < records; number++) yield number;
+    },
+  };
+  const by = exchanges[exchange as ExchangeKind]();
+  job
+    .source('numbers', fromIterable(numbers), { parallelism: 1 })
+    .rebalance({ exchange: by })
+    .map(
+      (number): Counted => {
+        if (number === records / 2 && strike !== undefined && isFirst(directory)) strikes[strike as Strike]();
+        return { key: `key ${number % 7}`, sum: number };
+      },
+      { uid: 'squares', parallelism: 2 },
+    )
+    .keyBy(({ key }) => key, { exchange: by })
+    .reduce((a, b) => ({ key: a.key, sum: a.sum + b.sum }), { uid: 'sums' })
+    .sink('out', toJsonLinesFile(join(directory, 'out.jsonl')));
+  return job;
+});
+
+function isFirst(directory: string): boolean {
+  try {
+    mkdirSync(join(directory, 'struck'));
+    return true;
+  } catch {
+    return false;
+  }
+}

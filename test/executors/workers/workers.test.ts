@@ -1,0 +1,198 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { workers, type WorkersOptions } from '../../../src/api/workers.ts';
+import { type WorkerThreads, workerThreads } from '../../../src/executors/workers/worker-threads.ts';
+import {
+  blocking,
+  collect,
+  fixedDelay,
+  fromArray,
+  Job,
+  type JobEvent,
+  type JobRun,
+  type JobRunOptions,
+} from '../../../src/index.ts';
+import { insideOf } from '../../../src/run/run-inside.ts';
+import { bundledModules } from '../../support/bundled-script.ts';
+import rude, { type Rudeness } from './rude-module.ts';
+import struck, { type Counted, type ExchangeKind, exchanges, type Strike } from './struck-job.ts';
+
+let home: string;
+let modules: readonly string[];
+let entry: string;
+
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), 'workers-'));
+  const places = ['executors/workers/struck-job.ts', 'executors/workers/rude-module.ts'];
+  const paths = await bundledModules(places, join(home, 'modules'));
+  modules = paths.slice(0, places.length);
+  entry = paths.at(-1) as string;
+});
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+/** Executors in threads that run the bundled engine. */
+function threads(options: WorkersOptions): WorkerThreads {
+  return workerThreads({ ...workers(options), entry: () => Promise.resolve(pathToFileURL(entry).href) });
+}
+
+interface Story {
+  readonly exchange?: ExchangeKind;
+  readonly strike?: Strike;
+  readonly workers?: WorkersOptions | undefined;
+  readonly options?: JobRunOptions;
+  readonly watch?: (run: JobRun) => void;
+}
+
+/** Runs the job in a directory of its own. Returns its output, and what happened. */
+async function running({ exchange = 'blocking', strike, workers: given = {}, options, watch }: Story) {
+  const directory = mkdtempSync(join(home, 'run-'));
+  const spillDirectory = join(directory, 'spilled');
+  const run = struck({ exchange, strike, directory }).run({
+    executors: threads({ count: 2, module: modules[0] as string, ...given }),
+    restartBackoff: fixedDelay({ maxAttempts: 3, delayMs: 1 }),
+    spillDirectory,
+    ...options,
+  });
+  const events: JobEvent[] = [];
+  run.events$.subscribe((event) => events.push(event));
+  watch?.(run);
+  const { receipt } = await run.result;
+  const ofType = <Type extends JobEvent['type']>(type: Type) =>
+    events.filter((event): event is Extract<JobEvent, { type: Type }> => event.type === type);
+  const left = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name !== 'spilled')
+    .sort();
+  return { output: outputIn(directory), left, receipt, ofType };
+}
+
+function outputIn(directory: string): Record<string, number> {
+  const lines = readdirSync(directory)
+    .filter((name) => name.startsWith('out-'))
+    .flatMap((name) => readFileSync(join(directory, name), 'utf8').trim().split('\n'))
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Counted);
+  expect(new Set(lines.map(({ key }) => key)).size).toBe(lines.length);
+  return Object.fromEntries(lines.map(({ key, sum }) => [key, sum]));
+}
+
+/** What the job writes, worked out by hand. */
+const expected: Record<string, number> = {};
+for (let number = 0; number < 4_000; number++) {
+  const key = `key ${number % 7}`;
+  expected[key] = (expected[key] ?? 0) + number;
+}
+
+describe.each(Object.keys(exchanges) as ExchangeKind[])('a job with %s exchanges over two workers', (exchange) => {
+  it('writes what it writes in this process, and leaves nothing else', async () => {
+    const here = await running({ exchange, options: { executors: 1 } });
+    const there = await running({ exchange });
+    expect(there.output).toEqual(expected);
+    expect(there.output).toEqual(here.output);
+    expect(there.left).toEqual(here.left);
+    expect(
+      there
+        .ofType('executor.registered')
+        .map(({ executor }) => executor)
+        .sort(),
+    ).toEqual(['worker-0', 'worker-1']);
+  });
+});
+
+describe('a worker that is struck in the middle of its records', () => {
+  const timeoutMs = 700;
+  it.each<[Strike, why: string, WorkersOptions]>([
+    ['throw', 'an error was not caught in its thread: struck', {}],
+    ['exit', 'its thread ended by process.exit(3)', {}],
+    [
+      'memory',
+      'it ran out of memory: raise resourceLimits.maxOldGenerationSizeMb of workers(), or hold less',
+      { resourceLimits: { maxOldGenerationSizeMb: 48 } },
+    ],
+    ['loop', `it was in one call for more than ${timeoutMs} ms (callTimeoutMs)`, { callTimeoutMs: timeoutMs }],
+  ])('WX1, WX3: %s: one failure, another worker in its place, the exact output', async (strike, why, given) => {
+    const { output, left, ofType, receipt } = await running({ strike, workers: given });
+    expect(output).toEqual(expected);
+    const lost = ofType('executor.lost').map(({ cause }) => cause.message);
+    expect(lost).toEqual([expect.stringMatching(/^Task executor worker-[01] is lost: /)]);
+    expect(lost[0]).toContain(why);
+    expect(receipt.failures).toBe(1);
+    expect(ofType('task.failed').map(({ cause }) => cause.message)).toEqual([lost[0]]);
+    // Nothing of the lost one is left, neither what it spilled nor what it half wrote.
+    expect(left.filter((name) => !/^(out-0000[01]-of-00002\.jsonl|spilled|struck)$/.test(name))).toEqual([]);
+  });
+
+  it('WX2: in one call for longer than the timeout of heartbeats, it is busy and not lost', async () => {
+    const { output, ofType } = await running({
+      strike: 'busy',
+      options: { heartbeat: { intervalMs: 100, timeoutMs: 600, failedSends: 2 } },
+    });
+    expect(output).toEqual(expected);
+    expect(ofType('executor.lost').map(({ executor }) => executor)).toEqual([]);
+  });
+
+  it('is replaced if it is killed on purpose, and steered by its name', async () => {
+    const killed: string[] = [];
+    const { output, ofType } = await running({
+      strike: 'busy',
+      watch: (run) =>
+        run.events$.subscribe((event) => {
+          if (event.type !== 'task.stateChanged' || event.state !== 'running' || !event.task.startsWith('squares'))
+            return;
+          const { controls } = insideOf(run);
+          if (killed.push('worker-0') === 1) controls.loseExecutor('worker-0' as never);
+        }),
+    });
+    expect(output).toEqual(expected);
+    expect(ofType('executor.lost').map(({ cause }) => cause.message)).toEqual([
+      'Task executor worker-0 is lost: it was killed on purpose',
+    ]);
+  });
+});
+
+describe('a worker that cannot start', () => {
+  it.each<[what: string, Rudeness | undefined, WorkersOptions, says: RegExp]>([
+    ['its module throws', 'throws', {}, /no such table/],
+    ['its module ends the thread', 'exits', {}, /worker-\d cannot start: its thread ended by process\.exit\(4\)/],
+    ['its module runs the job', 'runs', {}, /runs the job "rude" while a worker thread loads it\. Run it in the main/],
+    [
+      'its job has other steps',
+      'renames',
+      {},
+      /"numbers" has the operators numbers, other, seen there, not numbers, m/,
+    ],
+    ['its job is wider', 'widens', {}, /"numbers" has parallelism 3 there, not 1/],
+    ['its module is missing', undefined, { module: 'nowhere.js' }, /nowhere\.js does not exist/],
+    ['it has other parameters', undefined, { params: { rudeness: 'widens' } }, /parallelism 3 there, not 1/],
+  ])('fails the run once, by name: %s', async (_, rudeness, given, says) => {
+    const module = modules[1] as string;
+    const run = rude({ rudeness }).run({ executors: threads({ count: 2, module, ...given }) });
+    await expect(run.result).rejects.toMatchObject({
+      code: 'JOB_FAILED',
+      message: expect.stringMatching(says) as string,
+    });
+    expect(run.status).toBe('failed');
+  });
+
+  it('a job whose module is not known is refused, and told how to write it', () => {
+    expect(() => rude().run({ executors: workers({ count: 2 }) })).toThrow(
+      expect.objectContaining({
+        code: 'JOB_ORIGIN',
+        message: expect.stringContaining("new URL('./job.js', import.meta.url)") as string,
+      }),
+    );
+  });
+
+  it('results kept beyond the job are refused', () => {
+    const job = Job.create('kept');
+    const kept = blocking({ keepResults: { directory: join(home, 'kept') } });
+    job
+      .source('numbers', fromArray([1]))
+      .rebalance({ exchange: kept })
+      .sink('seen', collect());
+    expect(() => job.run({ executors: workers({ module: modules[1] as string }) })).toThrow(
+      expect.objectContaining({ code: 'WORKERS_UNSUPPORTED', feature: 'results that are kept beyond the job' }),
+    );
+  });
+});
