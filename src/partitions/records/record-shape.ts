@@ -1,4 +1,5 @@
 import type { Batch } from '../stream-element.ts';
+import { blankList } from './blank-list.ts';
 import { isWellFormed } from './plain-data.ts';
 
 /** Properties beyond this number are not worth a column each. */
@@ -62,21 +63,21 @@ function compiled(keys: readonly string[]): Loops | undefined {
   const names = keys.map((key) => JSON.stringify(key));
   try {
     return {
-      take: loop<Loops['take']>(
+      take: loop(
         'records',
         `const count = records.length;
-        const [${columns}] = [${keys.map(() => 'new Array(count)').join(', ')}];
+        const [${columns}] = [${keys.map(() => 'blankList(count)').join(', ')}];
         for (let i = 0; i < count; i++) {
           const record = records[i];
           ${names.map((name, index) => `column${index}[i] = record[${name}];`).join(' ')}
         }
         return [${columns}];`,
       ),
-      assemble: loop<Loops['assemble']>(
+      assemble: loop(
         'columns, count',
         `const [${columns}] = columns;
-        const records = [];
-        for (let i = 0; i < count; i++) records.push({ ${names.map((name, index) => `${name}: column${index}[i]`).join(', ')} });
+        const records = blankList(count);
+        for (let i = 0; i < count; i++) records[i] = { ${names.map((name, index) => `${name}: column${index}[i]`).join(', ')} };
         return records;`,
       ),
     };
@@ -88,8 +89,11 @@ function compiled(keys: readonly string[]): Loops | undefined {
 
 function loop<Loop>(parameters: string, code: string): Loop {
   // oxlint-disable-next-line typescript/no-implied-eval -- the only foreign text in it is string literals
-  return new Function(parameters, `"use strict"; ${code}`) as Loop;
+  const make = new Function('blankList', `"use strict"; return (${parameters}) => { ${code} };`) as Made<Loop>;
+  return make(blankList);
 }
+
+type Made<Loop> = (blank: typeof blankList) => Loop;
 
 function interpreted(keys: readonly string[]): Loops {
   return {

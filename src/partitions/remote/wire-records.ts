@@ -1,3 +1,4 @@
+import { blankList } from '../records/blank-list.ts';
 import { unpackRecords } from '../records/plain-codec.ts';
 import { commonShape, shapeOf } from '../records/record-shape.ts';
 import type { Batch } from '../stream-element.ts';
@@ -135,10 +136,9 @@ function booleansOf(bits: Uint8Array): boolean[] {
   return values;
 }
 
-/** In a loop, which takes a quarter of the time of `Array.from`. */
 function listOf(values: ArrayLike<unknown>): unknown[] {
   if (Array.isArray(values)) return values;
-  const list: unknown[] = [];
-  for (let index = 0; index < values.length; index++) list.push(values[index]);
+  const list = blankList(values.length);
+  for (let index = 0; index < values.length; index++) list[index] = values[index];
   return list;
 }

@@ -1,3 +1,5 @@
+import { blankList } from '../records/blank-list.ts';
+
 /** Texts of a column, by number. */
 export interface WireTexts {
   readonly kind: 'told texts';
@@ -83,11 +85,11 @@ export class HeardTexts {
   decode({ values, fresh, isNew }: WireTexts): string[] {
     if (isNew) this.#texts = [];
     for (const text of fresh) this.#texts.push(text);
-    const texts: string[] = [];
+    const texts = blankList(values.length) as string[];
     for (let index = 0; index < values.length; index++) {
       const text = this.#texts[values[index] as number];
       if (text === undefined) throw new Error(`a column refers to text ${values[index]} of ${this.#texts.length}`);
-      texts.push(text);
+      texts[index] = text;
     }
     return texts;
   }
