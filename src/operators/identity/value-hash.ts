@@ -1,10 +1,12 @@
 import { createHash, hash, type Hash } from 'node:crypto';
 import { types } from 'node:util';
+import { exactBytes } from '../../partitions/records/exact-text.ts';
 import { assertSerializable, isWellFormed } from '../../partitions/records/plain-data.ts';
 
 /**
- * The SHA-256 of plain data, in hex: equal for two values only if no function can tell them apart, prototypes aside. So
- * the order of properties counts, and −0 is not 0. A value with two references is hashed twice.
+ * The SHA-256 of plain data, in hex: equal for two values only if no function can tell them apart; prototypes, and
+ * properties that are symbols or not enumerable, aside. So the order of properties counts, −0 is not 0, and one match of a
+ * regular expression is not another at a different index. A value with two references is hashed twice.
  *
  * @throws RecordNotSerializableError for a value that is not plain data, with the path and a description
  */
@@ -17,14 +19,19 @@ export function hashBytesOfValue(value: unknown): string {
   return digestOfValue(value).end('binary');
 }
 
-/** The SHA-256 of `text`, in hex. */
+/** The SHA-256 of `text`, in hex: equal only for equal texts. */
 export function hashOfText(text: string): string {
-  return hash('sha256', text);
+  return hash('sha256', exactly(text));
 }
 
 /** {@link hashOfText}, as 32 characters, one for each byte. */
 export function hashBytesOfText(text: string): string {
-  return hash('sha256', text, 'binary');
+  return hash('sha256', exactly(text), 'binary');
+}
+
+/** What is hashed of a text. */
+function exactly(text: string): string | Uint8Array {
+  return isWellFormed(text) ? text : exactBytes(text);
 }
 
 function digestOfValue(value: unknown): Digest {
@@ -84,31 +91,62 @@ function addValue(digest: Digest, value: unknown): void {
 
 function addObject(digest: Digest, value: object): void {
   if (Array.isArray(value)) {
-    digest.add(`a${value.length}:`);
-    for (let index = 0; index < value.length; index++) {
-      if (index in value) addValue(digest, value[index]);
-      else digest.add('h');
-    }
+    addArray(digest, value);
   } else if (types.isDate(value)) {
     digest.add(`D${value.getTime()};`);
+    addNamed(digest, value, 0);
   } else if (types.isMap(value)) {
     digest.add(`M${value.size}:`);
     for (const [key, item] of value) {
       addValue(digest, key);
       addValue(digest, item);
     }
+    addNamed(digest, value, 0);
   } else if (types.isSet(value)) {
     digest.add(`S${value.size}:`);
     for (const item of value) addValue(digest, item);
+    addNamed(digest, value, 0);
   } else if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) {
     addBytes(digest, value);
   } else {
     const keys = Object.keys(value);
     digest.add(`o${keys.length}:`);
-    for (const key of keys) {
-      addValue(digest, key);
-      addValue(digest, (value as Record<string, unknown>)[key]);
-    }
+    addProperties(digest, value, keys);
+  }
+}
+
+function addArray(digest: Digest, value: readonly unknown[]): void {
+  digest.add(`a${value.length}:`);
+  let items = 0;
+  for (let index = 0; index < value.length; index++) {
+    if (index in value) {
+      addValue(digest, value[index]);
+      items++;
+    } else digest.add('h');
+  }
+  addNamed(digest, value, items);
+}
+
+/**
+ * Adds properties that were set on an array or the like, such as `index` and `input` of a match. Exchanges drop them, but an
+ * operator in the same task sees them.
+ *
+ * @param items number of properties that are items of it
+ */
+function addNamed(digest: Digest, value: object, items: number): void {
+  const keys = Object.keys(value);
+  if (keys.length === items) return;
+  // Items come first.
+  const named = keys.slice(items);
+  assertSerializable([Object.fromEntries(named.map((key) => [key, (value as Record<string, unknown>)[key]]))]);
+  digest.add(`p${named.length}:`);
+  addProperties(digest, value, named);
+}
+
+function addProperties(digest: Digest, value: object, keys: readonly string[]): void {
+  for (const key of keys) {
+    addValue(digest, key);
+    addValue(digest, (value as Record<string, unknown>)[key]);
   }
 }
 

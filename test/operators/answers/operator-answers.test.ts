@@ -226,6 +226,7 @@ describe('the key of a record', () => {
     ['dates', new Date(1), new Date(2), false],
     ['bytes', new Uint8Array([1, 2]), new Uint8Array([1, 3]), false],
     ['lone surrogates', '\ud800', '\ud801', false],
+    ['matches of a regular expression', /a/.exec('a'), /a/.exec('ba'), false],
   ])('tells %s apart where a function can', async (_, one, another, isSame) => {
     const { memory } = await manual();
     const [first, second] = [one, another].map((record) => callHashKey(memory.identify(record)));
@@ -248,6 +249,16 @@ describe('the key of a record', () => {
     const bytes = Buffer.alloc(callHashBytes);
     putCallHash(bytes, 0, memory.identify({ id: 7, text: 'gold', at: new Date(0), tags: ['ä', null] }));
     expect(bytes.toString('hex')).toBe(hex);
+  });
+
+  it('is exactly what the user says: texts that were cut within a character are not one', async () => {
+    const { rig, store, memory } = await manual({
+      keyOf: (record) => (record as string).slice(0, 2),
+      fn: (record) => record,
+    });
+    await rig.ask(memory, ['a😀', 'a🀀']);
+    expect([recalled(memory, 'a😀'), recalled(memory, 'a🀀')]).toEqual(['a😀', 'a🀀']);
+    expect(store.find(memory.identify('a🀀'))?.head.key).toBe('a\ud83c');
   });
 
   it('is what the user says, and must be a text', async () => {

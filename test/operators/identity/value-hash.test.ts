@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { stepParts } from '../../../src/operators/identity/part-identities.ts';
-import { hashOfValue } from '../../../src/operators/identity/value-hash.ts';
+import { hashOfText, hashOfValue } from '../../../src/operators/identity/value-hash.ts';
 
 /** A fresh copy per call of values that a function can tell apart, some of them barely. */
 const apart = (): unknown[] => [
@@ -30,6 +30,9 @@ const apart = (): unknown[] => [
   ]),
   ...[new Uint8Array(), new Uint8Array([1, 2]), new Uint16Array([0x0201]), new Int8Array([1, 2]), Buffer.from([1, 2])],
   ...[new ArrayBuffer(2), new Uint8Array([1, 2]).buffer, new DataView(new Uint8Array([1, 2]).buffer)],
+  ...[...'7 7'.matchAll(/\d/g), Object.assign([1], { a: 1 }), Object.assign(['a', 1], { p: 1 }), ['a', 1, 'p', 1]],
+  ...[Object.assign(new Map(), { a: 1 }), Object.assign(new Set(), { a: 1 }), Object.assign(new Date(0), { a: 1 })],
+  ...[Object.assign(Array(1), { a: 1 }), Object.assign([undefined], { a: 1 })],
   'x'.repeat(200_000),
   Array.from({ length: 1_000 }, () => 'x'),
 ];
@@ -77,6 +80,7 @@ describe('the hash of a value', () => {
     ['a function', { a: [() => 1] }, '$.a[0] is a function'],
     ['an instance', [new (class Point {})()], '$[0] is an instance of Point'],
     ['a symbol', Symbol('x'), '$ is a symbol'],
+    ['an array with a function beside its items', Object.assign([1], { call: () => 1 }), '$.call is a function'],
   ])('there is none of %s', (_, value, problem) => {
     expect(() => hashOfValue(value)).toThrow(
       expect.objectContaining({ code: 'RECORD_NOT_SERIALIZABLE', message: expect.stringContaining(problem) as string }),
@@ -88,6 +92,11 @@ describe('the hash of a value', () => {
     ring.push(ring);
     expect(() => hashOfValue(ring)).toThrow('a cycle');
   });
+});
+
+it('the hash of a text differs for all texts, also those that are not Unicode', () => {
+  const texts = ['', 'a', '\ufeffa', '\ufffd', '\ud800', '\ud801', 'a\ud83d', 'a\ud83c', '\udfff\ud800'];
+  expect(new Set(texts.map(hashOfText)).size).toBe(texts.length);
 });
 
 describe('the identity of a function', () => {

@@ -1,6 +1,8 @@
 import type { LogFormat } from '../../../journal/log-scan.ts';
 import type { RecordBuffer } from '../../../journal/record-buffer.ts';
 import { putWord, wordAt } from '../../../journal/record-header.ts';
+import { exactBytes, exactText } from '../../../partitions/records/exact-text.ts';
+import { isWellFormed } from '../../../partitions/records/plain-data.ts';
 import { fromPlainError, type PlainError, toPlainError } from '../../../plain-error.ts';
 import type { CallOutcome } from './call-outcome.ts';
 import { type CallHash, callHashAt, callHashBytes, putCallHash } from './call-hash.ts';
@@ -140,12 +142,20 @@ export function addAnswer(
   for (let index = 0; index < eightBytes.length; index++) {
     bytes[start + place.atMs + index] = eightBytes[index] as number;
   }
-  const keyBytes = key === undefined ? 0 : bytes.write(key, start + place.key);
+  const keyBytes = key === undefined ? 0 : putKey(bytes, start + place.key, key);
   putWord(bytes, start + place.keyLength, key === undefined ? noKey : keyBytes);
   const packedAt = place.key + keyBytes;
   const payloadBytes = packedAt + putPacked(bytes, start + packedAt, packed);
   records.add(payloadBytes);
   return payloadBytes;
+}
+
+/** Writes a key, whose UTF-8 needs no buffer of its own. Returns the number of its bytes. */
+function putKey(bytes: Buffer, at: number, key: string): number {
+  if (isWellFormed(key)) return bytes.write(key, at);
+  const exact = exactBytes(key);
+  bytes.set(exact, at);
+  return exact.length;
 }
 
 /** What a payload is; undefined for one that this version does not know. */
@@ -192,7 +202,7 @@ function headOf(payload: Uint8Array): AnswerHead {
     origin: wordAt(payload, place.origin),
     hash: callHashAt(payload, place.hash),
     atMs: asNumber.getFloat64(0, true),
-    key: keyLength === noKey ? undefined : fromText.decode(payload.subarray(place.key, packedAt)),
+    key: keyLength === noKey ? undefined : exactText(payload.subarray(place.key, packedAt)),
     format: payload[place.format] as number,
     packedAt,
   };
