@@ -11,7 +11,7 @@ export interface RemoteResultsOptions {
 }
 
 /** About how many bytes one reader, and all together, may hold ahead of their consumers. */
-const aheadBytes = { each: 512 * 1_024, all: 64 * 1_024 * 1_024 } as const;
+const aheadBytes = { each: 1_024 * 1_024, all: 64 * 1_024 * 1_024 } as const;
 
 /** The results of other executors, read over a connection to the owner of each. */
 export class RemoteResults {

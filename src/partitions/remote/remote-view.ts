@@ -25,11 +25,12 @@ export interface ReaderHost {
 
 /** The fewest and most elements that a reader holds ahead, or that are on their way. */
 const fewestAhead = 2;
-const mostAhead = 32;
+const mostAhead = 128;
 
 /**
  * A reader of a result in another executor. Since the way there is long, it asks for more elements than its consumer
- * has room for, and holds them.
+ * has room for, and holds them: few at first, and more whenever its consumer finds none. So a slow consumer has its
+ * producer make little ahead, and a fast one does not wait.
  *
  * - RV1 It emits nothing without a credit of its consumer, except the end.
  * - RV2 What it holds and what is on its way is bounded: in elements, and by the size of the last one in bytes.
@@ -51,7 +52,10 @@ export class RemoteView implements SubpartitionView {
   #credits = 0;
   /** Credits at the owner, or elements on their way. */
   #requested: number;
-  #ahead = fewestAhead;
+  /** How many elements it holds ahead, or has on their way, if they are not too large. */
+  #reach = fewestAhead;
+  /** How many elements of the size of the last one it may hold. */
+  #fitting = fewestAhead;
   #isEmitting = false;
 
   /** @param credits those that it was opened with */
@@ -71,6 +75,7 @@ export class RemoteView implements SubpartitionView {
   request(credits: number): void {
     this.#credits += credits;
     this.#emit();
+    if (this.#held.length === 0) this.#reach = Math.min(mostAhead, this.#reach * 2);
     this.#requestMore();
   }
 
@@ -87,8 +92,7 @@ export class RemoteView implements SubpartitionView {
     if (element.kind === 'end') this.#isSettled = true;
     else this.#requested--;
     if (element.kind === 'records' && 'columns' in element) {
-      const fitting = Math.floor(this.#host.aheadBytes / wireBytes(element));
-      this.#ahead = Math.max(fewestAhead, Math.min(mostAhead, fitting));
+      this.#fitting = Math.floor(this.#host.aheadBytes / wireBytes(element));
     }
     this.#emit();
     this.#requestMore();
@@ -147,8 +151,9 @@ export class RemoteView implements SubpartitionView {
   #requestMore(): void {
     if (this.#isSettled || this.#state === 'over') return;
     const coming = this.#held.length + this.#requested;
-    const missing = Math.max(this.#credits, this.#ahead) - coming;
-    if (missing <= 0 || (coming >= this.#credits && missing * 2 < this.#ahead)) return;
+    const ahead = Math.max(fewestAhead, Math.min(this.#reach, this.#fitting));
+    const missing = Math.max(this.#credits, ahead) - coming;
+    if (missing <= 0 || (coming >= this.#credits && missing * 2 < ahead)) return;
     this.#requested += missing;
     this.#host.request(missing);
   }
