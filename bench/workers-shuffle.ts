@@ -1,0 +1,79 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build, type PluginBuild } from 'esbuild';
+import type * as Kintsugi from 'kintsugi';
+import { type Bench, type BenchOptions, type BenchRow, inDirectory, reading } from './harness.ts';
+import type * as Shuffle from './shuffle/job.ts';
+
+const count = 12_000_000;
+
+const root = join(import.meta.dirname, '..');
+const built = join(root, 'dist', 'index.js');
+
+/** The built engine, and the job as a module that uses it, as worker threads load them. */
+async function builtJob(directory: string): Promise<typeof Kintsugi & typeof Shuffle & { readonly module: string }> {
+  execFileSync('npm', ['run', '--silent', 'build:doors'], { cwd: root, shell: process.platform === 'win32' });
+  const module = join(directory, 'job.mjs');
+  const plugin = {
+    name: 'built',
+    setup: (esbuild: PluginBuild) =>
+      esbuild.onResolve({ filter: /^kintsugi$/ }, () => ({ path: pathToFileURL(built).href, external: true })),
+  };
+  await build({
+    entryPoints: [join(import.meta.dirname, 'shuffle', 'job.ts')],
+    bundle: true,
+    format: 'esm',
+    outfile: module,
+    plugins: [plugin],
+  });
+  const [engine, job] = await Promise.all([built, module].map((path) => import(pathToFileURL(path).href)));
+  return { ...(engine as typeof Kintsugi), ...(job as typeof Shuffle), module };
+}
+
+type Engine = Awaited<ReturnType<typeof builtJob>>;
+
+/** How long the tasks run, in ms, and the sum of all records. */
+async function timed(
+  { default: shuffle, sums, systemEnvironment }: Engine,
+  kind: Shuffle.RecordKind,
+  options: Kintsugi.JobRunOptions,
+): Promise<{ readonly ms: number; readonly sum: number }> {
+  const environment = systemEnvironment({ freezeRecords: false });
+  const run = shuffle({ kind, count: `${count}` }).run({ environment, slots: 4, ...options });
+  let runningMs = 0;
+  run.events$.subscribe((event) => {
+    // Workers load the job before.
+    if (event.type === 'task.stateChanged' && event.state === 'running') runningMs = event.atMs;
+  });
+  await run.result;
+  return { ms: environment.clock.now() - runningMs, sum: sums.records.reduce((sum, one) => sum + one, 0) };
+}
+
+async function measured(engine: Engine, effort: number): Promise<BenchRow[]> {
+  const rounds = Math.max(3, Math.round(7 * effort));
+  const report: BenchRow[] = [];
+  for (const kind of engine.recordKinds) {
+    const [ratios, here]: [number[], number[]] = [[], []];
+    for (let round = -1; round < rounds; round++) {
+      const local = await timed(engine, kind, {});
+      const remote = await timed(engine, kind, { executors: engine.workers({ count: 2, module: engine.module }) });
+      if (remote.sum !== local.sum) throw new Error(`The sum is ${remote.sum}, expected ${local.sum}`);
+      if (round < 0) continue;
+      ratios.push(local.ms / remote.ms);
+      here.push(local.ms);
+    }
+    const baseline = here.sort((a, b) => a - b)[here.length >> 1] as number;
+    const what = `shuffle of ${count / 1e6} M ${kind} between two workers, beside one thread`;
+    const row = reading(what, 'ms', ratios, { atLeast: 1.3 }, baseline);
+    report.push({ ...row, ours: baseline / row.value });
+  }
+  return report;
+}
+
+function run({ effort }: BenchOptions): Promise<BenchRow[]> {
+  return inDirectory(async (directory) => measured(await builtJob(directory), effort));
+}
+
+/** What two worker threads gain when tasks do little but exchange records. */
+export const benches: readonly Bench[] = [{ name: 'workers shuffle', run }];
