@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { buildSync } from 'esbuild';
 import { codeBlocks } from './code-blocks.ts';
 
 const root = join(__dirname, '..', '..');
@@ -70,10 +70,6 @@ function complaints(
   }
 }
 
-/** Turns an import of the package into one of its source. */
-const sourceOf = (quoted: string, name: string): string =>
-  entries[name] === undefined ? quoted : `'${pathToFileURL(entries[name]).href}'`;
-
 /** The error of running the blocks, one after the other, in an empty directory. */
 function troubles(codes: readonly { readonly file: string; readonly line: number; readonly code: string }[]): string[] {
   const cache = join(root, 'node_modules', '.cache');
@@ -81,24 +77,29 @@ function troubles(codes: readonly { readonly file: string; readonly line: number
   const directory = mkdtempSync(join(cache, 'docs-'));
   try {
     for (const [index, { code }] of codes.entries())
-      writeFileSync(
-        join(directory, `block-${index}.mts`),
-        `${code.replace(/'(kintsugi[^']*)'/g, sourceOf)}\nexport {};\n`,
-      );
+      writeFileSync(join(directory, `block-${index}.ts`), `${code}\nexport {};\n`);
     writeFileSync(
-      join(directory, 'main.mts'),
+      join(directory, 'main.ts'),
       codes
         .map(
           (_, index) =>
-            `await import('./block-${index}.mts').catch((error) => console.error('block-${index}: ' + error?.message));`,
+            `await import('./block-${index}.ts').catch((error) => console.error('block-${index}: ' + error?.message));`,
         )
         .join('\n'),
     );
-    const { stderr, status } = spawnSync(
-      process.execPath,
-      ['--import', join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs'), 'main.mts'],
-      { cwd: directory, encoding: 'utf8' },
-    );
+    buildSync({
+      entryPoints: [join(directory, 'main.ts')],
+      outdir: directory,
+      outExtension: { '.js': '.mjs' },
+      alias: entries,
+      bundle: true,
+      splitting: true,
+      packages: 'external',
+      platform: 'node',
+      format: 'esm',
+      target: 'node20.19',
+    });
+    const { stderr, status } = spawnSync(process.execPath, ['main.mjs'], { cwd: directory, encoding: 'utf8' });
     const failed = [...stderr.matchAll(/block-(\d+): (.*)/g)].map(([, index, message]) => {
       const { file, line } = codes[Number(index)] as { file: string; line: number };
       return `${file}:${line} ${message}`;

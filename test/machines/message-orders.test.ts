@@ -203,9 +203,12 @@ const mostStates = 250;
 function walk(strikes: readonly Strike[], atEnd: (world: World, path: readonly string[]) => void): number {
   const seen = new Set<string>();
   const paths: (readonly string[])[] = [[]];
+  let before: World | undefined;
   for (let path = paths.pop(); path !== undefined && seen.size < mostStates; path = paths.pop()) {
-    const world = new World(strikes);
-    for (const name of path) world.act(name);
+    // The path that was pushed last goes on in the world at hand. Others begin anew.
+    const world = before ?? new World(strikes);
+    for (const name of before === undefined ? path : path.slice(-1)) world.act(name);
+    before = undefined;
     const { key } = world;
     if (seen.has(key)) continue;
     seen.add(key);
@@ -218,6 +221,7 @@ function walk(strikes: readonly Strike[], atEnd: (world: World, path: readonly s
       names.push('time passes');
     }
     for (const name of names) paths.push([...path, name]);
+    before = world;
   }
   return seen.size;
 }

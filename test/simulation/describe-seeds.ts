@@ -9,7 +9,7 @@ const longestMs = 60 * 60_000;
 
 /**
  * Simulates `count` drawn jobs, from a seed on, in a separate process, because it is twice as fast without Jest.
- * Several files do so, for several cores.
+ * A single one: V8 needs some seconds until it has optimized the engine.
  */
 export function describeSeeds(first: number, count: number): void {
   describe(`${count} drawn jobs, with faults: the output of an undisturbed run, and no violated rule`, () => {
