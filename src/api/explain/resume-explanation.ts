@@ -7,6 +7,7 @@ import { deadLetterSinks } from '../../operators/rejected/dead-letter-sinks.ts';
 import type { Sink } from '../../operators/sink.ts';
 import { rememberedAnswers } from '../../operators/answers/remembered-answers.ts';
 import { type NamedOperator, rememberingOf } from '../../operators/answers/run-answers.ts';
+import { refusalOfJob } from '../../run/durable/refused-job.ts';
 import { decideResume, type ResumeDecision } from '../../run/durable/resume-decision.ts';
 import { isStored, readBooks, stateDirectoryInUse } from '../../run/durable/state-directory.ts';
 import { formatBytes } from '../../run/folds/job-receipt.ts';
@@ -104,7 +105,7 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
     differences: comparison === undefined ? [] : comparisonLines(comparison, decision.identity),
     repeatedSinks: repeatedSinks(plan),
     owner: inUse?.owner,
-    refusal: inUse ?? decision.refusal,
+    refusal: refusalOfJob(plan, stateDirectory) ?? inUse ?? decision.refusal,
     toString: () => describe(explanation),
   };
   return Object.freeze(explanation);

@@ -56,7 +56,8 @@ function differencesOfEdge(before: EdgeIdentity, now: EdgeIdentity): string[] {
     differences.push(`the exchange after "${now.source}" was ${before.exchange}, is ${now.exchange}`);
   }
   if (before.consumers !== now.consumers) {
-    differences.push(`its records are divided among ${before.consumers} tasks, "${now.target}" has ${now.consumers}`);
+    const tasks = before.consumers === 1 ? '1 task' : `${before.consumers} tasks`;
+    differences.push(`its records are divided among ${tasks}, "${now.target}" has ${now.consumers}`);
   }
   if (before.keptIn !== now.keptIn) {
     differences.push(`it was to be kept in ${placeOf(before.keptIn)}, now in ${placeOf(now.keptIn)}`);

@@ -2,14 +2,14 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import type { Environment } from '../../environment.ts';
 import { EndNotRecordedError, NothingToResumeError } from '../../errors/state-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import { JobValidationError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { DurableStore } from '../../partitions/storage/durable-store.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 import type { ResumePolicy } from '../run-options.ts';
-import { assertOutputsOutside, partsOf, removeStaleParts } from './output-parts.ts';
+import { partsOf, removeStaleParts } from './output-parts.ts';
+import { refusalOfJob } from './refused-job.ts';
 import { decideResume } from './resume-decision.ts';
 import type { ResumePlan } from './resume-plan.ts';
 import { RunJournal } from './run-journal.ts';
@@ -47,12 +47,11 @@ export class DurableRun {
 
   /**
    * @param failed called once if the journal cannot be written
-   * @throws JobValidationError for a source that cannot be read again, and whose records nothing keeps; and for a sink
-   *   that writes into the state directory
+   * @throws JobValidationError for a job that cannot have this state directory
    */
   constructor(plan: JobPlan, shape: JobShape, options: DurableRunOptions, failed: (cause: Error) => void) {
-    assertReadableAgain(plan);
-    assertOutputsOutside(plan, options.stateDirectory);
+    const refusal = refusalOfJob(plan, options.stateDirectory);
+    if (refusal !== undefined) throw refusal;
     this.#plan = plan;
     this.#shape = shape;
     this.#options = options;
@@ -194,20 +193,4 @@ export class DurableRun {
 /** When the job finished in an earlier run, if it did. */
 function finishedAtOf({ end }: RunBooks): number | undefined {
   return end?.status === 'finished' ? end.atMs : undefined;
-}
-
-/** A later run cannot read such a source from where this one was, so a `reliable` exchange must be its memory. */
-function assertReadableAgain({ name, programs, jobGraph, chains }: JobPlan): void {
-  for (const [index, { source, outputs, sink }] of programs.entries()) {
-    if (source?.replayable !== false) continue;
-    const isKept =
-      sink === undefined && outputs.every(({ edge }) => jobGraph.edges[edge]?.exchange.name === 'reliable');
-    if (isKept && chains[index]?.length === 1) continue;
-    const { id } = jobGraph.vertices[index] as { id: string };
-    throw new JobValidationError(
-      [id],
-      `Source "${id}" of job "${name}" cannot be read again, and its records are not kept: a later run could not continue`,
-      "Put a reliable exchange right behind it (`.rebalance({ exchange: 'reliable' })`), or leave out stateDirectory",
-    );
-  }
 }

@@ -1,29 +1,14 @@
 import { rmSync, statSync } from 'node:fs';
-import { resolve, sep } from 'node:path';
+import { resolve } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
-import { JobValidationError } from '../../errors/usage-errors.ts';
-import { entryOf, placeOf } from '../../partitions/claims/path-place.ts';
 import { partPath } from '../../connectors/outputs/part-file.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { PartPaths } from '../../journal/run/run-entry.ts';
 import { deadLetterSinks } from '../../operators/rejected/dead-letter-sinks.ts';
 import type { JobPlan } from '../job-plan.ts';
 
-/** @throws JobValidationError for a sink that writes into the state directory, whose files come and go with the run */
-export function assertOutputsOutside(plan: JobPlan, stateDirectory: string): void {
-  const directory = placeOf(stateDirectory);
-  for (const { uid, sink } of sinksOf(plan).flat()) {
-    if (sink.target === undefined || !`${entryOf(sink.target.path)}${sep}`.startsWith(`${directory}${sep}`)) continue;
-    throw new JobValidationError(
-      [uid],
-      `The sink "${uid}" of job "${plan.name}" writes ${sink.target.path}, which is in the state directory`,
-      'Write elsewhere: what the engine does not know there, it deletes',
-    );
-  }
-}
-
 /** By vertex: the sinks that its tasks write, those of dead letters included. */
-function sinksOf({ programs, chains }: JobPlan) {
+export function sinksOf({ programs, chains }: JobPlan) {
   return programs.map((program, index) => {
     const uids = chains[index] as readonly string[];
     const letters = deadLetterSinks(program, uids);

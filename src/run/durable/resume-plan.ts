@@ -161,7 +161,16 @@ class FinishedTasks {
     const areDone = tasks.every((vertex) =>
       regions.verticesOf(regions.regionOf(vertex)).every((member) => this.stands(member as ExecutionVertexId)),
     );
-    return areDone ? 'what it wrote is needed, and no longer there' : 'it runs together with a task that has to run';
+    if (!areDone) return 'it runs together with a task that has to run';
+    const misfits = graph.edgesOutOf(jobVertex).flatMap((edge) => this.#whyUnfit(edge));
+    if (misfits.length > 0) return `what it wrote does not fit: ${misfits.join('; ')}`;
+    return 'what it wrote is needed, and no longer there';
+  }
+
+  /** Why no earlier results fit an edge; empty if some do, there or not. */
+  #whyUnfit(edge: number): readonly string[] {
+    const compared = this.#earlier.comparison.edges[edge];
+    return compared?.kind === 'different' ? compared.reasons : [];
   }
 
   #whyChanged(jobVertex: number): string | undefined {

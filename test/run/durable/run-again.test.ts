@@ -20,7 +20,7 @@ import {
   noRestart,
   toJsonLinesFile,
 } from '../../../src/index.ts';
-import type { JobReceipt, JobRunOptions, OnError, Sink } from '../../../src/index.ts';
+import type { DataStream, JobReceipt, JobRunOptions, OnError, Sink } from '../../../src/index.ts';
 import { runStory } from '../../support/run-story.ts';
 
 interface Text {
@@ -263,6 +263,24 @@ describe('why something runs again that had finished, and is as it was', () => {
     ]);
   });
 
+  it('what it wrote is there, but does not fit a reader of another parallelism', async () => {
+    const divided = (parallelism: number, label: (text: Text) => Text): Promise<JobReceipt> => {
+      const job = Job.create('divided');
+      job
+        .source('texts', jsonLinesFile<Text>(at('texts.jsonl')))
+        .rebalance({ exchange: 'blocking' })
+        .map(label, { uid: 'label', version: 1, parallelism })
+        .sink('out', toJsonLinesFile(at('out.jsonl')));
+      return runStory(job, { stateDirectory: at('state'), restartBackoff: noRestart() }).then(({ receipt }) => receipt);
+    };
+    await expect(divided(1, withBug)).rejects.toMatchObject({ code: 'JOB_FAILED' });
+    const { resumed } = await divided(2, asItIs);
+    expect(resumed?.rerun).toContainEqual({
+      operator: 'texts',
+      why: 'what it wrote does not fit: its records are divided among 1 task, "label" has 2',
+    });
+  });
+
   it('it runs together with a task that failed', async () => {
     await expect(forked('pipelined', withBug)).rejects.toMatchObject({ code: 'JOB_FAILED' });
     const again = await forked('pipelined', (text) => text);
@@ -404,13 +422,28 @@ describe('options', () => {
     expect(existsSync(at('state'))).toBe(false);
   });
 
-  it('a source that cannot be read again needs a reliable exchange behind it', () => {
+  const ticks = { ...fromArray([1]), deterministic: false };
+
+  it.each<[where: string, add: (job: Job) => DataStream<number>]>([
+    ['by the source itself', (job) => job.source('ticks', { ...ticks, replayable: false })],
+    ['by the option of the job', (job) => job.source('ticks', ticks, { replayable: false })],
+  ])('a source that cannot be read again, which is said %s, needs a reliable exchange behind it', async (_, add) => {
     const job = Job.create('ticks');
-    job
-      .source('ticks', { ...fromArray([1]), replayable: false, deterministic: false })
+    add(job)
       .map((tick) => tick)
       .sink('out', collect());
-    expect(() => job.run({ stateDirectory: at('state') })).toThrow(/cannot be read again.*reliable exchange/);
+    const refused = /cannot be read again.*reliable exchange/;
+    expect(() => job.run({ stateDirectory: at('state') })).toThrow(refused);
+    expect((await explain(job, { stateDirectory: at('state') })).resume.refusal?.message).toMatch(refused);
+    const kept = Job.create('ticks');
+    add(kept).rebalance({ exchange: 'reliable' }).sink('out', collect());
+    await runStory(kept, { stateDirectory: at('state') });
+  });
+
+  it('a source of its own that can be read again here is not refused', async () => {
+    const job = Job.create('ticks');
+    job.source('ticks', { ...ticks, replayable: false }, { replayable: true }).sink('out', collect());
+    await runStory(job, { stateDirectory: at('state') });
   });
 });
 
