@@ -107,6 +107,21 @@ it('AS3: files of runs that may be running are not written anew, those of dead o
   );
 });
 
+it('AS3: answers that another run writes anew while the files are read are found', async () => {
+  const rig = new StoreRig();
+  for (let run = 0; run < 3; run++) await rig.ask(rig.memory(await rig.open()), records(2, run * 2));
+  const { storage } = rig;
+  const open = storage.openToRead.bind(storage);
+  const listed = storage.list();
+  jest.spyOn(storage, 'openToRead').mockImplementation((name) => {
+    // The other run does so between the list of the files and the first of them.
+    for (const old of listed.splice(0)) storage.rename(old, old.replace(/-000000/, '-rewritten-000000'));
+    return open(name);
+  });
+  const memory = rig.memory(await rig.open());
+  expect(records(6).filter((record) => recalled(memory, record) === undefined)).toEqual([]);
+});
+
 it('AS3: a kill while files are written anew loses no answer', async () => {
   for (let operations = 0; operations < 60; operations++) {
     const rig = new StoreRig();

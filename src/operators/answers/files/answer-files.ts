@@ -87,17 +87,28 @@ export class AnswerFiles {
 
   /** Reads what is new in the directory; yields now and then, so that others get their turn. */
   *scanNew(): Generator<undefined> {
+    while (yield* this.#scanListed());
+  }
+
+  /** Returns whether a file was gone: another run may have written its answers anew, to a file that was not listed yet. */
+  *#scanListed(): Generator<undefined, boolean> {
     let scanned = 0;
+    let isGone = false;
     const names = this.#options.storage.list().filter((name) => name.endsWith(suffix));
     for (const name of names.sort()) {
       const number = this.#numberByName.get(name) ?? this.#add(name);
-      const segment = number === undefined ? undefined : this.#segments[number];
-      if (number === undefined || segment === undefined || this.#own.has(number)) continue;
+      if (number === undefined) {
+        isGone = true;
+        continue;
+      }
+      const segment = this.#segments[number];
+      if (segment === undefined || this.#own.has(number)) continue;
       for (const item of segment.scanNew()) {
         this.#take(item, segment, number);
         if (++scanned % answersPerTurn === 0) yield;
       }
     }
+    return isGone;
   }
 
   /** Adds a file whose writer tells where its answers lie: it is not scanned. Returns its number. */
