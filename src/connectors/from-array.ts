@@ -1,5 +1,6 @@
-import type { Source, SourceReader } from '../operators/source.ts';
+import type { Source } from '../operators/source.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
+import { noRecord } from '../partitions/loop-ends.ts';
 import { shareOf } from './byte-range.ts';
 
 /**
@@ -16,8 +17,19 @@ export function fromArray<Out>(records: readonly Out[]): Source<Out> {
     deterministic: true,
     open: ({ subtask, parallelism }, _plan, from = 0) => {
       const { start, end } = shareOf(subtask, parallelism, records.length);
-      const reader = counting(start, end, from as number, (first, next) => records.slice(first, next));
-      return { ...reader, locate: (record) => `array[${start + (from as number) + record}]` };
+      let at = start + (from as number);
+      return {
+        position: () => at - start,
+        // Without `next`, because a slice of records that exist anyway costs less than handing them out one by one.
+        read: (maxRecords) => {
+          if (at >= end) return null;
+          const first = at;
+          at = Math.min(end, at + maxRecords);
+          return records.slice(first, at);
+        },
+        locate: (record) => `array[${start + (from as number) + record}]`,
+        close: () => {},
+      };
     },
   };
 }
@@ -39,36 +51,19 @@ export function range(start: number, end: number): Source<number> {
     deterministic: true,
     open: ({ subtask, parallelism }, _plan, from = 0) => {
       const share = shareOf(subtask, parallelism, end - start);
-      return counting(start + share.start, start + share.end, from as number, numbersBetween);
+      let at = start + share.start + (from as number);
+      const last = start + share.end;
+      return {
+        position: () => at - start - share.start,
+        next: () => (at < last ? at++ : noRecord),
+        read: (maxRecords) => {
+          if (at >= last) return null;
+          const numbers: number[] = [];
+          for (const stop = Math.min(last, at + maxRecords); at < stop; at++) numbers.push(at);
+          return numbers;
+        },
+        close: () => {},
+      };
     },
-  };
-}
-
-function numbersBetween(from: number, to: number): number[] {
-  const numbers: number[] = [];
-  for (let number = from; number < to; number++) numbers.push(number);
-  return numbers;
-}
-
-/**
- * Counts from `start`, skipping the first `skipped` numbers. Its position is how far it has counted. Without `next`, because
- * a slice of records that exist anyway costs less than handing them out one by one.
- */
-function counting<Out>(
-  start: number,
-  end: number,
-  skipped: number,
-  between: (from: number, to: number) => Out[],
-): SourceReader<Out> {
-  let at = start + skipped;
-  return {
-    position: () => at - start,
-    read: (maxRecords) => {
-      if (at >= end) return null;
-      const from = at;
-      at = Math.min(end, at + maxRecords);
-      return between(from, at);
-    },
-    close: () => {},
   };
 }
