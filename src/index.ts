@@ -7,7 +7,7 @@ export { type DefinedJob, defineJob, type JobParams } from './api/define-job.ts'
 export { DataStream, KeyedStream, type RecordOf } from './api/data-stream.ts';
 export type { Aggregation, Key, KeyedAsyncMapOptions, KeyedProcess } from './api/keyed-functions.ts';
 export type { UseMapAsync } from './api/record-function.ts';
-export type { FoldOptions } from './api/stream-end.ts';
+export type { FoldOptions, ReduceOptions } from './api/stream-end.ts';
 export type { ExchangeOptions, JobDefinition, KeyOptions, OperatorOptions, RecordOptions } from './api/stream-graph.ts';
 export type { ConnectorDefinition, VersionOptions } from './operators/identity/step-declaration.ts';
 export type { JobMode } from './run/job-plan.ts';

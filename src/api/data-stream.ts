@@ -10,10 +10,24 @@ import type { KeyDeclaration } from '../operators/identity/step-declaration.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { RejectOptions } from '../operators/rejected/on-error.ts';
 import { checkOptions } from '../options.ts';
-import type { Aggregation, Key, KeyedAsyncMapOptions, KeyedProcess } from './keyed-functions.ts';
+import {
+  type Aggregation,
+  aggregationFold,
+  type Key,
+  type KeyedAsyncMapOptions,
+  type KeyedProcess,
+  reductionFold,
+} from './keyed-functions.ts';
 import { declareKey } from './step-declarations.ts';
 import { checkRecordFunction, type UseMapAsync } from './record-function.ts';
-import { callOf, type FoldOptions, mapAsyncOptionNames, type StreamEnd } from './stream-end.ts';
+import {
+  callOf,
+  type FoldOptions,
+  foldOptionNames,
+  mapAsyncOptionNames,
+  type ReduceOptions,
+  type StreamEnd,
+} from './stream-end.ts';
 import type { ExchangeOptions, KeyOptions, OperatorOptions, RecordOptions } from './stream-graph.ts';
 
 type Process = OperatorDescription & { readonly kind: 'process' };
@@ -244,16 +258,10 @@ export class KeyedStream<out Out, out Of extends Key> {
   }
 
   /** Combines the records of a key pairwise. `combine` must not change its arguments. */
-  reduce(combine: (reduced: Out, record: Out) => Out, options: FoldOptions<Out> = {}): DataStream<Out> {
-    checkRecordFunction('reduce', combine);
-    const fold = {
-      key: this.#key,
-      functions: { function: combine },
-      create: (record: Out) => record,
-      add: combine,
-      result: (reduced: Out) => reduced,
-    };
-    return new DataStream(this.#end.fold('reduce', fold, options));
+  reduce(combine: (reduced: Out, record: Out) => Out, options: ReduceOptions<Out> = {}): DataStream<Out> {
+    checkOptions(callOf('reduce', options), options, { ...foldOptionNames, merge: true });
+    const { merge, ...others } = options;
+    return new DataStream(this.#end.fold('reduce', reductionFold(this.#key, combine, merge), others));
   }
 
   /** Functions that return promises: use `mapAsync` before or after. */
@@ -278,14 +286,7 @@ export class KeyedStream<out Out, out Of extends Key> {
     aggregation: Aggregation<Out, Of, Accumulator, Result>,
     options: FoldOptions<Out> = {},
   ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
-    checkOptions('aggregate', aggregation, { create: true, add: true, result: true });
-    const { create, add, result } = aggregation;
-    checkRecordFunction('create of aggregate', create);
-    checkRecordFunction('add of aggregate', add);
-    checkRecordFunction('result of aggregate', result);
-    const functions = { create, add, result };
-    const fold = { key: this.#key, functions, create: (record: Out) => add(create(), record), add, result };
-    return new DataStream(this.#end.fold('aggregate', fold, options));
+    return new DataStream(this.#end.fold('aggregate', aggregationFold(this.#key, aggregation), options));
   }
 
   /**

@@ -7,14 +7,15 @@ import { createJobGraph, type JobEdge } from '../graph/job-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../ids.ts';
 import type { Partitioning, VertexProgram } from '../operators/operator-description.ts';
-import { type DeadLetterSink, deadLetterSink } from '../operators/rejected/dead-letter-sinks.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { ExchangeSettings } from '../graph/exchange-settings.ts';
 import { isKeptBeyondJob } from '../graph/keep-results.ts';
 import { checkPlaces, type OutsidePlaces } from './output-places.ts';
 import type { JobPlan } from '../run/job-plan.ts';
+import { beginFold } from './partial-folds.ts';
 import { orderFaults } from './record-order.ts';
-import { type JobDefinition, rejectsRecords, type StreamInput, type StreamNode } from './stream-graph.ts';
+import type { JobDefinition, StreamInput, StreamNode } from './stream-graph.ts';
+import { deadLettersOf, rejectsRecords, staysInSubtask } from './stream-graph.ts';
 
 /** A step with its parallelism and its vertex. */
 interface PlacedStep {
@@ -53,12 +54,11 @@ interface PlannedEdge {
  * @throws JobValidationError if the job cannot run as described, with the steps and the remedy.
  */
 export function planJob(job: JobDefinition): JobPlan {
-  const steps = [...job.steps];
-  const readers = countReaders(job, steps);
+  const readers = countReaders(job);
   const placed = new Map<StreamNode, PlacedStep>();
   const vertices: PlannedVertex[] = [];
   const edges: PlannedEdge[] = [];
-  for (const node of steps) {
+  for (const node of job.steps) {
     const parallelism = parallelismOf(job, node, placed);
     checkDeadLetters(node, parallelism);
     const host = chainable(node, parallelism, placed, readers);
@@ -67,10 +67,11 @@ export function planJob(job: JobDefinition): JobPlan {
       placed.set(node, { node, parallelism, vertex: host });
       continue;
     }
-    const vertex: PlannedVertex = { id: node.uid, parallelism, nodes: [node] };
+    const reader = beginFold(node, readers, (producer) => placedStep(placed, producer).vertex.nodes);
+    const vertex: PlannedVertex = { id: node.uid, parallelism, nodes: [reader] };
     vertices.push(vertex);
     placed.set(node, { node, parallelism, vertex });
-    for (const input of node.inputs) edges.push(edgeOf(job, input, placedStep(placed, input.from), vertex, node));
+    for (const input of reader.inputs) edges.push(edgeOf(job, input, placedStep(placed, input.from), vertex, reader));
   }
   openRings(job, vertices, edges);
   checkPlaces(placesOf(placed.values(), edges));
@@ -114,7 +115,8 @@ export function planJob(job: JobDefinition): JobPlan {
 }
 
 /** The number of consumers of each step. @throws JobValidationError for streams without a consumer. */
-function countReaders(job: JobDefinition, steps: readonly StreamNode[]): ReadonlyMap<StreamNode, number> {
+function countReaders(job: JobDefinition): ReadonlyMap<StreamNode, number> {
+  const { steps } = job;
   if (steps.length === 0) {
     throw new JobValidationError(
       [],
@@ -166,11 +168,6 @@ function checkDeadLetters(node: StreamNode, parallelism: number): void {
   );
 }
 
-function deadLettersOf({ uid, step }: StreamNode): DeadLetterSink | undefined {
-  if (step.kind === 'sink') return undefined;
-  return deadLetterSink(uid, (step.kind === 'source' ? step.source : step.operator).errors);
-}
-
 function inheritedParallelism(
   job: JobDefinition,
   node: StreamNode,
@@ -182,10 +179,6 @@ function inheritedParallelism(
   return others.every((input) => placedStep(placed, input.from).parallelism === parallelism)
     ? parallelism
     : job.parallelism;
-}
-
-function staysInSubtask({ partitioning }: StreamInput): boolean {
-  return partitioning === undefined || partitioning.kind === 'forward';
 }
 
 /** The maximum parallelism of a source or sink. */

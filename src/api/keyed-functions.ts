@@ -1,3 +1,8 @@
+import { InvalidArgumentError } from '../errors/usage-errors.ts';
+import type { KeyDeclaration } from '../operators/identity/step-declaration.ts';
+import { checkOptions } from '../options.ts';
+import { checkRecordFunction } from './record-function.ts';
+import type { Fold } from './stream-end.ts';
 import type { AsyncMapOptions, KeyConcurrency, KeyedProcessContext } from '../operators/operator-description.ts';
 import type { RecordOptions } from './stream-graph.ts';
 
@@ -6,7 +11,7 @@ import type { RecordOptions } from './stream-graph.ts';
  */
 export type Key = string | number | bigint | boolean | null | undefined;
 
-/** Three functions that fold the records of a key into a result. */
+/** Functions that fold the records of a key into a result. */
 export interface Aggregation<Record, Of, Accumulator, Result> {
   /** A new, empty accumulator. */
   readonly create: () => Accumulator;
@@ -14,6 +19,16 @@ export interface Aggregation<Record, Of, Accumulator, Result> {
   readonly add: (accumulator: Accumulator, record: Record) => NoInfer<Accumulator>;
   /** The value to emit. If `add` changes its accumulator in place, this must be a new value. */
   readonly result: (accumulator: Accumulator, key: Of) => Result;
+  /**
+   * Merges another accumulator of the same key into the first one, which it may change and return; it must not change the
+   * other. The result must be the same however the records of a key are divided among accumulators, and in whatever order
+   * these are merged; an accumulator from `create` changes nothing.
+   *
+   * Declares that records may be folded before the shuffle: with `emit: 'final'`, each producer folds what it has of a key,
+   * and sends accumulators (which are plain data then) instead of records. Not with `onError`, nor if the stream has other
+   * consumers.
+   */
+  readonly merge?: ((accumulator: Accumulator, other: Accumulator) => NoInfer<Accumulator>) | undefined;
 }
 
 /** A function with a state per key, for what `reduce` and `aggregate` cannot say. */
@@ -29,4 +44,43 @@ export interface KeyedAsyncMapOptions<In, Answer = unknown>
     RecordOptions<In, Answer> {
   /** Maximum number of calls under way per key: the key of `keyBy`, or another one. Default: no limit. */
   readonly concurrencyPerKey?: number | KeyConcurrency<In> | undefined;
+}
+
+/** The fold of an `aggregate`. @throws InvalidArgumentError for what is not a function, or awaits */
+export function aggregationFold<Record, Of, Accumulator, Result>(
+  key: KeyDeclaration,
+  aggregation: Aggregation<Record, Of, Accumulator, Result>,
+): Fold {
+  checkOptions('aggregate', aggregation, { create: true, add: true, result: true, merge: true });
+  const { create, add, result, merge } = aggregation;
+  checkRecordFunction('create of aggregate', create);
+  checkRecordFunction('add of aggregate', add);
+  checkRecordFunction('result of aggregate', result);
+  if (merge !== undefined) checkRecordFunction('merge of aggregate', merge);
+  return {
+    key,
+    functions: { create, add, result, ...(merge && { merge }) },
+    create: (record: Record) => add(create(), record),
+    add,
+    result,
+    ...(merge && { merge: { first: (other: Accumulator) => merge(create(), other), next: merge } }),
+  };
+}
+
+/** The fold of a `reduce`. @throws InvalidArgumentError for what is not a function, or awaits */
+export function reductionFold<Record>(
+  key: KeyDeclaration,
+  combine: (reduced: Record, record: Record) => Record,
+  merge = false,
+): Fold {
+  checkRecordFunction('reduce', combine);
+  if (typeof merge !== 'boolean') throw new InvalidArgumentError('merge of reduce', merge, 'true or false');
+  return {
+    key,
+    functions: { function: combine, ...(merge && { merge: combine }) },
+    create: (record: Record) => record,
+    add: combine,
+    result: (reduced: Record) => reduced,
+    ...(merge && { merge: { first: (other: Record) => other, next: combine } }),
+  };
 }

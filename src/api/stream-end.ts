@@ -2,7 +2,12 @@ import { InvalidArgumentError, JobValidationError } from '../errors/usage-errors
 import { propertyOf } from '../foreign-value.ts';
 import { checkAsyncMapOptions } from '../operators/calls/async-map-options.ts';
 import type { KeyDeclaration, StepDeclaration } from '../operators/identity/step-declaration.ts';
-import type { AsyncMapOptions, OperatorDescription, Partitioning } from '../operators/operator-description.ts';
+import type {
+  AccumulatorMerge,
+  AsyncMapOptions,
+  OperatorDescription,
+  Partitioning,
+} from '../operators/operator-description.ts';
 import {
   type ErrorOptions,
   errorHandlingOf,
@@ -33,7 +38,17 @@ export interface FoldOptions<In = never> extends OperatorOptions, RejectOptions<
   readonly emit?: 'final' | 'updates' | undefined;
 }
 
-/** Three functions that fold records by key, as operators call them. */
+/** Options of `reduce`. */
+export interface ReduceOptions<In = never> extends FoldOptions<In> {
+  /**
+   * Declares that the function may combine what was combined elsewhere: that the result is the same however the records of a
+   * key are grouped, and in whatever order. With `emit: 'final'`, each producer then combines what it has of a key before the
+   * shuffle. Not with `onError`, nor if the stream has other consumers. Default: false.
+   */
+  readonly merge?: boolean | undefined;
+}
+
+/** Functions that fold records by key, as operators call them. */
 export interface Fold {
   readonly key: KeyDeclaration;
   /** The functions as the user wrote them, by name. */
@@ -41,6 +56,8 @@ export interface Fold {
   readonly create: (record: never) => unknown;
   readonly add: (accumulator: never, record: never) => unknown;
   readonly result: (accumulator: never, key: never) => unknown;
+  /** undefined: accumulators cannot be merged. */
+  readonly merge?: AccumulatorMerge | undefined;
 }
 
 /** The end of a stream under construction: where the next step is added. It never changes. */
@@ -91,14 +108,14 @@ export class StreamEnd {
   /** Adds a fold by key. @throws InvalidArgumentError for an option that it does not have. */
   fold(method: string, fold: Fold, options: FoldOptions): StreamEnd {
     const call = callOf(method, options);
-    checkOptions(call, options, { ...operatorOptionNames, ...errorOptionNames, emit: true });
+    checkOptions(call, options, foldOptionNames);
     const errors = errorHandlingOf(call, options, { mayReplace: false });
     const emit = options.emit ?? (this.#graph.mode === 'batch' ? 'final' : 'updates');
     if (emit !== 'final' && emit !== 'updates') {
       throw new InvalidArgumentError(`emit of ${method}`, emit, '"final" or "updates"');
     }
-    const { key, functions, create, add, result } = fold;
-    const folded = { create, add, result, emit, ...(errors && { errors }) } as const;
+    const { key, functions, create, add, result, merge } = fold;
+    const folded = { create, add, result, emit, ...(merge && { merge }), ...(errors && { errors }) } as const;
     const declaration = declareFold(method, functions, folded, options, key);
     const operator = { kind: 'aggregate', keyOf: key.keyOf, ...folded } as const;
     return this.#after(method, { kind: 'operator', operator }, declaration, options);
@@ -149,6 +166,9 @@ const operatorOptionNames: OptionNames<OperatorOptions> = {
   version: true,
   inputs: true,
 };
+
+/** What folds may be told. */
+export const foldOptionNames: OptionNames<FoldOptions> = { ...operatorOptionNames, ...errorOptionNames, emit: true };
 
 /** What `mapAsync` may be told. */
 export const mapAsyncOptionNames: OptionNames<AsyncMapOptions & OperatorOptions & ErrorOptions<never, never>> = {

@@ -6,6 +6,7 @@ import {
   type StepDeclaration,
   type VersionOptions,
 } from '../operators/identity/step-declaration.ts';
+import { type DeadLetterSink, deadLetterSink } from '../operators/rejected/dead-letter-sinks.ts';
 import type { ErrorOptions } from '../operators/rejected/on-error.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
@@ -201,6 +202,17 @@ function refuseDeterministic(uid: string, declared: boolean | undefined): void {
 export function rejectsRecords({ step }: StreamNode): boolean {
   if (step.kind === 'sink') return false;
   return (step.kind === 'source' ? step.source : step.operator).errors !== undefined;
+}
+
+/** Where a step writes its dead letters; undefined if it has none. */
+export function deadLettersOf({ uid, step }: StreamNode): DeadLetterSink | undefined {
+  if (step.kind === 'sink') return undefined;
+  return deadLetterSink(uid, (step.kind === 'source' ? step.source : step.operator).errors);
+}
+
+/** Whether records of a subtask stay together. */
+export function staysInSubtask({ partitioning }: StreamInput): boolean {
+  return partitioning === undefined || partitioning.kind === 'forward';
 }
 
 /** `input` with a partitioning. @throws JobValidationError if it already has another one. */

@@ -146,7 +146,13 @@ export type OperatorDescription =
       /** Returns the next accumulator; may change and return the given one, which is not shared. */
       readonly add: (accumulator: never, record: never) => unknown;
       readonly result: (accumulator: never, key: never) => unknown;
-      readonly emit: 'final' | 'updates';
+      /**
+       * `partial`: like `final`, but as soon as there are too many keys it has results too, for another `aggregate` that merges
+       * them. Results are of the records of a key that came one after another.
+       */
+      readonly emit: 'final' | 'updates' | 'partial';
+      /** How accumulators of the same key are merged, if they may be. */
+      readonly merge?: AccumulatorMerge | undefined;
     } & MayReject)
   | ({
       readonly kind: 'process';
@@ -159,6 +165,14 @@ export type OperatorDescription =
       /** Called once per key with state, at the end of the input. */
       readonly onEnd?: (context: KeyedProcessContext<never, never>, emit: (out: unknown) => void) => void;
     } & MayReject);
+
+/** Merges accumulators of one key, which it must not change: they may be read again. */
+export interface AccumulatorMerge {
+  /** A new accumulator from the first one. */
+  readonly first: (other: never) => unknown;
+  /** Returns the next accumulator; may change and return its first argument, which is not shared. */
+  readonly next: (accumulator: never, other: never) => unknown;
+}
 
 /** An operator that may reject the records at which its functions fail. */
 interface MayReject {

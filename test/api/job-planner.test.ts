@@ -94,6 +94,53 @@ describe('planJob', () => {
       ],
     },
     {
+      title: 'begins a fold that merges before its shuffle',
+      options: { parallelism: 2 },
+      build: (s) =>
+        s.map(same).keyBy(origin).reduce(add, { uid: 'sum', merge: true, parallelism: 4 }).sink('out', sinkOf()),
+      plan: ['in+map-1+sum (partial) ×2', 'sum+out ×4', 'in -blocking/hash-> sum'],
+    },
+    {
+      title: 'begins a fold that merges in each of its producers',
+      options: { parallelism: 2 },
+      build: (s, job) =>
+        s
+          .union(job.source('other', flights()))
+          .keyBy(origin, { exchange: 'reliable' })
+          .aggregate({ create: () => 0, add: (n) => n + 1, merge: (a, b) => a + b, result: (n) => n }, { uid: 'count' })
+          .sink('out', sinkOf()),
+      plan: [
+        'in+count (partial, of in) ×2',
+        'other+count (partial, of other) ×2',
+        'count+out ×2',
+        'in -reliable/hash-> count',
+        'other -reliable/hash-> count',
+      ],
+    },
+    {
+      title: 'does not begin a fold before its shuffle that has none, or emits updates, or rejects records',
+      options: { parallelism: 2 },
+      build: (s) =>
+        s
+          .keyBy(origin)
+          .reduce(add, { uid: 'a', merge: true, parallelism: 1, emit: 'updates' })
+          .keyBy(origin)
+          .reduce(add, { uid: 'b', merge: true, parallelism: 1 })
+          .keyBy(origin)
+          .reduce(add, { uid: 'c', merge: true, onError: 'skip', parallelism: 2 })
+          .sink('out', sinkOf()),
+      plan: ['in ×2', 'a+b ×1', 'c+out ×2', 'in -blocking/hash-> a', 'a -blocking/hash-> c'],
+    },
+    {
+      title: 'does not begin a fold before its shuffle if the stream has another consumer',
+      options: { parallelism: 2 },
+      build: (s) => {
+        s.keyBy(origin).reduce(add, { uid: 'sum', merge: true }).sink('out', sinkOf());
+        s.sink('all', sinkOf());
+      },
+      plan: ['in ×2', 'sum+out ×2', 'all ×2', 'in -blocking/hash-> sum', 'in -pipelined/forward-> all'],
+    },
+    {
       title: 'chains a shuffle between two single subtasks',
       build: (s) => s.keyBy(origin).reduce(add).rebalance().map(same).broadcast().sink('out', sinkOf()),
       plan: ['in+reduce-1+map-1+out ×1'],

@@ -9,6 +9,7 @@ import type { KeyedProcessContext } from '../../src/operators/operator-descripti
 import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
 import type { SynchronousOperator } from '../../src/operators/fused/stretches.ts';
 import { bundledCode } from '../support/bundled-script.ts';
+import type { StageState } from '../../src/operators/state/stage-state.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 
 const map = (fn: (record: number) => unknown): SynchronousOperator => ({ kind: 'map', fn });
@@ -100,6 +101,97 @@ describe.each([
     const operators = [sum((n) => n % 5), map((n) => n + 1), sum((n) => n % 2), map((n) => n * 100)];
     // Sums by remainder: 20 1 2 3 4; plus one: 21 2 3 4 5; sums of the odd and of the even ones: 29 6.
     expect((await run(operators, [0, 1, 2, 3, 4, 5, 5, 5, 5], 2)).flat()).toEqual([2900, 600]);
+  });
+
+  describe('of a partial aggregate', () => {
+    const keyOf = (n: number) => (n % 3 === 0 ? n % 30 : n);
+    const partial: SynchronousOperator = {
+      kind: 'aggregate',
+      keyOf,
+      create: (n: number) => [n],
+      add: (list: number[], n: number) => {
+        list.push(n);
+        return list;
+      },
+      result: (accumulator: number[], key: number) => ({ key, accumulator }),
+      emit: 'partial',
+    };
+    type Result = { key: number; accumulator: number[] };
+    const grouped = <Item>(items: readonly Item[], of: (item: Item) => number): Map<number, Item[]> => {
+      const groups = new Map<number, Item[]>();
+      for (const item of items) {
+        const group = groups.get(of(item));
+        if (group === undefined) groups.set(of(item), [item]);
+        else group.push(item);
+      }
+      return groups;
+    };
+    const few = Array.from({ length: 1_000 }, (_, n) => 3 * n);
+    const many = Array.from({ length: 230_000 }, (_, n) => n);
+
+    it('has one result per key, at the end, if there are few keys', async () => {
+      const results = (await run([partial], few, 100)).flat() as Result[];
+      expect(results.map(({ key }) => key)).toEqual([0, 3, 6, 9, 12, 15, 18, 21, 24, 27]);
+      expect(results.flatMap(({ accumulator }) => accumulator).length).toBe(few.length);
+    });
+
+    it('folds the records of a key in their order, whatever the number of keys', async () => {
+      const results = (await run([partial], many, 1_000)).flat() as Result[];
+      const byKey = grouped(results, ({ key }) => key);
+      const folded = [...byKey.values()].map((ofKey) => ofKey.flatMap(({ accumulator }) => accumulator));
+      const expected = [...grouped(many, keyOf).values()];
+      const byFirst = (a: number[], b: number[]): number => (a[0] as number) - (b[0] as number);
+      expect(folded.sort(byFirst)).toEqual(expected.sort(byFirst));
+      // The hot keys are folded: two results each, because all keys were chosen anew once.
+      expect(byKey.get(27)).toHaveLength(2);
+      expect(byKey.get(29)).toHaveLength(1);
+    });
+
+    it('has the same results in any batches, also after flatMap', async () => {
+      const twice = [flatMap((n) => [n, n + 1]), partial];
+      const [small, large] = [await run(twice, many, 13), await run(twice, many, 1_024)];
+      expect(small.flat()).toEqual(large.flat());
+    });
+
+    it('holds a bounded number of accumulators', () => {
+      const harness = new StageHarness(1_000);
+      const chain = new FusedChain([partial], harness, compile);
+      let passed = 0;
+      for (const batch of inBatches(many, 1_000)) {
+        chain.push(batch);
+        for (const results of harness.pollAll(chain)) passed += results.length;
+      }
+      chain.end();
+      const left = harness.pollAll(chain).flat() as Result[];
+      expect(left.length).toBe(8_192);
+      expect(passed).toBeGreaterThan(100_000);
+    });
+
+    it('continues from its state as if nothing had happened', () => {
+      const harness = new StageHarness(1_000);
+      const results: unknown[][] = [[], []];
+      for (const [index, isRestored] of [false, true].entries()) {
+        let chain = new FusedChain([partial], harness, compile);
+        for (const [at, batch] of inBatches(many, 1_000).entries()) {
+          if (isRestored && at === 100) {
+            const { state } = chain.snapshot() as { state: StageState };
+            chain = new FusedChain([partial], harness, compile);
+            chain.restore(structuredClone(state));
+          }
+          chain.push(batch);
+          results[index]?.push(...harness.pollAll(chain).flat());
+        }
+        chain.end();
+        results[index]?.push(...harness.pollAll(chain).flat());
+      }
+      expect(results[1]).toEqual(results[0]);
+    });
+
+    it('refuses a promise, and what is no key', async () => {
+      const promised = { ...partial, create: async () => [] } as SynchronousOperator;
+      await expect(run([promised], [1])).rejects.toThrow(InvalidArgumentError);
+      await expect(run([{ ...partial, keyOf: () => ({}) } as SynchronousOperator], [1])).rejects.toThrow();
+    });
   });
 
   it.each([

@@ -20,7 +20,7 @@ const repeat = (times: number): OperatorDescription => ({
 const evens: OperatorDescription = { kind: 'filter', predicate: (n: number) => n % 2 === 0 };
 
 /** Collects the records of a key in a list, which it changes in place. */
-const gather = (keys: number, emit: 'final' | 'updates'): OperatorDescription => ({
+const gather = (keys: number, emit: 'final' | 'updates' | 'partial'): OperatorDescription => ({
   kind: 'aggregate',
   keyOf: (n: number) => n % keys,
   create: (n: number) => [n],
@@ -65,6 +65,7 @@ const chains: [name: string, operators: (harness: StageHarness) => OperatorDescr
   ['a flatMap of many', () => [repeat(11), map((n) => n + 1)], true],
   ['an aggregate', () => [gather(7, 'final')], true],
   ['an aggregate with updates', () => [gather(3, 'updates')], true],
+  ['a partial aggregate', () => [gather(7, 'partial'), map((n) => n + 1)], true],
   ['process', () => [count], true],
   [
     'all of them',

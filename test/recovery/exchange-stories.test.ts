@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  type Aggregation,
   collect,
   type Exchange,
   fixedDelay,
@@ -83,6 +84,52 @@ describe('X1–X3: a consumer that is killed half-way', () => {
       const end = await runStory(job, { faults });
       expect([end.unfired, end.ranAgain, log.paid]).toEqual([[], { 'sums[0]': 4 }, count]);
       expect(result()).toEqual(expected);
+    },
+  );
+});
+
+describe('a fold that begins before its shuffle, and changes accumulators in place', () => {
+  // More than a producer has accumulators for.
+  const keyCount = 9_000;
+  type Total = { sum: number };
+  const add = (total: Total, { sum }: Total): Total => {
+    total.sum += sum;
+    return total;
+  };
+  const totals = {
+    create: (): Total => ({ sum: 0 }),
+    add: (total: Total, n: number): Total => add(total, { sum: n }),
+    result: ({ sum }: Total, key: number) => ({ key, sum }),
+  };
+
+  function folded(exchange: Exchange, deterministic: boolean, aggregation: Aggregation<number, number, Total, object>) {
+    const job = Job.create('fold', { mode: 'streaming', parallelism: 2, deterministic });
+    const sums = collect<object>();
+    job
+      .source('numbers', range(0, 6 * keyCount))
+      .keyBy((n) => (n * 7) % keyCount, { exchange })
+      .aggregate(aggregation, { uid: 'sums', emit: 'final' })
+      .sink('out', sums);
+    return { job, result: () => new Set(sums.records.map((record) => JSON.stringify(record))) };
+  }
+
+  it.each<[exchange: Exchange, victim: string, deterministic: boolean, ranAgain: readonly string[]]>([
+    ['memory', 'sums', false, ['sums[0]']],
+    ['reliable', 'sums', false, ['sums[0]']],
+    ['blocking', 'sums', false, ['sums[0]']],
+    ['pipelined', 'sums', false, ['numbers[0]', 'numbers[1]', 'sums[0]', 'sums[1]']],
+    ['memory', 'numbers', true, ['numbers[0]']],
+    ['reliable', 'numbers', true, ['numbers[0]']],
+    ['reliable', 'numbers', false, ['numbers[0]', 'sums[0]', 'sums[1]']],
+  ])(
+    'over %s has the same results when %s is killed (deterministic: %s)',
+    async (exchange, victim, deterministic, ranAgain) => {
+      const plain = folded(exchange, deterministic, totals);
+      await runStory(plain.job, {});
+      const { job, result } = folded(exchange, deterministic, { ...totals, merge: add });
+      const end = await runStory(job, { faults: killing(victim, { skip: 6 }) });
+      expect([end.unfired, Object.keys(end.ranAgain).sort()]).toEqual([[], ranAgain]);
+      expect(result()).toEqual(plain.result());
     },
   );
 });

@@ -242,6 +242,32 @@ describe('keys and results are inferred', () => {
     );
   });
 
+  it('by a fold that merges', () => {
+    const count = { create: () => 0, add: (n: number) => n + 1, result: (n: number) => n };
+    holds<number>()(keyed().aggregate({ ...count, merge: (a, b) => a + b }), true);
+    holds<number>()(keyed().aggregate({ ...count, merge: undefined }), true);
+    holds<Flight>()(
+      keyed().reduce((a) => a, { merge: true }),
+      true,
+    );
+    refused(() =>
+      keyed().aggregate({
+        ...count,
+        // @ts-expect-error the accumulator is a number
+        merge: (a, b) => `${a}${b}`,
+      }),
+    );
+    refused(() =>
+      keyed().aggregate({
+        ...count,
+        // @ts-expect-error it merges accumulators, not records
+        merge: (a: number, b: Flight) => a + (b.delay ?? 0),
+      }),
+    );
+    // @ts-expect-error only `reduce` has it as an option
+    refused(() => keyed().aggregate(count, { merge: true }));
+  });
+
   it('by process, from named types or annotations', () => {
     const named = keyed().process<number, string>({
       onRecord: (flight, context, emit) => {

@@ -34,6 +34,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   ExponentialDelayOptions: accepts<kintsugi.ExponentialDelayOptions>(),
   FaultTrigger: accepts<testing.FaultTrigger>(),
   FoldOptions: accepts<kintsugi.FoldOptions>(),
+  ReduceOptions: accepts<kintsugi.ReduceOptions>(),
   FromObservableOptions: accepts<kintsugi.FromObservableOptions>(),
   JobOptions: accepts<kintsugi.JobOptions>(),
   JobRunOptions: accepts<kintsugi.JobRunOptions>(),

@@ -4,6 +4,7 @@ import { isThenable } from '../../user-code.ts';
 import { checkKey } from '../key-identity.ts';
 import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
 import { type RecordRejections, skipped } from '../rejected/rejections.ts';
+import type { PartialResults } from './partial-results.ts';
 import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
 import { type LoopTail, noRecord, type SinkTail, type WriterTail } from '../../partitions/loop-ends.ts';
 import type { SegmentTrace } from './segment.ts';
@@ -85,7 +86,7 @@ type Handle = (record: unknown) => void;
 function stepsOf(
   operators: readonly LoopOperator[],
   accumulators: readonly Accumulators[],
-  { freezesRecords = false, rejections, firstOperator = 0 }: LoopOptions,
+  { freezesRecords = false, rejections, firstOperator = 0, partials }: LoopOptions,
   { at, last }: { readonly at: Place; readonly last: Handle },
 ): Handle {
   let folds = accumulators.length;
@@ -101,7 +102,7 @@ function stepsOf(
       const cells = accumulators[--folds] as Accumulators;
       next = reject
         ? rejectingFold(operator, cells, { enter, next: then, reject })
-        : foldStep(operator, cells, enter, then);
+        : foldStep(operator, cells, { enter, next: then, keep: keeping(operator, cells, partials, at) });
     } else next = step(rejectingCall(operator, reject), enter, then);
     if (rejections?.countsRecords(firstOperator + index) === true) {
       next = counting(rejections, firstOperator + index, next);
@@ -256,11 +257,25 @@ function step(operator: Simple, enter: () => void, then: (record: unknown) => vo
   }
 }
 
+/** Keeps the cell of a new key; a partial aggregate may have no room for it. */
+type Keep = (key: unknown, cell: { accumulator: unknown }) => void;
+
+function keeping(
+  { emit }: Extract<LoopOperator, { kind: 'aggregate' }>,
+  cells: Accumulators,
+  partials: PartialResults | undefined,
+  at: Place,
+): Keep {
+  return (key, cell) => {
+    if (emit === 'partial' && partials?.isFull === true) partials.pass(key, cell.accumulator, at.out);
+    else cells.set(key, cell);
+  };
+}
+
 function foldStep(
   operator: Extract<LoopOperator, { kind: 'aggregate' }>,
   cells: Accumulators,
-  enter: () => void,
-  then: (record: unknown) => void,
+  { enter, next, keep }: { enter: () => void; next: (record: unknown) => void; keep: Keep },
 ): (record: unknown) => void {
   const { keyOf, create, add, result } = operator as unknown as Record<'keyOf' | 'create' | 'add' | 'result', Fn>;
   return (record) => {
@@ -269,12 +284,16 @@ function foldStep(
     let cell = cells.get(key);
     if (cell === undefined) {
       checkKey(key, 'aggregate');
-      cells.set(key, (cell = { accumulator: create(record) }));
-    } else cell.accumulator = add(cell.accumulator, record);
-    if (isThenable(cell.accumulator)) refuseAccumulator(cell.accumulator);
+      cell = { accumulator: create(record) };
+      if (isThenable(cell.accumulator)) refuseAccumulator(cell.accumulator);
+      keep(key, cell);
+    } else {
+      cell.accumulator = add(cell.accumulator, record);
+      if (isThenable(cell.accumulator)) refuseAccumulator(cell.accumulator);
+    }
     if (operator.emit !== 'updates') return;
     const update = result(cell.accumulator, key);
     if (isThenable(update)) refuseRecord('aggregate', update);
-    then(update);
+    next(update);
   };
 }

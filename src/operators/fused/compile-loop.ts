@@ -9,7 +9,7 @@ import { type LoopTail, noRecord, type WriterTail } from '../../partitions/loop-
 
 /**
  * Generates one loop for a stretch of operators. Unlike code shared by all chains, it has its own type feedback, so
- * V8 inlines the user's functions. An aggregate with `emit: 'final'` may only come last.
+ * V8 inlines the user's functions. An aggregate that does not emit `updates` may only come last.
  *
  * Its position is in two local numbers, which cost nothing because only the error handler reads them.
  *
@@ -226,8 +226,9 @@ class LoopCode {
       `let c${index} = ${cells}.get(k${index});`,
       `if (c${index} === undefined) {`,
       `checkKey(k${index}, 'aggregate');`,
-      `${cells}.set(k${index}, c${index} = { accumulator: ${callCreate} });`,
+      `c${index} = { accumulator: ${callCreate} };`,
       refusing(`c${index}.accumulator`, `refuseAccumulator(c${index}.accumulator)`),
+      this.#keeping(index, emit, cells),
       '} else {',
       // An accumulator that is changed in place was checked when it was created.
       `const n${index} = ${callAdd};`,
@@ -245,6 +246,14 @@ class LoopCode {
           ]
         : []),
     ];
+  }
+
+  /** Keeps the cell of a new key; a partial aggregate may have no room for it. */
+  #keeping(index: number, emit: string, cells: string): string {
+    const keep = `${cells}.set(k${index}, c${index});`;
+    if (emit !== 'partial') return keep;
+    const partials = this.#name(index, 'partials', this.#options.partials);
+    return `if (${partials}.isFull) ${partials}.pass(k${index}, c${index}.accumulator, out); else ${keep}`;
   }
 
   #name(index: number, what: string, value: unknown): string {

@@ -7,6 +7,7 @@ import type { SegmentState } from '../state/stage-state.ts';
 import { refuseState } from '../state/state-snapshot.ts';
 import type { compileLoop } from './compile-loop.ts';
 import type { Accumulators, LoopOperator, LoopOptions } from './loop.ts';
+import { PartialResults } from './partial-results.ts';
 import { type Loop, pairsOf, type PullingLoop, type Segment } from './segment.ts';
 
 /** A stretch of operators as one loop, with the accumulators of its aggregates. */
@@ -17,16 +18,19 @@ export class LoopSegment implements Segment {
   /** Iterates over the final results, if its last operator has any. */
   readonly drain: ((out: unknown[], keyCount: number) => boolean) | undefined;
   readonly #accumulators: readonly Accumulators[];
+  readonly #partials: PartialResults | undefined;
   #entries: ReturnType<Accumulators['entries']> | undefined;
   #drainedKeys = 0;
   #key: unknown;
 
   constructor(operators: readonly LoopOperator[], compile: typeof compileLoop, options: LoopOptions) {
     this.#accumulators = operators.filter(({ kind }) => kind === 'aggregate').map(() => new Map());
-    ({ run: this.run, pull: this.pull, usesTail: this.usesTail } = compile(operators, this.#accumulators, options));
     const last = operators.at(-1);
-    if (last?.kind !== 'aggregate' || last.emit !== 'final') return;
     const cells = this.#accumulators.at(-1) as Accumulators;
+    if (last?.kind === 'aggregate' && last.emit === 'partial') this.#partials = new PartialResults(cells);
+    const own = { ...options, partials: this.#partials };
+    ({ run: this.run, pull: this.pull, usesTail: this.usesTail } = compile(operators, this.#accumulators, own));
+    if (last?.kind !== 'aggregate' || last.emit === 'updates') return;
     const result = last.result as (accumulator: unknown, key: unknown) => unknown;
     const { rejections, firstOperator = 0 } = options;
     const at = firstOperator + operators.length - 1;
@@ -51,7 +55,8 @@ export class LoopSegment implements Segment {
     const accumulators = this.#accumulators.map((cells) =>
       pack([...cells].flatMap(([key, { accumulator }]) => [key, accumulator])),
     );
-    return { kind: 'loop', accumulators, drainedKeys: this.#drainedKeys };
+    const { passed } = this.#partials ?? {};
+    return { kind: 'loop', accumulators, drainedKeys: this.#drainedKeys, ...(passed !== undefined && { passed }) };
   }
 
   restore(state: SegmentState): void {
@@ -63,6 +68,7 @@ export class LoopSegment implements Segment {
       for (const [key, accumulator] of pairsOf(unpackData(packed))) cells.set(key, { accumulator });
     }
     this.#drainedKeys = state.drainedKeys;
+    this.#partials?.restore(state.passed ?? 0);
   }
 
   #undrained(cells: Accumulators): ReturnType<Accumulators['entries']> {

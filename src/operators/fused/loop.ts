@@ -1,6 +1,7 @@
 import type { RecordRejections } from '../rejected/rejections.ts';
 import type { OperatorDescription } from '../operator-description.ts';
 import type { LoopEnds, LoopTail } from '../../partitions/loop-ends.ts';
+import type { PartialResults } from './partial-results.ts';
 import type { Loop, PullingLoop } from './segment.ts';
 
 /** An operator that needs only the record, so it can be a step of a loop. */
@@ -32,14 +33,20 @@ export interface LoopOptions {
   readonly firstOperator?: number | undefined;
   /** Name of the vertex, for stack traces. */
   readonly name?: string | undefined;
+  /** Of its last operator, an `aggregate` with `emit: 'partial'`. */
+  readonly partials?: PartialResults | undefined;
   /** Ends of the task that it reaches directly. Not with `rejections`. Default: none. */
   readonly ends?: LoopEnds | undefined;
 }
 
 /**
  * The tail to which a loop puts its results; undefined if it collects them. The results of a flatMap are collected,
- * because one record may have more of them than an output has room for.
+ * because one record may have more of them than an output has room for, and so are partial results.
  */
 export function tailOf(operators: readonly LoopOperator[], { ends }: LoopOptions): LoopTail | undefined {
-  return operators.some(({ kind }) => kind === 'flatMap') ? undefined : ends?.tail;
+  return operators.some(hasManyResults) ? undefined : ends?.tail;
+}
+
+function hasManyResults(operator: LoopOperator): boolean {
+  return operator.kind === 'flatMap' || (operator.kind === 'aggregate' && operator.emit === 'partial');
 }

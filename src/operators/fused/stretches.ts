@@ -20,7 +20,7 @@ export function stretchesOf(operators: readonly SynchronousOperator[]): Stretch[
     }
     if (open === undefined) stretches.push((open = []));
     open.push(operator);
-    if (operator.kind === 'aggregate' && operator.emit === 'final') open = undefined;
+    if (endsStretch(operator)) open = undefined;
   }
   // Without operators, a loop from one end to the other.
   return stretches.length === 0 ? [[]] : stretches;
@@ -31,7 +31,11 @@ export function reachableEnds(stretches: readonly Stretch[], ends: LoopEnds | un
   const [first] = stretches;
   if (ends === undefined || first === undefined || 'kind' in first) return undefined;
   const last = first.at(-1);
-  if (stretches.length > 1)
-    return last?.kind === 'aggregate' && last.emit === 'final' ? { head: ends.head } : undefined;
+  if (stretches.length > 1) return last !== undefined && endsStretch(last) ? { head: ends.head } : undefined;
   return { head: ends.head, tail: tailOf(first, { ends }) };
+}
+
+/** Whether an operator has results at the end of the input. */
+function endsStretch(operator: LoopOperator): boolean {
+  return operator.kind === 'aggregate' && operator.emit !== 'updates';
 }

@@ -9,6 +9,8 @@ export type SegmentState =
       readonly accumulators: readonly Uint8Array[];
       /** Number of keys whose final result was produced. */
       readonly drainedKeys: number;
+      /** Of a partial aggregate: number of records passed on since it chose its keys. */
+      readonly passed?: number;
     }
   | {
       readonly kind: 'process';

@@ -113,6 +113,18 @@ describe('a change of a step', () => {
       'result of "aggregate-1" changed',
     ],
     [
+      'merge',
+      (s) => s.keyBy((n) => n).aggregate(sum),
+      (s) => s.keyBy((n) => n).aggregate({ ...sum, merge: (a, b) => a + b }),
+      'merge of "aggregate-1" is new',
+    ],
+    [
+      'merge of reduce',
+      (s) => s.keyBy((n) => n).reduce((a, b) => a + b),
+      (s) => s.keyBy((n) => n).reduce((a, b) => a + b, { merge: true }),
+      'merge of "reduce-1" is new',
+    ],
+    [
       'emit',
       (s) => s.keyBy((n) => n).aggregate(sum),
       (s) => s.keyBy((n) => n).aggregate(sum, { emit: 'updates' }),
