@@ -67,6 +67,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   ValueOptions: accepts<kintsugi.ValueOptions>(),
   VersionOptions: accepts<kintsugi.VersionOptions>(),
   VirtualEnvironmentOptions: accepts<testing.VirtualEnvironmentOptions>(),
+  WorkersOptions: accepts<kintsugi.WorkersOptions>(),
 };
 
 it('every public options type is in the table of those that accept undefined', () => {
