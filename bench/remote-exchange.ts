@@ -144,7 +144,7 @@ function byClone({ batches, valueOf }: Load): number {
 async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   const report: BenchRow[] = [];
   for (const of of loads) {
-    const rounds = { rounds: 15, warmUp: 8, clock: 'cpu', collectsBefore: false, effort } as const;
+    const rounds = { rounds: 25, warmUp: 40, clock: 'cpu', collectsBefore: false, effort } as const;
     const what = `${(batchCount * batchSize) / 1e6} M ${of.name} to another executor`;
     report.push(
       await compare({
