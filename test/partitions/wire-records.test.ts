@@ -183,11 +183,16 @@ describe('records on their way to another executor', () => {
       expect(formsOf(4, 100, (index) => `key ${index % 150}`)).toEqual([100, 50, 0, 0]);
     });
 
-    it('are sent as they are if they rarely repeat, but for one batch from time to time', () => {
+    it('are sent as they are if they rarely repeat, but for a few batches from time to time', () => {
       const forms = formsOf(300, 1_100, (index) => `text ${index}`);
       const told = forms.flatMap((form, batch) => (form === 'as they are' ? [] : [batch]));
       // It rests for 64 batches, then for 128 and so on.
-      expect(told).toEqual([0, 65, 194]);
+      expect(told).toEqual([0, 68, 200].flatMap((first) => [first, first + 1, first + 2, first + 3]));
+    });
+
+    it('are told if they come in turn, however many there are in a batch', () => {
+      expect(formsOf(6, 1_000, (index) => `text ${index % 1_000}`)).toEqual([1_000, 0, 0, 0, 0, 0]);
+      expect(formsOf(6, 1_000, (index) => `text ${index % 3_000}`)).toEqual([1_000, 1_000, 1_000, 0, 0, 0]);
     });
 
     it('are told if they are drawn from some thousands, and few of them after a while', () => {

@@ -14,8 +14,8 @@ export interface WireTexts {
 /** The most texts that both sides remember of a column, and the length of the longest. */
 const most = { texts: 8_192, length: 64 } as const;
 
-/** After this many texts, one in sixteen has to be one that was told: a sixteenth repeats where there are `most.texts`. */
-const learning = { texts: 1_024, repeated: 1 / 16 } as const;
+/** After this many texts, one in five has to be one that was told: so many repeat of `most.texts` that are drawn. */
+const learning = { texts: 4_096, repeated: 1 / 5 } as const;
 
 /** How many batches a column rests whose texts rarely repeat. It doubles each time. */
 const rest = { first: 64, last: 1_024 } as const;
