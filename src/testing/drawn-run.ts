@@ -53,6 +53,8 @@ export interface DrawnShape {
    * one turn later.
    */
   readonly messages: 'prompt' | 'rough';
+  /** In how many parts the data plane is, which keep what is promised per run by such messages. */
+  readonly parts: number;
   /** How often a direction of a connection goes silent for a while; if it may, executors are watched by heartbeats. */
   readonly outages: number;
 }
@@ -70,6 +72,7 @@ export function drawShape(
 ): DrawnShape {
   const shape = random.fork('shape');
   const connections = random.fork('connections');
+  const division = random.fork('division');
   const mode = shape.pick<JobMode>(['batch', 'streaming']);
   const plan = fittingPlan(job, mode, shape.integer(1, maxParallelism));
   const { parallelism } = plan;
@@ -101,14 +104,18 @@ export function drawShape(
     slots,
     maxSteps: shape.pick([1, 4, 32]),
     sinkAnswers: shape.chance(0.25) ? 'drawn' : 'at once',
-    ...drawMessages(shape, connections),
+    ...drawMessages(shape, connections, division),
   };
 }
 
 /** How messages travel. Only rough ones meet outages. */
-function drawMessages(shape: SeededRandom, connections: SeededRandom): Pick<DrawnShape, 'messages' | 'outages'> {
-  if (!shape.chance(0.5)) return { messages: 'prompt', outages: 0 };
-  return { messages: 'rough', outages: connections.pick([0, 1, 2, 4]) };
+function drawMessages(
+  shape: SeededRandom,
+  connections: SeededRandom,
+  division: SeededRandom,
+): Pick<DrawnShape, 'messages' | 'outages' | 'parts'> {
+  if (!shape.chance(0.5)) return { messages: 'prompt', outages: 0, parts: 1 };
+  return { messages: 'rough', outages: connections.pick([0, 1, 2, 4]), parts: division.pick([1, 1, 2, 3]) };
 }
 
 /**

@@ -1,7 +1,8 @@
 import { toError } from '../errors/thrown-value.ts';
 import type { Logger } from '../environment.ts';
 import type { Executors } from '../executors/executors.ts';
-import { LocalDataPlane } from '../executors/local-data-plane.ts';
+import type { DataPlane } from '../executors/data-plane.ts';
+import { LocalDataPlane, type LocalDataPlaneOptions } from '../executors/local-data-plane.ts';
 import { fixedDelay } from '../failover/backoffs/fixed-delay.ts';
 import { noRestart } from '../failover/backoffs/no-restart.ts';
 import { restartAll } from '../failover/strategies/restart-all.ts';
@@ -18,8 +19,10 @@ import { runJob } from '../run/run-job.ts';
 import type { DrawnRun, DrawnShape } from './drawn-run.ts';
 import { JobHistory, unrecorded } from './job-history.ts';
 import type { MemorySpillStore } from './storage/memory-spill-store.ts';
+import type { SpillStore } from '../partitions/storage/spill-store.ts';
 import { roughLink } from './rough-link.ts';
 import { seededRandom } from './seeded-random.ts';
+import { SplitDataPlane } from './split-data-plane.ts';
 import type { VirtualEnvironment } from './virtual-environment.ts';
 
 /** Run options that a simulation can fix instead of drawing them. */
@@ -91,18 +94,16 @@ export async function runSimulated(
         // A machine that the master has given up does not know yet, and goes on for a while.
         lose: (end, clock) => void clock.setTimeout(end, drawn.seed % 3 === 0 ? 0 : (drawn.seed % 7) * 100),
       }),
-      dataPlane: (given, resolved) =>
-        new LocalDataPlane(given, {
-          ...resolved,
-          spillStore: {
-            create: (id) => spillStore.create(id),
-            dispose: () => {
-              filesLeft = [...spillStore.files.keys()];
-              return spillStore.dispose();
-            },
+      dataPlane: (given, resolved) => {
+        const store: SpillStore = {
+          create: (id) => spillStore.create(id),
+          dispose: () => {
+            filesLeft = [...spillStore.files.keys()];
+            return spillStore.dispose();
           },
-          maxSteps: drawnSteps(drawn),
-        }),
+        };
+        return dataPlaneOf(given, { ...resolved, spillStore: store, maxSteps: drawnSteps(drawn) }, drawn);
+      },
     },
   );
   const recorded = runFolds(jobShape(plan), { exceptionHistorySize: defaultExceptionHistorySize });
@@ -125,6 +126,12 @@ export async function runSimulated(
   ];
   const receipt = run.receipt();
   return { history, receipt, failure, leftovers, unrecorded: unrecorded(run, recorded) };
+}
+
+function dataPlaneOf(plan: JobPlan, options: LocalDataPlaneOptions, { parts, seed }: DrawnShape): DataPlane {
+  if (parts === 1) return new LocalDataPlane(plan, options);
+  const link = roughLink(options.environment.clock, seededRandom(seed).fork('services'));
+  return new SplitDataPlane(plan, options, parts, link);
 }
 
 function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {

@@ -40,6 +40,7 @@ const undrawn: Omit<DrawnShape, 'mode' | 'parallelism'> = {
   slots: Number.POSITIVE_INFINITY,
   maxSteps: 64,
   messages: 'prompt',
+  parts: 1,
   outages: 0,
   sinkAnswers: 'at once',
 };
