@@ -105,7 +105,10 @@ export class ByteShares {
     // BS3.
     if (!isAnswered || asker.isDenied) return;
     asker.isDenied = true;
-    this.#post(asker.executor, { service: 'bytes', type: 'denied', budget: this.#budget });
+    const { executor } = asker;
+    let othersBytes = 0;
+    for (const [other, { heldBytes }] of this.#holders) if (other !== executor) othersBytes += heldBytes;
+    this.#post(executor, { service: 'bytes', type: 'denied', budget: this.#budget, othersBytes });
   }
 
   /** The need is over, or another one follows. */

@@ -31,6 +31,8 @@ export class RemoteByteBudget extends ByteBudget {
   #asked: 'nothing' | 'open' | 'denied' = 'nothing';
   /** Whether the run had none to spare when it was last asked for some. */
   #isDry = false;
+  /** What others had when it was last denied more. */
+  #othersBytes = 0;
   /** Bytes that others need. */
   #owedBytes = 0;
 
@@ -44,9 +46,8 @@ export class RemoteByteBudget extends ByteBudget {
     return this.#options.limitBytes;
   }
 
-  /** The others use their shares. */
   override get usedBytes(): number {
-    return this.#options.limitBytes - this.totalBytes + this.reservedBytes;
+    return this.#othersBytes + this.reservedBytes;
   }
 
   override get isGrowing(): boolean {
@@ -89,6 +90,7 @@ export class RemoteByteBudget extends ByteBudget {
         return;
       case 'denied':
         this.#asked = 'denied';
+        this.#othersBytes = reply.othersBytes;
         return this.tellWaiting();
       case 'recall':
         this.#owedBytes = reply.bytes;

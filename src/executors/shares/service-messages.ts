@@ -116,8 +116,8 @@ export type BytesReply = {
   readonly service: 'bytes';
 } /** Its share grows. With `isAnswer`, that is what it asked for, or for what it only wanted, less. */ & (
   | { readonly type: 'granted'; readonly budget: string; readonly bytes: number; readonly isAnswer: boolean }
-  /** There are not so many now. They are granted as soon as there are. */
-  | { readonly type: 'denied'; readonly budget: string }
+  /** There are not so many now, because others have so many. They are granted as soon as there are. */
+  | { readonly type: 'denied'; readonly budget: string; readonly othersBytes: number }
   /** Others need so many bytes: it gives back what it does not use, now and later; 0 if they need none any more. */
   | { readonly type: 'recall'; readonly budget: string; readonly bytes: number; readonly recall: number }
 );

@@ -104,7 +104,7 @@ const replies: Table<ServiceReply> = {
   },
   bytes: {
     granted: { budget: text, bytes: amount, isAnswer: flag },
-    denied: { budget: text },
+    denied: { budget: text, othersBytes: amount },
     recall: { budget: text, bytes: amount, recall: id },
   },
   answers: {

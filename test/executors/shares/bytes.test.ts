@@ -155,4 +155,21 @@ describe('a budget over messages', () => {
     made.environment.advance(200);
     expect(write(other, 5)).toBe('writes');
   });
+
+  it('BS3: a producer that waits is told when no executor has room, and fails with its next batch', () => {
+    const made = remoteRig({ options: limited });
+    const { clock } = made.environment;
+    const told: (Error | undefined)[] = [];
+    const [other, own] = [0, 1].map((index) => made.services[index]?.budgets.of(0).disk) as [ByteBudget, ByteBudget];
+    other.reserve(1_000);
+    made.environment.advance(200);
+    const options = { budget: own, overflow: 'fail', clock, timeoutMs: 60_000 } as const;
+    const room = new DiskRoom(options, (failure) => told.push(failure));
+    room.take(1_000);
+    room.waitForRoom();
+    expect([room.isFull, told.length]).toEqual([true, 0]);
+    made.environment.advance(200);
+    expect([room.isFull, told.length, told[0]]).toEqual([false, 1, undefined]);
+    expect(() => room.take(1)).toThrow('Results of the run hold 2000 of 1600 bytes');
+  });
 });

@@ -147,14 +147,17 @@ describe('a lost executor', () => {
     expect(other.failure).toMatchObject({ errors: 6 });
   });
 
-  it('ED1: nobody waits for what it would say of its records', () => {
-    const made = remoteRig();
-    const [dirty, silent] = [0, 1].map(
-      (subtask) => new Attempt(made, subtask, subtask, 0, { errors: 1, share: 0.5 }),
-    ) as [Attempt, Attempt];
-    silent.take(10, 0);
-    made.environment.clock.setTimeout(() => made.lose(1), 1);
-    dirty.take(10, 6);
-    expect(dirty.failure).toMatchObject({ errors: 6 });
-  });
+  it.each(Array.from({ length: 20 }, (_, at) => at * 3))(
+    'ED1: nobody waits for what it would say, lost after %i ms',
+    (lostMs) => {
+      const made = remoteRig();
+      const [dirty, silent] = [0, 1].map(
+        (subtask) => new Attempt(made, subtask, subtask, 0, { errors: 1, share: 0.25 }),
+      ) as [Attempt, Attempt];
+      silent.take(10, 0);
+      made.environment.clock.setTimeout(() => made.lose(1), lostMs);
+      dirty.take(10, 6);
+      expect(dirty.failure).toMatchObject({ errors: 6 });
+    },
+  );
 });

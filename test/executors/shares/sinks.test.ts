@@ -110,7 +110,7 @@ describe('sinks of the process, over messages', () => {
     expect(kept.records).toEqual([2]);
   });
 
-  it('SK2: a lost executor leaves nothing that it did not commit', async () => {
+  it('SK2: a lost executor, and an attempt that was replaced, leave nothing that they did not commit', async () => {
     const aborted: number[] = [];
     const kept = collect<number>();
     const watched: Sink<number> = {
@@ -124,9 +124,12 @@ describe('sinks of the process, over messages', () => {
     const made = remoteRig({ plan });
     const first = await openIn(made, made.services[0] as SharedServices, plan);
     await done(made, first.write([1]));
-    made.lose(0);
+    await openIn(made, made.services[1] as SharedServices, plan, { attempt: 1 });
     await made.environment.settle();
-    expect([aborted, kept.records]).toEqual([[0], []]);
+    expect(aborted).toEqual([0]);
+    made.lose(1);
+    await made.environment.settle();
+    expect([aborted, kept.records]).toEqual([[0, 1], []]);
   });
 
   it('an error of a sink fails its task with the same class and data, and says at which record', async () => {
