@@ -19,7 +19,7 @@ const error = { name: 'Error', message: 'no', stack: undefined, data: {}, cause:
 const hash = 'sixteen bytes!!!';
 const answer = {
   ...{ origin: { operator: 'embed', version: '1' }, hash, key: undefined, isError: false, atMs: 1, format: 0 },
-  bytes: Uint8Array.of(1),
+  content: Uint8Array.of(1),
 };
 const place = { operator: 'parse', record: undefined };
 
