@@ -44,7 +44,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #registry: ProgramRegistry;
   readonly #scheduler: TaskScheduler;
   readonly #services: SharedServices;
-  readonly #sourcePlans = new SourcePlans();
+  readonly #sourcePlans: SourcePlans;
   readonly #results: LocalResults;
 
   constructor(plan: LocalDataPlanePlan, options: LocalDataPlaneOptions) {
@@ -52,6 +52,7 @@ export class LocalDataPlane implements DataPlane {
     this.#options = options;
     const { maxSteps, services = new LocalServices(plan, options) } = options;
     this.#services = services;
+    this.#sourcePlans = new SourcePlans(services.plans);
     this.#registry = new ProgramRegistry(plan.name, plan.jobGraph, services.programs);
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
     this.#results = new LocalResults(plan, options, services.budgets);

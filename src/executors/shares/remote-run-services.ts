@@ -11,7 +11,8 @@ import { RemoteByteBudget } from './remote-byte-budget.ts';
 import { RemoteCallLimiters } from './remote-call-limiters.ts';
 import { RemoteErrorTallies } from './remote-error-tallies.ts';
 import { RemoteSinks } from './remote-sinks.ts';
-import { ResultBudgets } from './result-budgets.ts';
+import { ResultBudgets } from '../result-budgets.ts';
+import { RemotePlans } from './run-plans.ts';
 import type { ExecutorServicesPort, LogRequest, ServiceReply, ServiceRequest } from './service-messages.ts';
 import { replyCheck } from './service-shapes.ts';
 import type { SharedPlan, SharedServices, SharedServicesOptions } from './shared-services.ts';
@@ -25,6 +26,7 @@ export class RemoteRunServices implements SharedServices {
   readonly answers: RunMemories;
   readonly outputs: RunOutputs;
   readonly programs: readonly VertexProgram[];
+  readonly plans: RemotePlans;
   /** Logs in the thread of the run. */
   readonly logger: Logger;
   readonly #answers: RemoteAnswerStores;
@@ -52,6 +54,7 @@ export class RemoteRunServices implements SharedServices {
     for (const edge of plan.exchanges.keys()) this.budgets.of(edge);
     this.#answers = new RemoteAnswerStores(post);
     this.answers = new RunAnswers({ ...options, operators: operatorsOf(jobGraph, programs) }, this.#answers.open);
+    this.plans = new RemotePlans(post);
     this.#sinks = new RemoteSinks(post);
     this.programs = this.#sinks.programs(jobGraph, programs);
     this.outputs = outputsOf(new OutputClaims(options.run, plan.name), post);
@@ -79,6 +82,8 @@ export class RemoteRunServices implements SharedServices {
         return this.#answers.receive(message);
       case 'sinks':
         return this.#sinks.receive(message);
+      case 'plans':
+        return this.plans.receive(message);
     }
   }
 }

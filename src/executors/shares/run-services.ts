@@ -6,7 +6,8 @@ import { AnswerDesk } from './answer-desk.ts';
 import { ByteShares } from './byte-shares.ts';
 import { CallDesk } from './call-desk.ts';
 import { ErrorDesk } from './error-desk.ts';
-import { budgetLimits } from './result-budgets.ts';
+import { budgetLimits } from '../result-budgets.ts';
+import { PlanDesk } from './run-plans.ts';
 import type { LogRequest, RunServicesPort, ServiceReply, ServiceRequest } from './service-messages.ts';
 import { requestCheck } from './service-shapes.ts';
 import { LocalServices, type SharedPlan, type SharedServices, type SharedServicesOptions } from './shared-services.ts';
@@ -38,6 +39,7 @@ export class RunServices {
   readonly #errors: ErrorDesk;
   readonly #answers: AnswerDesk;
   readonly #sinks: SinkDesk;
+  readonly #plans: PlanDesk;
   readonly #sharesByBudget: ReadonlyMap<string, ByteShares>;
   readonly #lines = new Map<ExecutorId, { readonly port: RunServicesPort; readonly turn: TurnPost<ServiceReply> }>();
 
@@ -53,6 +55,7 @@ export class RunServices {
     this.#errors = new ErrorDesk(errorTallies, this.#post);
     this.#answers = new AnswerDesk(openOf(plan, options), this.#post);
     this.#sinks = new SinkDesk(plan, { run, environment, outputs }, this.#post);
+    this.#plans = new PlanDesk(this.#post);
     this.#sharesByBudget = new Map(
       budgetLimits(plan, options).map(({ name, limitBytes }) => [name, new ByteShares(name, limitBytes, this.#post)]),
     );
@@ -82,6 +85,7 @@ export class RunServices {
     yield this.#errors;
     yield this.#answers;
     yield this.#sinks;
+    yield this.#plans;
     yield* this.#sharesByBudget.values();
   }
 
@@ -111,6 +115,8 @@ export class RunServices {
         return this.#answers.receive(executor, message);
       case 'sinks':
         return this.#sinks.receive(executor, message);
+      case 'plans':
+        return this.#plans.receive(executor, message);
       case 'outputs':
         return this.#adopt(message.path, message.vertex);
       case 'log':

@@ -21,10 +21,11 @@ export type ServiceRequest =
   | AnswersRequest
   | SinksRequest
   | OutputsRequest
+  | PlansRequest
   | LogRequest;
 
 /** What the run says. */
-export type ServiceReply = CallsReply | ErrorsReply | BytesReply | AnswersReply | SinksReply;
+export type ServiceReply = CallsReply | ErrorsReply | BytesReply | AnswersReply | SinksReply | PlansReply;
 
 /** The run's end of the connection with an executor. */
 export type RunServicesPort = Port<readonly ServiceReply[], readonly ServiceRequest[]>;
@@ -203,6 +204,26 @@ export type SinksReply = { readonly service: 'sinks' } /** Of the last request: 
       /** Index of the record at which a write failed, if known. */
       readonly failedAt: number | undefined;
     }
+);
+
+/** About the plan of a source, by vertex. Ids are those of the tasks' executor. */
+export type PlansRequest = {
+  readonly service: 'plans';
+  readonly id: number;
+  readonly vertex: string;
+} /** Answered by `planned` or `failed`; or by `make`. */ & (
+  | { readonly type: 'ask' }
+  /** No task waits for it here any more. */
+  | { readonly type: 'leave' }
+  /** Answers `make`. */
+  | { readonly type: 'made'; readonly plan: unknown }
+  | { readonly type: 'failed'; readonly error: PlainError }
+);
+
+export type PlansReply = { readonly service: 'plans'; readonly id: number } & (
+  | { readonly type: 'make' }
+  | { readonly type: 'planned'; readonly plan: unknown }
+  | { readonly type: 'failed'; readonly error: PlainError }
 );
 
 /** The executor has claimed an output: the run releases the claim. */

@@ -85,6 +85,12 @@ const requests: Table<ServiceRequest> = {
     commit: { id },
     abort: { id },
   },
+  plans: {
+    ask: { id, vertex: text },
+    leave: { id, vertex: text },
+    made: { id, vertex: text, plan: anything },
+    failed: { id, vertex: text, error: plainError },
+  },
   outputs: { claimed: { path: text, vertex: text } },
   log: {
     debug: { message: text, data: optional(object({})) },
@@ -115,6 +121,7 @@ const replies: Table<ServiceReply> = {
     failed: { id, error: plainError },
     written: ended,
   },
+  plans: { make: { id }, planned: { id, plan: anything }, failed: { id, error: plainError } },
   sinks: { done: { id, hasPrepare: flag }, failed: { id, error: plainError, failedAt: optional(whole()) } },
 };
 

@@ -6,9 +6,10 @@ import { CallLimiters } from '../../operators/calls/call-limiters.ts';
 import type { VertexProgram } from '../../operators/operator-description.ts';
 import { type ErrorTallies, LocalErrorTallies } from '../../operators/rejected/error-tallies.ts';
 import type { RunOutputs } from '../../operators/runtime-context.ts';
+import type { PlansElsewhere } from '../../operators/task/source-plans.ts';
 import { OutputClaims } from '../../partitions/claims/output-claims.ts';
 import { operatorsOf } from '../program-registry.ts';
-import { type BudgetedPlan, ResultBudgets, type RunBudgets } from './result-budgets.ts';
+import { type BudgetedPlan, ResultBudgets, type RunBudgets } from '../result-budgets.ts';
 
 /** What the executors of a run have in common: what is promised per run, they keep together. */
 export interface SharedServices {
@@ -19,6 +20,8 @@ export interface SharedServices {
   readonly outputs: RunOutputs;
   /** By index of the vertex: its program as it runs here, from where sinks on another thread are reached. */
   readonly programs: readonly VertexProgram[];
+  /** Where plans of sources are made together; undefined if no other thread makes any. */
+  readonly plans: PlansElsewhere | undefined;
   /** The executor runs no more tasks. Settles when everything is safe. */
   close(): Promise<void>;
 }
@@ -43,6 +46,7 @@ export class LocalServices implements SharedServices {
   readonly answers: RunMemories;
   readonly outputs: OutputClaims;
   readonly programs: readonly VertexProgram[];
+  readonly plans = undefined;
 
   constructor(plan: SharedPlan, options: SharedServicesOptions) {
     const { jobGraph, programs } = plan;

@@ -13,6 +13,12 @@ interface Planning {
   isMade: boolean;
 }
 
+/** Where the executors of a run on several threads make plans together. */
+export interface PlansElsewhere {
+  /** The plan of a vertex: made by `make`, unless another thread makes it. Rejects if the signal is aborted first. */
+  planFor(vertex: string, signal: AbortSignal, make: () => Promise<unknown>): Promise<unknown>;
+}
+
 /**
  * The plans of the sources of one run. Tasks ask for the plan of their vertex as they open.
  *
@@ -22,6 +28,12 @@ interface Planning {
  */
 export class SourcePlans {
   readonly #planningByVertex = new Map<string, Planning>();
+  readonly #elsewhere: PlansElsewhere | undefined;
+
+  /** @param elsewhere default: no other thread makes plans */
+  constructor(elsewhere?: PlansElsewhere) {
+    this.#elsewhere = elsewhere;
+  }
 
   /** Returns the plan of `source` for the vertex of `context`. */
   async planFor(
@@ -61,8 +73,10 @@ export class SourcePlans {
   ): Planning {
     const controller = new AbortController();
     const context = { job, vertex, parallelism, environment, signal: controller.signal };
+    const own = async (): Promise<unknown> => fixed(await source.plan?.(context), source);
     const make = async (): Promise<unknown> => {
-      const plan = fixed(await source.plan?.(context), source);
+      const plan = await (this.#elsewhere?.planFor(vertex, controller.signal, own) ?? own());
+      if (this.#elsewhere !== undefined) freezeRecords([plan]);
       planning.isMade = true;
       made(plan);
       return plan;
