@@ -21,7 +21,7 @@ import type { DurableStore } from '../partitions/storage/durable-store.ts';
 import { FileSpillStore } from '../partitions/storage/file-spill-store.ts';
 import type { SpillStore } from '../partitions/storage/spill-store.ts';
 import type { PartitionSurroundings } from './data-plane.ts';
-import type { ResultBudgets, RunBudgets } from './result-budgets.ts';
+import type { ResultBudgets, RunBudgets } from './shares/result-budgets.ts';
 
 /** The job whose results are created. */
 export interface LocalDataPlanePlan {

@@ -1,4 +1,4 @@
-import { ByteBudget } from '../../partitions/byte-budget.ts';
+import { ByteBudget, type YieldingBytes } from '../../partitions/byte-budget.ts';
 import type { BytesReply, BytesRequest } from './service-messages.ts';
 
 export interface RemoteByteBudgetOptions {
@@ -65,6 +65,13 @@ export class RemoteByteBudget extends ByteBudget {
     const freeBytes = this.totalBytes - this.reservedBytes;
     if (freeBytes < 0) this.#ask(this.reservedBytes);
     else if (freeBytes * 2 < this.#reserveBytes && !this.#isDry) this.#ask(0);
+  }
+
+  /** What is lent needs no room, but wants some. */
+  override lend(bytes: number, borrower: YieldingBytes): boolean {
+    const isLent = super.lend(bytes, borrower);
+    if (!isLent && !this.#isDry) this.#ask(0);
+    return isLent;
   }
 
   override release(bytes: number): void {

@@ -9,7 +9,7 @@ import type { RunOutputs } from '../../operators/runtime-context.ts';
 import type { PlansElsewhere } from '../../operators/task/source-plans.ts';
 import { OutputClaims } from '../../partitions/claims/output-claims.ts';
 import { operatorsOf } from '../program-registry.ts';
-import { type BudgetedPlan, ResultBudgets, type RunBudgets } from '../result-budgets.ts';
+import { type BudgetedPlan, ResultBudgets, type RunBudgets } from './result-budgets.ts';
 
 /** What the executors of a run have in common: what is promised per run, they keep together. */
 export interface SharedServices {

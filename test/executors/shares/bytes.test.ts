@@ -172,4 +172,25 @@ describe('a budget over messages', () => {
     expect([room.isFull, told.length, told[0]]).toEqual([false, 1, undefined]);
     expect(() => room.take(1)).toThrow('Results of the run hold 2000 of 1600 bytes');
   });
+
+  it('what is lent gets what nobody else uses, too, and yields it to who needs it', () => {
+    const made = remoteRig({ options: limited });
+    const [one, other] = memoryOf(made) as [ByteBudget, ByteBudget];
+    let lent = 0;
+    const borrower = {
+      yield: (bytes: number): void => {
+        const given = Math.min(bytes, lent);
+        lent -= given;
+        one.giveBack(given);
+      },
+    };
+    for (let turn = 0; turn < 100; turn++) {
+      if (one.lend(40, borrower)) lent += 40;
+      made.environment.advance(20);
+    }
+    expect(lent).toBeGreaterThan(800);
+    other.reserve(1_500);
+    made.environment.advance(200);
+    expect([other.isExceeded, lent <= 100]).toEqual([false, true]);
+  });
 });

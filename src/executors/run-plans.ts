@@ -1,9 +1,9 @@
-import { toError } from '../../errors/thrown-value.ts';
-import type { ExecutorId } from '../../ids.ts';
-import type { PlansElsewhere } from '../../operators/task/source-plans.ts';
-import { fromPlainError, toPlainError } from '../../plain-error.ts';
-import type { PostTo } from './call-desk.ts';
-import type { PlansReply, PlansRequest } from './service-messages.ts';
+import { toError } from '../errors/thrown-value.ts';
+import type { ExecutorId } from '../ids.ts';
+import type { PlansElsewhere } from '../operators/task/source-plans.ts';
+import { fromPlainError, toPlainError } from '../plain-error.ts';
+import type { PostTo } from './shares/call-desk.ts';
+import type { PlansReply, PlansRequest } from './shares/service-messages.ts';
 
 /** An executor that asks for a plan. */
 interface Asker {

@@ -1,6 +1,6 @@
-import type { ExchangeSettings } from '../graph/exchange-settings.ts';
-import { type JobEdge, type JobGraph, nameOfEdge } from '../graph/job-graph.ts';
-import { ByteBudget } from '../partitions/byte-budget.ts';
+import type { ExchangeSettings } from '../../graph/exchange-settings.ts';
+import { type JobEdge, type JobGraph, nameOfEdge } from '../../graph/job-graph.ts';
+import { ByteBudget } from '../../partitions/byte-budget.ts';
 
 /** The job whose results take room. */
 export interface BudgetedPlan {
