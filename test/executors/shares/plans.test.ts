@@ -45,8 +45,8 @@ function planning(executors = 3) {
       (plan) => {
         asked.plan = plan;
       },
-      (error: Error) => {
-        asked.error = error;
+      (error: unknown) => {
+        asked.error = error as Error;
       },
     );
     return asked;
