@@ -192,6 +192,17 @@ it('past maxBytes, the oldest answers are dropped, and the newest are there', as
   expect(found.length).toBeLessThan(300);
 });
 
+it('past maxBytes, what was dropped takes no memory either', async () => {
+  const rig = new StoreRig();
+  const store = await rig.open({ maxBytes: 1 << 18 });
+  const memory = rig.memory(store, { fn: (record) => `${large}${String(record)}` });
+  await rig.ask(memory, records(600));
+  const { indexBytes } = store;
+  for (let from = 600; from < 3_000; from += 50) await rig.ask(memory, records(50, from));
+  expect(store.indexBytes).toBe(indexBytes);
+  expect(records(100, 2_900).filter((record) => recalled(memory, record) === undefined)).toEqual([]);
+});
+
 it('a disk that is full before a call fails it, and nothing is paid', async () => {
   const storage = new MemoryJournalStorage();
   const rig = new StoreRig(storage);

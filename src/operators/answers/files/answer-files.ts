@@ -37,7 +37,7 @@ export interface AnswerFilesOptions {
  */
 export class AnswerFiles {
   readonly #options: AnswerFilesOptions;
-  readonly #index = new AnswerIndex();
+  readonly #index = new AnswerIndex((segment) => this.#segments[segment] === undefined);
   /** By number; undefined for those that were removed. */
   readonly #segments: (AnswerSegment | undefined)[] = [];
   readonly #numberByName = new Map<string, number>();
@@ -60,7 +60,7 @@ export class AnswerFiles {
       .sort(({ name: one }, { name: other }) => (one < other ? -1 : 1));
   }
 
-  /** Number of calls with an answer, dropped files included. */
+  /** Number of calls with an answer, some of dropped files included. */
   get indexed(): number {
     return this.#index.count;
   }

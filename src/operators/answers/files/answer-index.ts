@@ -16,12 +16,18 @@ const wordsPerSlot = 5;
 /**
  * Finds answers by the hash of their call: a table in one typed array, with linear probing, at most two thirds full. It
  * keeps half of each hash, so a find may name another call's answer once in 2⁶⁴; the record there has the whole hash.
- * An entry stays until it is set again.
+ * An entry stays until it is set again, or its file is gone when there is no room left.
  */
 export class AnswerIndex {
+  readonly #isGone: (segment: number) => boolean;
   #slots = 1 << 10;
   #table = new Int32Array(this.#slots * wordsPerSlot);
   #count = 0;
+
+  /** @param isGone whether a segment was removed, so that its answers may be forgotten */
+  constructor(isGone: (segment: number) => boolean) {
+    this.#isGone = isGone;
+  }
 
   /** Number of hashes in it. */
   get count(): number {
@@ -47,11 +53,11 @@ export class AnswerIndex {
     let at = this.#slotOf(first, second);
     const before = this.#placeAt(at);
     if (before === undefined) {
-      this.#count++;
-      if (this.#count * 3 > this.#slots * 2) {
-        this.#grow();
+      if ((this.#count + 1) * 3 > this.#slots * 2) {
+        this.#makeRoom();
         at = this.#slotOf(first, second);
       }
+      this.#count++;
     }
     const table = this.#table;
     table[at] = first;
@@ -83,12 +89,19 @@ export class AnswerIndex {
     }
   }
 
-  #grow(): void {
+  /** Forgets what lies in files that are gone, and takes more memory if half of it is still taken. */
+  #makeRoom(): void {
     const before = this.#table;
-    this.#slots *= 2;
+    const isKept = (at: number): boolean => {
+      const segment = before[at + 2] as number;
+      return segment !== 0 && !this.#isGone(segment - 1);
+    };
+    this.#count = 0;
+    for (let at = 0; at < before.length; at += wordsPerSlot) if (isKept(at)) this.#count++;
+    while (this.#count * 2 > this.#slots) this.#slots *= 2;
     this.#table = new Int32Array(this.#slots * wordsPerSlot);
     for (let at = 0; at < before.length; at += wordsPerSlot) {
-      if (before[at + 2] === 0) continue;
+      if (!isKept(at)) continue;
       const to = this.#slotOf(before[at] as number, before[at + 1] as number);
       for (let word = 0; word < wordsPerSlot; word++) this.#table[to + word] = before[at + word] as number;
     }
