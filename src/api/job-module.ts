@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import { isKintsugiError } from '../errors/kintsugi-error.ts';
 import { JobModuleError } from '../errors/usage-errors.ts';
 import { toError } from '../errors/thrown-value.ts';
@@ -90,12 +91,9 @@ function isTypeScript(path: string): boolean {
 
 /** Lets the process import TypeScript: by `tsx`, if the project or this package has it, or as Node itself does it. */
 async function prepareTypeScript(file: string, path: string): Promise<void> {
-  const tsx = [path, import.meta.filename].map(tsxFrom).find((found) => found !== undefined);
-  if (tsx !== undefined) {
-    // As `node --import tsx` does.
-    await import(pathToFileURL(tsx).href);
-    return;
-  }
+  const places = [path, import.meta.filename];
+  const tsx = places.map((place) => tsxFrom(place)).find((found) => found !== undefined);
+  if (tsx !== undefined) return tsx();
   // Node ≥ 22.18 strips types by itself.
   if (propertyOf(process.features, 'typescript')) return;
   throw new JobModuleError(
@@ -105,12 +103,29 @@ async function prepareTypeScript(file: string, path: string): Promise<void> {
   );
 }
 
-function tsxFrom(place: string): string | undefined {
+/** What lets this thread import TypeScript by the `tsx` that a place has; undefined if it has none. */
+function tsxFrom(place: string): (() => Promise<void>) | undefined {
   try {
-    return createRequire(place).resolve('tsx');
+    const { resolve: find } = createRequire(place);
+    // As `node --import tsx` does, which has no effect in a worker thread.
+    if (isMainThread) return importing(find('tsx'));
+    // What `require` finds registers nothing when it is imported, but the module beside it does.
+    const [forImports, forRequires] = [find('tsx/esm/api').replace(/\.cjs$/, '.mjs'), find('tsx/cjs/api')];
+    return async () => {
+      await importing(forRequires)();
+      await importing(forImports)();
+    };
   } catch {
     return undefined;
   }
+}
+
+/** Imports a module, and lets it register itself if it offers that. */
+function importing(path: string): () => Promise<void> {
+  return async () => {
+    const loaded = (await import(pathToFileURL(path).href)) as { readonly register?: () => unknown };
+    loaded.register?.();
+  };
 }
 
 function remedyForMissing(file: string): string {

@@ -1,7 +1,12 @@
 import type { JobOrigin } from '../executors/workers/worker-threads.ts';
 
-/** Where jobs come from. */
-const origins = new WeakMap<object, Partial<JobOrigin>>();
+/** Registered, so that a job module may use another copy of the library. */
+const originsKey = Symbol.for('kintsugi.jobOrigins');
+
+const global = globalThis as { [originsKey]?: WeakMap<object, Partial<JobOrigin>> };
+
+/** Where the jobs of this process come from. */
+const origins = (global[originsKey] ??= new WeakMap());
 
 /** Notes the module from which a job was made, or the parameters, as far as they are known. */
 export function noteOrigin(

@@ -6,6 +6,7 @@ import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { type WorkerThreads, workerThreads } from '../executors/workers/worker-threads.ts';
 import { checkInteger, checkMilliseconds, checkOptions } from '../options.ts';
 import { checkParams, type JobParams } from './define-job.ts';
+import { workerEntry } from './worker/worker-entry.ts';
 
 /** Options of executors in worker threads. */
 export interface WorkersOptions {
@@ -57,8 +58,7 @@ export function workers(options: WorkersOptions = {}): WorkerThreads {
     resourceLimits,
     callTimeoutMs,
     origin: { ...(module !== undefined && { module: pathOf(module) }), ...(params !== undefined && { params }) },
-    // Loaded only for those who use it.
-    entry: async () => (await import('./worker/worker-entry.ts')).workerEntry,
+    entry: workerEntry,
   });
 }
 

@@ -230,6 +230,14 @@ it('a job that waits for what keeps no process alive is waited for', async () =>
   expect(await ended).toMatchObject({ code: undefined, signal: 'SIGINT' });
 });
 
+describe('kintsugi run --workers', () => {
+  it.each(['0', 'two', '1.5'])('refuses %s', async (given) => {
+    const { code, stderr } = await project.run(['run', 'fails.mjs', '--workers', given]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/expected the number of worker threads/);
+  });
+});
+
 describe('kintsugi run --quarantine', () => {
   it('goes on without a region that fails too often, and says so by an exit code of its own', async () => {
     project.write(

@@ -1,13 +1,25 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { NEVER } from 'rxjs';
 import { ActorHost } from '../../src/actors/actor-host.ts';
+import { checkedExecutorPort, messageChecks } from '../../src/actors/checked-port.ts';
 import type { TaskDeployment } from '../../src/actors/protocol/deployment.ts';
-import type { ExecutorPort, ExecutorToMasterMessage } from '../../src/actors/protocol/messages.ts';
+import type {
+  ExecutorPort,
+  ExecutorToMasterMessage,
+  MasterToExecutorMessage,
+} from '../../src/actors/protocol/messages.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { LocalExecutors } from '../../src/executors/local-executors.ts';
+import { RunServices } from '../../src/executors/shares/run-services.ts';
+import { outlineOf } from '../../src/executors/workers/job-outline.ts';
+import { ThreadPort } from '../../src/executors/workers/thread-port.ts';
+import type { WorkerBoot } from '../../src/executors/workers/worker-boot.ts';
+import { WorkerExecutor } from '../../src/executors/workers/worker-executor.ts';
+import { WorkerLine } from '../../src/executors/workers/worker-line.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
-import type { AttemptNumber, ExecutionVertexId, JobVertexId, RunId } from '../../src/ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, RunId } from '../../src/ids.ts';
 import { forEach, fromArray, fromObservable, Job, reliable } from '../../src/index.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { toPlainError } from '../../src/plain-error.ts';
@@ -23,27 +35,39 @@ interface ConnectedExecutor {
   settle(): Promise<void>;
 }
 
+const results = {
+  batchSize: 2,
+  batchBytes: 1_024,
+  memoryBudgetBytes: 1 << 20,
+  memoryOverflow: 'drop',
+  diskBudgetBytes: 1 << 20,
+  diskOverflow: 'back-pressure',
+  keepResults: 'until-consumers-finish',
+  diskWaitTimeoutMs: 1_000,
+  spillDirectory: undefined,
+  cancellationTimeoutMs: 30_000,
+} as const;
+
+const run = 'run' as RunId;
+
+interface ExecutorKind {
+  readonly kind: string;
+  /** Whether it checks the messages of its master. */
+  readonly isChecked: boolean;
+  readonly connect: (plan: JobPlan) => ConnectedExecutor;
+}
+
 /** The kinds of executors: each runs the tasks of a plan behind a port. */
-const kinds: readonly { readonly kind: string; readonly connect: (plan: JobPlan) => ConnectedExecutor }[] = [
+const kinds: readonly ExecutorKind[] = [
   {
     kind: 'in this process',
+    isChecked: false,
     connect: (plan) => {
       const environment = virtualEnvironment();
       const { clock } = environment;
       const dataPlane = new LocalDataPlane(plan, {
-        run: 'run' as RunId,
-        environment,
-        batchSize: 2,
-        batchBytes: 1_024,
-        memoryBudgetBytes: 1 << 20,
-        memoryOverflow: 'drop',
-        diskBudgetBytes: 1 << 20,
-        diskOverflow: 'back-pressure',
-        keepResults: 'until-consumers-finish',
-        diskWaitTimeoutMs: 1_000,
-        spillDirectory: undefined,
+        ...{ ...results, run, environment },
         spillStore: new MemorySpillStore(clock),
-        cancellationTimeoutMs: 30_000,
       });
       const actors = ActorHost.root('run', { clock });
       const executors = new LocalExecutors({ clock, dataPlane, actors, executors: 1, slots: 4 });
@@ -61,7 +85,53 @@ const kinds: readonly { readonly kind: string; readonly connect: (plan: JobPlan)
       return { port: ports[0] as ExecutorPort, settle };
     },
   },
+  {
+    // On this thread, with all that a worker thread has: its messages are cloned and checked.
+    kind: 'of a worker',
+    isChecked: true,
+    connect: (plan) => {
+      const environment = virtualEnvironment();
+      const executor = 'worker-0' as ExecutorId;
+      const checks = messageChecks(new ExecutionGraph(plan.jobGraph));
+      const [control, services] = [new MessageChannel(), new MessageChannel()];
+      open.push(control.port1, control.port2, services.port1, services.port2);
+      const line = new WorkerLine<MasterToExecutorMessage, ExecutorToMasterMessage>(control.port1, () => {});
+      const theirs = new WorkerLine<ExecutorToMasterMessage, MasterToExecutorMessage>(control.port2, () => {});
+      const shared = { ...results, run, environment };
+      new RunServices(plan, shared, { invalid: () => {} }).accept(executor, new ThreadPort(services.port1));
+      const boot: WorkerBoot = {
+        kintsugi: 'worker',
+        executor,
+        ...{ incarnation: 0, slots: 4 },
+        heartbeat: { intervalMs: 1_000_000, timeoutMs: 2_000_000, failedSends: 2 },
+        origin: { module: '', params: {} },
+        outline: outlineOf(plan),
+        options: {
+          ...{ ...results, run, freezeRecords: true },
+          ...{ stateDirectory: undefined, resultsDirectory: undefined, resume: 'auto' },
+        },
+        pulse: new SharedArrayBuffer(4),
+        line: control.port2,
+        services: services.port2,
+      };
+      const spillStore = new MemorySpillStore(environment.clock);
+      new WorkerExecutor({ boot, plan, checks, environment, line: theirs, spillStore }).connect();
+      const settle = async (): Promise<void> => {
+        for (let turn = 0; turn < 20; turn++) {
+          environment.advance(1);
+          await new Promise(setImmediate);
+        }
+      };
+      return { port: checkedExecutorPort(line.port, checks), settle };
+    },
+  },
 ];
+
+/** What keeps this process alive. */
+const open: MessagePort[] = [];
+afterEach(() => {
+  for (const port of open.splice(0)) port.close();
+});
 
 //  (numbers) ═reliable═▶ (seen)      (hanging): runs until it is told to end
 function describedJob(): JobPlan {
@@ -175,9 +245,10 @@ describe.each(kinds)('a task executor $kind', (kind) => {
   ])('TE1: an attempt with $what fails by name', async ({ changed, says }) => {
     const { deploy, taskOf } = await connected(kind);
     const reports = await deploy('hanging', changed);
-    expect(reports).toMatchObject([
-      { type: 'task.failed', vertex: taskOf('hanging'), attempt: 0, cause: { message: expect.stringMatching(says) } },
-    ]);
+    const isRefused = kind.isChecked && 'jobVertex' in changed;
+    const cause = { message: expect.stringMatching(says) as string };
+    const failed = { type: 'task.failed', vertex: taskOf('hanging'), attempt: 0, cause };
+    expect(reports).toMatchObject([isRefused ? { type: 'message.invalid', message: 'task.deploy' } : failed]);
   });
 
   it('TE1: an attempt whose results are not registered fails', async () => {

@@ -183,8 +183,8 @@ describe('the package', () => {
   });
 
   it.each([
-    ['index.js', 8],
-    ['inspector/index.js', 8],
+    ['index.js', 9],
+    ['inspector/index.js', 9],
     ['metrics/index.js', 8],
     ['testing/index.js', 8],
     ['cli/bin.js', 8],
@@ -205,11 +205,11 @@ describe('a fresh project', () => {
     expect(execFileSync(process.execPath, ['--no-warnings', file], options)).toBe('4 4 7\n');
   });
 
-  it('runs the job of a module by its command', () => {
+  it.each([[[]], [['--workers', '2']]])('runs the job of a module by its command, with %j', (given) => {
     const home = project({ 'job.mjs': jobModule });
     const bin = join(home, 'node_modules', 'kintsugi', 'dist', 'cli', 'bin.js');
     const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
-    const { status, stdout, stderr } = spawnSync(process.execPath, [bin, 'run', 'job.mjs'], options);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [bin, 'run', 'job.mjs', ...given], options);
     expect({ status, stdout }).toEqual({ status: 0, stdout: '4\n4\n7\n' });
     expect(stderr).toMatch(/^words: 1 task in \d+ ms, 0 failures$/m);
     const { version } = manifest as unknown as { version: string };

@@ -14,7 +14,7 @@ import { loadJob } from '../job-module.ts';
 import { planJob } from '../job-planner.ts';
 import { whileLoading } from './loading-job.ts';
 
-/** The URL of this module, which a worker thread runs. */
+/** The URL of this module, or of what it was bundled into: a worker thread runs it, and starts below. */
 export const workerEntry = import.meta.url;
 
 /** In a worker thread of a run: makes the job from its module, and offers to run its tasks. */

@@ -6,7 +6,7 @@ const beatMs = 100;
 /** The memory that a worker and the main thread share: how often the worker's event loop has turned. */
 export type PulseMemory = SharedArrayBuffer;
 
-export function pulseMemory(): PulseMemory {
+function pulseMemory(): PulseMemory {
   return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
 }
 

@@ -66,7 +66,6 @@ export class WorkerExecutors implements Executors {
   readonly #alive = new Set<WorkerThread>();
   #accept!: (executor: ExecutorId, port: ExecutorPort) => void;
   #connected: (() => void) | undefined;
-  #entry = '';
   /** Parent of the spill directories of the workers; undefined if it could not be made. */
   #spillDirectory: string | undefined;
   #count = 0;
@@ -86,13 +85,12 @@ export class WorkerExecutors implements Executors {
     this.#accept = accept;
     this.#connected = connected;
     const { threads, clock, startTimeoutMs, failed } = this.#options;
-    this.#prepare().then(
-      () => {
-        for (let index = 0; index < threads.count && !this.#isDisposed; index++) this.#start();
+    this.#prepare()
+      .then(() => {
+        for (let index = 0; index < threads.count; index++) this.#start();
         this.#look();
-      },
-      (error: unknown) => failed(toError(error)),
-    );
+      })
+      .catch((error: unknown) => failed(toError(error)));
     clock.setTimeout(() => this.#startTimedOut(), startTimeoutMs, 'background');
   }
 
@@ -153,8 +151,7 @@ export class WorkerExecutors implements Executors {
   }
 
   async #prepare(): Promise<void> {
-    const { threads, options } = this.#options;
-    this.#entry = await threads.entry();
+    const { options } = this.#options;
     const parent = options.spillDirectory ?? tmpdir();
     try {
       makeDirectory(parent);
@@ -171,7 +168,7 @@ export class WorkerExecutors implements Executors {
     const executor = `worker-${incarnation}` as ExecutorId;
     const spillDirectory = this.#spillDirectoryOf(executor) ?? options.spillDirectory;
     const thread = new WorkerThread({
-      entry: this.#entry,
+      entry: threads.entry,
       resourceLimits: threads.resourceLimits,
       boot: { executor, incarnation, slots, origin, outline, heartbeat, options: { ...options, spillDirectory } },
       checks,

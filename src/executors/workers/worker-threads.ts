@@ -24,8 +24,8 @@ export interface WorkerThreads {
   readonly callTimeoutMs: number | undefined;
   /** Where the job comes from, as far as it was said. */
   readonly origin: Partial<JobOrigin>;
-  /** Loads what starts a worker. Returns the URL of the module that a worker runs. */
-  readonly entry: () => Promise<string>;
+  /** The URL of the module that a worker runs. */
+  readonly entry: string;
 }
 
 /** Makes the value. */

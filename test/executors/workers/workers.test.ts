@@ -13,9 +13,11 @@ import {
   type JobEvent,
   type JobRun,
   type JobRunOptions,
+  noRestart,
 } from '../../../src/index.ts';
 import { insideOf } from '../../../src/run/run-inside.ts';
 import { bundledModules } from '../../support/bundled-script.ts';
+import collecting, { collected } from './collecting-job.ts';
 import rude, { type Rudeness } from './rude-module.ts';
 import struck, { type Counted, type ExchangeKind, exchanges, type Strike } from './struck-job.ts';
 
@@ -25,7 +27,11 @@ let entry: string;
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'workers-'));
-  const places = ['executors/workers/struck-job.ts', 'executors/workers/rude-module.ts'];
+  const places = [
+    'executors/workers/struck-job.ts',
+    'executors/workers/rude-module.ts',
+    'executors/workers/collecting-job.ts',
+  ];
   const paths = await bundledModules(places, join(home, 'modules'));
   modules = paths.slice(0, places.length);
   entry = paths.at(-1) as string;
@@ -34,7 +40,7 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 /** Executors in threads that run the bundled engine. */
 function threads(options: WorkersOptions): WorkerThreads {
-  return workerThreads({ ...workers(options), entry: () => Promise.resolve(pathToFileURL(entry).href) });
+  return workerThreads({ ...workers(options), entry: pathToFileURL(entry).href });
 }
 
 interface Story {
@@ -148,6 +154,53 @@ describe('a worker that is struck in the middle of its records', () => {
     expect(ofType('executor.lost').map(({ cause }) => cause.message)).toEqual([
       'Task executor worker-0 is lost: it was killed on purpose',
     ]);
+  });
+});
+
+describe('a run over workers', () => {
+  it('is continued by the next one, over workers too, with what had finished', async () => {
+    const directory = mkdtempSync(join(home, 'state-'));
+    const start = (strike: Strike | undefined, executors: JobRunOptions['executors']): JobRun =>
+      struck({ strike, directory }).run({
+        ...{ executors, stateDirectory: join(directory, 'state'), restartBackoff: noRestart() },
+      });
+    const over = (count: number) => threads({ count, module: modules[0] as string });
+    await expect(start('exit', over(2)).result).rejects.toMatchObject({ code: 'JOB_FAILED' });
+    const run = start('exit', over(2));
+    const { receipt } = await run.result;
+    expect(outputIn(directory)).toEqual(expected);
+    expect(receipt.resumed?.tasks).toBeGreaterThanOrEqual(1);
+    // What had finished there is known here.
+    expect((await start('exit', 1).result).receipt.resumed?.finishedAt).toBeDefined();
+  });
+
+  it('collects in the process that runs it, once', async () => {
+    const run = collecting().run({ executors: threads({ count: 2, module: modules[2] as string }) });
+    await run.result;
+    const numbers = collected.records.map(({ number }) => number).sort((a, b) => a - b);
+    expect(numbers).toEqual(Array.from({ length: 1_000 }, (_, number) => number));
+  });
+
+  it('shows its executors, running tasks and results, as of their last heartbeats', async () => {
+    const seen: { state: unknown; moving: number; results: number; executors: string[] }[] = [];
+    const { output } = await running({
+      strike: 'busy',
+      options: { heartbeat: { intervalMs: 50, timeoutMs: 10_000 } },
+      watch: (run) => {
+        const inside = insideOf(run);
+        const timer = setInterval(() => {
+          const moving = [...inside.moving()].reduce((sum, [, { recordsOut }]) => sum + recordsOut, 0);
+          const results = inside.storage().reduce((sum, use) => sum + use.records, 0);
+          const executors = [...inside.executors()].map(({ executor, state }) => `${executor} ${state}`).sort();
+          seen.push({ state: run.status, moving, results, executors });
+        }, 20);
+        void run.result.finally(() => clearInterval(timer));
+      },
+    });
+    expect(output).toEqual(expected);
+    expect(Math.max(...seen.map(({ moving }) => moving))).toBeGreaterThan(0);
+    expect(Math.max(...seen.map(({ results }) => results))).toBeGreaterThanOrEqual(4_000);
+    expect(seen.map(({ executors }) => executors)).toContainEqual(['worker-0 registered', 'worker-1 registered']);
   });
 });
 
