@@ -9,6 +9,10 @@ export interface Counted {
 
 /** What happens to the thread of a task, in the middle of its records. */
 export const strikes = {
+  /** An ordinary failure of the task. */
+  error: () => {
+    throw new Error('struck');
+  },
   /** An error that nobody catches. */
   throw: () => {
     setImmediate(() => {
@@ -43,29 +47,31 @@ const records = 4_000;
  *
  * The strike comes once in a run: whoever makes the directory `struck` is struck.
  */
-export default defineJob<'exchange' | 'strike' | 'directory'>(({ exchange = 'blocking', strike, directory = '.' }) => {
-  const job = Job.create('struck', { parallelism: 2 });
-  const numbers = {
-    *[Symbol.iterator]() {
-      for (let number = 0; number < records; number++) yield number;
-    },
-  };
-  const by = exchanges[exchange as ExchangeKind]();
-  job
-    .source('numbers', fromIterable(numbers), { parallelism: 1 })
-    .rebalance({ exchange: by })
-    .map(
-      (number): Counted => {
-        if (number === records / 2 && strike !== undefined && isFirst(directory)) strikes[strike as Strike]();
-        return { key: `key ${number % 7}`, sum: number };
+export default defineJob<'exchange' | 'strike' | 'directory' | 'deterministic'>(
+  ({ exchange = 'blocking', strike, directory = '.', deterministic }) => {
+    const job = Job.create('struck', { parallelism: 2, deterministic: deterministic === 'yes' });
+    const numbers = {
+      *[Symbol.iterator]() {
+        for (let number = 0; number < records; number++) yield number;
       },
-      { uid: 'squares', parallelism: 2 },
-    )
-    .keyBy(({ key }) => key, { exchange: by })
-    .reduce((a, b) => ({ key: a.key, sum: a.sum + b.sum }), { uid: 'sums' })
-    .sink('out', toJsonLinesFile(join(directory, 'out.jsonl')));
-  return job;
-});
+    };
+    const by = exchanges[exchange as ExchangeKind]();
+    job
+      .source('numbers', fromIterable(numbers), { parallelism: 1 })
+      .rebalance({ exchange: by })
+      .map(
+        (number): Counted => {
+          if (number === records / 2 && strike !== undefined && isFirst(directory)) strikes[strike as Strike]();
+          return { key: `key ${number % 7}`, sum: number };
+        },
+        { uid: 'squares', parallelism: 2 },
+      )
+      .keyBy(({ key }) => key, { exchange: by })
+      .reduce((a, b) => ({ key: a.key, sum: a.sum + b.sum }), { uid: 'sums' })
+      .sink('out', toJsonLinesFile(join(directory, 'out.jsonl')));
+    return job;
+  },
+);
 
 function isFirst(directory: string): boolean {
   try {

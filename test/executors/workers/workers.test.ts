@@ -46,16 +46,17 @@ function threads(options: WorkersOptions): WorkerThreads {
 interface Story {
   readonly exchange?: ExchangeKind;
   readonly strike?: Strike;
+  readonly deterministic?: 'yes';
   readonly workers?: WorkersOptions | undefined;
   readonly options?: JobRunOptions;
   readonly watch?: (run: JobRun) => void;
 }
 
 /** Runs the job in a directory of its own. Returns its output, and what happened. */
-async function running({ exchange = 'blocking', strike, workers: given = {}, options, watch }: Story) {
+async function running({ exchange = 'blocking', strike, deterministic, workers: given = {}, options, watch }: Story) {
   const directory = mkdtempSync(join(home, 'run-'));
   const spillDirectory = join(directory, 'spilled');
-  const run = struck({ exchange, strike, directory }).run({
+  const run = struck({ exchange, strike, deterministic, directory }).run({
     executors: threads({ count: 2, module: modules[0] as string, ...given }),
     restartBackoff: fixedDelay({ maxAttempts: 3, delayMs: 1 }),
     spillDirectory,
@@ -202,6 +203,13 @@ describe('a run over workers', () => {
     expect(Math.max(...seen.map(({ results }) => results))).toBeGreaterThanOrEqual(4_000);
     expect(seen.map(({ executors }) => executors)).toContainEqual(['worker-0 registered', 'worker-1 registered']);
   });
+});
+
+it('a task that reproduces its result returns to the worker that has it: its consumers in others keep reading', async () => {
+  const { output, ofType } = await running({ exchange: 'reliable', strike: 'error', deterministic: 'yes' });
+  expect(output).toEqual(expected);
+  expect(ofType('task.failed').map(({ task }) => task?.replace(/\d/, 'n'))).toEqual(['squares[n]']);
+  expect(ofType('failover.decided').map(({ taskCount, again }) => [taskCount, again.length])).toEqual([[1, 1]]);
 });
 
 describe('a worker that cannot start', () => {

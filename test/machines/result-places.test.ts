@@ -1,0 +1,71 @@
+import type { PartitionRegistration } from '../../src/actors/protocol/deployment.ts';
+import type { AttemptNumber, ExecutorId } from '../../src/ids.ts';
+import { ResultPlaces } from '../../src/machines/connections/result-places.ts';
+import { Books } from '../support/books.ts';
+
+const [one, other, third] = ['one', 'other', 'third'] as unknown as readonly [ExecutorId, ExecutorId, ExecutorId];
+
+/** The places of two producers and a consumer, and what is told to executors, as `one: results.placed at other`. */
+function placesOf(areShared: boolean) {
+  const books = new Books('a:2 ^x> b');
+  const told: string[] = [];
+  const places = new ResultPlaces(books.ledger, areShared, (executor, message) =>
+    told.push(`${executor}: ${message.type}${message.type === 'results.placed' ? ` at ${message.executor}` : ''}`),
+  );
+  const register = (task: string, attempt: number, executor: ExecutorId, origin: PartitionRegistration['origin']) =>
+    places.place(
+      {
+        id: { partition: books.result(task), attempt: attempt as AttemptNumber },
+        ...{ producer: books.task(task), origin, edge: 0, subpartitionCount: 1, isReproducible: true },
+      },
+      executor,
+    );
+  const locate = (executor: ExecutorId) =>
+    places
+      .locate(executor, books.ledger.deploymentOf(books.task('b'), 0 as AttemptNumber, 'new'))
+      .inputs.flatMap(({ executors }) => executors);
+  return { places, register, locate, told };
+}
+
+describe('the places of results that executors do not share', () => {
+  it('a deployment names the executors of its inputs; those without one are told later, once', () => {
+    const { register, locate, told } = placesOf(false);
+    register('a[0]', 0, one, 'new');
+    expect(locate(third)).toEqual([one, null]);
+    register('a[1]', 0, other, 'new');
+    expect(told).toEqual(['third: results.placed at other']);
+    register('a[1]', 1, one, 'new');
+    expect(told).toEqual(['third: results.placed at other', 'other: results.release']);
+    expect(locate(third)).toEqual([one, one]);
+  });
+
+  it('an executor that is lost waits for nothing', () => {
+    const { places, register, locate, told } = placesOf(false);
+    locate(third);
+    places.forget(third);
+    register('a[0]', 0, one, 'new');
+    expect(told).toEqual([]);
+  });
+
+  it.each<['again' | 'unread' | 'new', shared: string[], apart: string[]]>([
+    ['new', ['one: results.release'], ['one: results.release']],
+    ['again', [], ['one: results.release']],
+    ['unread', [], ['one: results.release']],
+  ])(
+    'what is registered elsewhere (%s): its remains are taken over where results are shared',
+    (origin, shared, apart) => {
+      for (const [areShared, expected] of [[true, shared] as const, [false, apart] as const]) {
+        const { register, told } = placesOf(areShared);
+        register('a[0]', 0, one, 'new');
+        register('a[0]', 1, other, origin);
+        expect(told).toEqual(expected);
+      }
+    },
+  );
+
+  it('shared, a deployment stays as it is', () => {
+    const { register, locate } = placesOf(true);
+    register('a[0]', 0, one, 'new');
+    expect(locate(third)).toEqual([undefined]);
+  });
+});
