@@ -1,37 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { build, type PluginBuild } from 'esbuild';
 import type * as Kintsugi from 'kintsugi';
-import { type Bench, type BenchOptions, type BenchRow, inDirectory, reading } from './harness.ts';
-import type * as Shuffle from './shuffle/job.ts';
+import { type Bench, type BenchOptions, type BenchRow, inDirectory, reading } from '../harness.ts';
+import { type BuiltJob, builtJob } from './built-job.ts';
+import type * as Shuffle from './shuffle-job.ts';
 
 const count = 12_000_000;
 
-const root = join(import.meta.dirname, '..');
-const built = join(root, 'dist', 'index.js');
-
-/** The built engine, and the job as a module that uses it, as worker threads load them. */
-async function builtJob(directory: string): Promise<typeof Kintsugi & typeof Shuffle & { readonly module: string }> {
-  execFileSync('npm', ['run', '--silent', 'build:doors'], { cwd: root, shell: process.platform === 'win32' });
-  const module = join(directory, 'job.mjs');
-  const plugin = {
-    name: 'built',
-    setup: (esbuild: PluginBuild) =>
-      esbuild.onResolve({ filter: /^kintsugi$/ }, () => ({ path: pathToFileURL(built).href, external: true })),
-  };
-  await build({
-    entryPoints: [join(import.meta.dirname, 'shuffle', 'job.ts')],
-    bundle: true,
-    format: 'esm',
-    outfile: module,
-    plugins: [plugin],
-  });
-  const [engine, job] = await Promise.all([built, module].map((path) => import(pathToFileURL(path).href)));
-  return { ...(engine as typeof Kintsugi), ...(job as typeof Shuffle), module };
-}
-
-type Engine = Awaited<ReturnType<typeof builtJob>>;
+type Engine = BuiltJob<typeof Shuffle>;
 
 /** How long the tasks run, in ms, and the sum of all records. */
 async function timed(
@@ -72,7 +46,7 @@ async function measured(engine: Engine, effort: number): Promise<BenchRow[]> {
 }
 
 function run({ effort }: BenchOptions): Promise<BenchRow[]> {
-  return inDirectory(async (directory) => measured(await builtJob(directory), effort));
+  return inDirectory(async (directory) => measured(await builtJob<typeof Shuffle>('shuffle-job', directory), effort));
 }
 
 /** What two worker threads gain when tasks do little but exchange records. */
