@@ -32,14 +32,15 @@ if (options.help || !(effort > 0)) {
   process.exit(options.help ? 0 : 1);
 }
 
-/** The benches of the other files in this folder. */
+/** The benches of the other files in this folder, which are bundled beside this one (`bundled`). */
 async function siblings(): Promise<Bench[]> {
   const files = readdirSync(import.meta.dirname)
     .filter((file) => file.endsWith('.ts') && !['main.ts', 'harness.ts'].includes(file))
     .sort();
   const benches: Bench[] = [];
   for (const file of files) {
-    const module = (await import(`./${file}`)) as { readonly benches?: readonly Bench[] };
+    const bundled: string = `./${file.replace(/\.ts$/, '.js')}`;
+    const module = (await import(bundled)) as { readonly benches?: readonly Bench[] };
     benches.push(...(module.benches ?? []));
   }
   return benches;
