@@ -183,6 +183,8 @@ export class WorkerExecutors implements Executors {
 
   /** Joins a worker with all others, and then the master with it. */
   #join(thread: WorkerThread): void {
+    // The run has ended while it started: nobody would tell it to stop, and its end would look like a loss.
+    if (this.#isDisposed || !this.#options.isNeeded()) return void thread.terminate('the run is over');
     this.#failedStarts = 0;
     for (const other of this.#threads.values()) {
       if (other === thread || !other.isConnected) continue;
