@@ -1,4 +1,3 @@
-import '../examples/production.ts';
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Bench, type BenchRow, formatTable, isReached } from './harness.ts';

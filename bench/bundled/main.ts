@@ -46,4 +46,7 @@ await build({
   logLevel: 'warning',
 });
 const args = ['--expose-gc', join(outdir, 'main.js'), ...process.argv.slice(2)];
-spawn(process.execPath, args, { stdio: 'inherit' }).on('exit', (code) => (process.exitCode = code ?? 1));
+spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, NODE_ENV: 'production' } }).on(
+  'exit',
+  (code) => (process.exitCode = code ?? 1),
+);

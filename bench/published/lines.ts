@@ -17,12 +17,6 @@ const deployments = [`${noOps}, one region, a pipelined shuffle`, `${noOps}, 10,
 const followed = ['5,000', '10,000'].map((n) => `deployment of ${n} no-op tasks, every actor followed`);
 const restartSet = (which: string): string => `restart set: ${which}, 10,000 × 10,000 all-to-all`;
 
-const merged = (keys: string): string[] =>
-  ['pipelined', 'reliable'].map(
-    (exchange) => `fold of 2 M records with merge, over a ${exchange} shuffle, ${keys}, beside without`,
-  );
-const shuffled = (kind: string): string => `shuffle of 12 M ${kind} between two workers, beside one thread`;
-
 /** The published lines, in their order. */
 export const publishedLines: readonly PublishedLine[] = [
   {
@@ -36,31 +30,6 @@ export const publishedLines: readonly PublishedLine[] = [
     rows: ['the same through a 4-way hash shuffle'],
     shown: 'times as fast',
     inReadme: true,
-  },
-  {
-    what: 'a fold of 2 M records with `merge` before a shuffle vs. without, 1 000 keys: pipelined · reliable',
-    rows: merged('1,000 keys'),
-    shown: 'times as fast',
-  },
-  {
-    what: 'the same with 1 M keys, two records of each',
-    rows: merged('1 M equally frequent keys'),
-    shown: 'times as fast',
-  },
-  {
-    what: 'a CPU-bound map over two worker threads vs. over one',
-    rows: ['a map that takes 0.1 ms for each of 20,000 records, two workers beside one'],
-    shown: 'times as fast',
-  },
-  {
-    what: 'two workers, start to the first running task, vs. importing the job in two threads by hand',
-    rows: ['two workers, from run() to the first running task, beside importing the same module in two workers'],
-    shown: 'times as fast',
-  },
-  {
-    what: 'a shuffle of 12 M numbers · texts · flat objects between two workers vs. in one thread',
-    rows: ['numbers', 'texts', 'flat objects'].map(shuffled),
-    shown: 'times as fast',
   },
   {
     what: 'Nexmark q0 · q1 · q2, whole job, vs. a loop that handles each event before it makes the next',
