@@ -10,7 +10,7 @@ import type { DataPlane, PartitionSurroundings, TaskSurroundings } from '../exec
 import { LocalDataPlane, type LocalDataPlaneOptions } from '../executors/local-data-plane.ts';
 import type { LocalDataPlanePlan } from '../executors/local-results.ts';
 import { RemoteRunServices } from '../executors/shares/remote-run-services.ts';
-import { RunServices } from '../executors/shares/run-services.ts';
+import { RunServices } from '../executors/shares/desks/run-services.ts';
 import type { ServiceReply, ServiceRequest } from '../executors/shares/service-messages.ts';
 import type { ExecutorId } from '../ids.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';

@@ -64,7 +64,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     fused: ['.', 'state', 'rejected'],
     calls: ['.', 'state', 'rejected', 'answers', 'answers/files'],
     answers: ['.', 'answers/files', 'calls', 'identity'],
-    'answers/files': ['answers'],
+    'answers/files': [],
     task: ['.', 'state', 'rejected', 'answers', 'fused', 'calls'],
   },
   journal: { '.': [], identity: [], run: ['.', 'identity'] },
@@ -82,7 +82,12 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     strategies: ['.'],
     'task-executor': ['.', 'execution'],
   },
-  executors: { '.': ['shares'], shares: ['.'], workers: ['.', 'shares'] },
+  executors: {
+    '.': ['shares'],
+    shares: ['.'],
+    'shares/desks': ['.', 'shares'],
+    workers: ['.', 'shares', 'shares/desks'],
+  },
   run: {
     '.': ['folds', 'identity', 'durable', 'executors'],
     executors: ['.', 'durable', 'folds'],

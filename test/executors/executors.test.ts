@@ -11,7 +11,7 @@ import type {
 import { planJob } from '../../src/api/job-planner.ts';
 import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { LocalExecutors } from '../../src/executors/local-executors.ts';
-import { RunServices } from '../../src/executors/shares/run-services.ts';
+import { RunServices } from '../../src/executors/shares/desks/run-services.ts';
 import { outlineOf } from '../../src/executors/workers/job-outline.ts';
 import { ThreadPort } from '../../src/executors/workers/thread-port.ts';
 import type { WorkerBoot } from '../../src/executors/workers/worker-boot.ts';

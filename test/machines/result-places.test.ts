@@ -12,19 +12,19 @@ function placesOf(areShared: boolean) {
   const places = new ResultPlaces(books.ledger, areShared, (executor, message) =>
     told.push(`${executor}: ${message.type}${message.type === 'results.placed' ? ` at ${message.executor}` : ''}`),
   );
+  const registration = (task: string, attempt: number, origin: PartitionRegistration['origin']) => ({
+    id: { partition: books.result(task), attempt: attempt as AttemptNumber },
+    ...{ producer: books.task(task), origin, edge: 0, subpartitionCount: 1, isReproducible: true },
+  });
   const register = (task: string, attempt: number, executor: ExecutorId, origin: PartitionRegistration['origin']) =>
-    places.place(
-      {
-        id: { partition: books.result(task), attempt: attempt as AttemptNumber },
-        ...{ producer: books.task(task), origin, edge: 0, subpartitionCount: 1, isReproducible: true },
-      },
-      executor,
-    );
+    places.place(registration(task, attempt, origin), executor);
+  const apart = (executor: ExecutorId, origin: PartitionRegistration['origin']): boolean =>
+    places.apartFromRemains([{ executor, registration: registration('a[0]', 1, origin) }]).length > 0;
   const locate = (executor: ExecutorId) =>
     places
       .locate(executor, books.ledger.deploymentOf(books.task('b'), 0 as AttemptNumber, 'new'))
       .inputs.flatMap(({ executors }) => executors);
-  return { places, register, locate, told };
+  return { places, register, apart, locate, told };
 }
 
 describe('the places of results that executors do not share', () => {
@@ -47,21 +47,20 @@ describe('the places of results that executors do not share', () => {
     expect(told).toEqual([]);
   });
 
-  it.each<['again' | 'unread' | 'new', shared: string[], apart: string[]]>([
-    ['new', ['one: results.release'], ['one: results.release']],
-    ['again', [], ['one: results.release']],
-    ['unread', [], ['one: results.release']],
-  ])(
-    'what is registered elsewhere (%s): its remains are taken over where results are shared',
-    (origin, shared, apart) => {
-      for (const [areShared, expected] of [[true, shared] as const, [false, apart] as const]) {
-        const { register, told } = placesOf(areShared);
-        register('a[0]', 0, one, 'new');
-        register('a[0]', 1, other, origin);
-        expect(told).toEqual(expected);
-      }
-    },
-  );
+  it.each<['again' | 'unread' | 'new' | 'restored', releases: boolean, isApart: boolean]>([
+    ['new', true, false],
+    ['again', false, true],
+    ['unread', false, true],
+    ['restored', false, false],
+  ])('registered on another executor (%s): releases %s, apart from its remains %s', (origin, releases, isApart) => {
+    for (const areShared of [true, false]) {
+      const { apart, register, told } = placesOf(areShared);
+      register('a[0]', 0, one, 'new');
+      expect([apart(one, origin), apart(other, origin)]).toEqual([false, isApart && !areShared]);
+      register('a[0]', 1, other, origin);
+      expect(told).toEqual(releases ? ['one: results.release'] : []);
+    }
+  });
 
   it('shared, a deployment stays as it is', () => {
     const { register, locate } = placesOf(true);

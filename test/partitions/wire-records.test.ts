@@ -3,6 +3,7 @@ import { RecordNotSerializableError } from '../../src/errors/result-errors.ts';
 import { buffersOf, WireDecoder, WireEncoder, wireBytes } from '../../src/partitions/remote/wire-records.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
 import { difference } from '../support/difference.ts';
+import { plainValues } from '../support/plain-values.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 
 const count = 40;
@@ -81,16 +82,7 @@ describe('records on their way to another executor', () => {
     fc.constantFrom(0, -0, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, 2 ** 53, -(2 ** 31)),
   );
   const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constantFrom('', '\ud800', 'a\udc00b'));
-  const anything = fc.anything({
-    withBigInt: true,
-    withDate: true,
-    withMap: true,
-    withSet: true,
-    withTypedArray: true,
-    withNullPrototype: true,
-    withSparseArray: true,
-    maxDepth: 3,
-  });
+  const anything = plainValues({ maxDepth: 3 });
   /** What the values of one property, or records, have in common. */
   const values = fc.oneof(
     fc.array(fc.integer(), { minLength: 1 }),

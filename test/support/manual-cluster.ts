@@ -114,6 +114,8 @@ export interface ManualClusterOptions {
   readonly posting?: (message: MasterToExecutorMessage, post: () => void) => void;
   readonly inspect?: (event: InspectionEvent) => void;
   readonly keepResults?: KeepResults;
+  /** Whether executors find each other's results. Default true. */
+  readonly shareResults?: boolean;
   /** How the executors are watched. Default: they are not. */
   readonly heartbeat?: HeartbeatSettings;
 }
@@ -144,8 +146,9 @@ export class ManualCluster {
   constructor(options: ManualClusterOptions) {
     this.#options = options;
     const graph = executionGraph(options);
-    const { keepResults } = options;
-    this.ledger = new JobLedger(graph, pipelinedRegions(graph), undefined, keepResults && (() => keepResults));
+    const { keepResults, shareResults = true } = options;
+    const keep = keepResults && (() => keepResults);
+    this.ledger = new JobLedger(graph, pipelinedRegions(graph), undefined, keep, shareResults);
     for (let vertex = 0 as ExecutionVertexId; vertex < graph.vertexCount; vertex++) {
       this.#vertexByName.set(graph.nameOf(vertex), vertex);
     }
@@ -155,7 +158,7 @@ export class ManualCluster {
     const observe = (event: JobEvent): void => void this.events.push(event);
     const cancellationTimeoutMs = 30_000;
     this.connections = new ExecutorConnections({
-      ...{ ledger, clock, observe, cancellationTimeoutMs },
+      ...{ ledger, clock, observe, cancellationTimeoutMs, shareResults },
       heartbeat: options.heartbeat && { machine: charts.heartbeat, settings: options.heartbeat },
       get slotLimit() {
         return slotLimit();

@@ -12,7 +12,7 @@ import { RemoteCallLimiters } from './remote-call-limiters.ts';
 import { RemoteErrorTallies } from './remote-error-tallies.ts';
 import { RemoteSinks } from './remote-sinks.ts';
 import { ResultBudgets } from './result-budgets.ts';
-import { RemotePlans } from '../run-plans.ts';
+import { RemotePlans } from './remote-plans.ts';
 import type { ExecutorServicesPort, LogRequest, ServiceReply, ServiceRequest } from './service-messages.ts';
 import { replyCheck } from './service-shapes.ts';
 import type { SharedPlan, SharedServices, SharedServicesOptions } from './shared-services.ts';

@@ -14,7 +14,7 @@ import type { MovingCounts } from '../../operators/task/task-parts.ts';
 import { makeDirectory } from '../../partitions/claims/make-directory.ts';
 import { claimDirectory } from '../../partitions/claims/run-directory.ts';
 import type { DataPlane } from '../data-plane.ts';
-import type { RunServices } from '../shares/run-services.ts';
+import type { RunServices } from '../shares/desks/run-services.ts';
 import type { Executors, ShownResult } from '../executors.ts';
 import type { JobOutline } from './job-outline.ts';
 import { Pulse } from './pulse.ts';
@@ -203,7 +203,7 @@ export class WorkerExecutors implements Executors {
   }
 
   /** WX1 */
-  #ended(thread: WorkerThread, { why, startFailure }: WorkerEnd): void {
+  #ended(thread: WorkerThread, { why, hasStarted, startFailure }: WorkerEnd): void {
     const { executor, port } = thread;
     this.#alive.delete(thread);
     const wasRelied = this.#threads.delete(executor);
@@ -213,7 +213,7 @@ export class WorkerExecutors implements Executors {
     const spilled = this.#spillDirectoryOf(executor);
     if (spilled !== undefined) void rm(spilled, { recursive: true, force: true }).catch(() => {});
     if (!wasRelied || this.#isDisposed || !this.#options.isNeeded()) return;
-    if (!thread.hasStarted) {
+    if (!hasStarted) {
       this.#failedStarts++;
       if (startFailure !== undefined || this.#failedStarts >= mostFailedStarts) {
         this.#options.failed(startFailure ?? new WorkerStartError(executor, why));

@@ -30,6 +30,8 @@ export interface WorkerThreadOptions {
 /** How a thread ended. */
 export interface WorkerEnd {
   readonly why: string;
+  /** Whether it had offered slots. */
+  readonly hasStarted: boolean;
   /** What kept it from starting, if it said so. */
   readonly startFailure: Error | undefined;
 }
@@ -51,7 +53,6 @@ export class WorkerThread {
   /** What it said last of its tasks and results, and when. */
   #latest: { readonly report: Report; readonly atMs: number } | undefined;
   #phase: 'starting' | 'connected' | 'ended' = 'starting';
-  #hasStarted = false;
   /** Why it ends, if that is known before it has ended. */
   #why: string | undefined;
   #startFailure: Error | undefined;
@@ -87,11 +88,6 @@ export class WorkerThread {
 
   get isConnected(): boolean {
     return this.#phase === 'connected';
-  }
-
-  /** Whether it ever offered slots. */
-  get hasStarted(): boolean {
-    return this.#hasStarted;
   }
 
   /** What it said last of its tasks and results. */
@@ -132,7 +128,6 @@ export class WorkerThread {
       else listener(message);
       if (this.#phase === 'starting') {
         this.#phase = 'connected';
-        this.#hasStarted = true;
         connected(this);
       }
     });
@@ -155,9 +150,10 @@ export class WorkerThread {
 
   #ended(otherwise: string): void {
     if (this.#phase === 'ended') return;
+    const hasStarted = this.#phase === 'connected';
     this.#phase = 'ended';
     const why = this.#why ?? otherwise;
-    this.#options.ended(this, { why, startFailure: this.#startFailure });
+    this.#options.ended(this, { why, hasStarted, startFailure: this.#startFailure });
     this.#line.close(why);
     this.services.close(why);
   }

@@ -1,3 +1,4 @@
+import type { PlacedRegistration } from '../../actors/executor-gateway.ts';
 import type { PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
 import type { MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
 import type { ExecutorId, PartitionId } from '../../ids.ts';
@@ -39,17 +40,25 @@ export class ResultPlaces {
   }
 
   /**
-   * Records the executor of a result, and releases what an earlier attempt left on another executor: a new attempt does
-   * not need it, and one that reproduces it has it only where executors share results.
+   * Those of these registrations whose tasks would reproduce a result apart from its remains, which another executor has:
+   * the recorded order and the trace are there, so nothing tells that it is the same. None where results are shared.
    */
+  apartFromRemains(partitions: readonly PlacedRegistration[]): PlacedRegistration[] {
+    if (this.#areShared) return [];
+    return partitions.filter(({ executor, registration: { producer, origin } }) => {
+      const former = this.#ledger.results.executorOf(producer);
+      return (origin === 'again' || origin === 'unread') && former !== undefined && former !== executor;
+    });
+  }
+
+  /** Records the executor of a result. A new one releases what an earlier attempt left on another executor. */
   place({ producer, id, origin }: PartitionRegistration, executor: ExecutorId): void {
     const { attempts, results } = this.#ledger;
     const before = results.place(producer, id.attempt, executor);
     const waiting = this.#awaiting.get(id.partition);
     this.#awaiting.delete(id.partition);
     for (const one of waiting ?? []) this.#tell(one, { type: 'results.placed', ids: [id], executor });
-    if (before === undefined || before.executor === executor) return;
-    if (origin !== 'new' && this.#areShared) return;
+    if (before === undefined || before.executor === executor || origin !== 'new') return;
     const ids = attempts.resultsOf(producer, before.attempt).map((result) => result.id);
     this.#tell(before.executor, { type: 'results.release', ids, traced: [] });
   }

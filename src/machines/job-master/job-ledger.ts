@@ -321,13 +321,19 @@ export class JobLedger implements IsolationView {
     const { graph } = this;
     const missed: ResultPartitionId[] = [];
     for (const vertex of this.results.clearPlace(executor)) {
-      if (this.declarations.keepsOrder(vertex)) this.declarations.loseOrder(vertex);
+      this.loseRemains(vertex);
       for (const { partition, exchange } of graph.outputsOf(vertex)) {
-        if (exchange.joinsRegions) continue;
-        if (this.isPartitionReadable(partition)) missed.push(this.presentResult(partition));
-        this.loseTrace(partition);
+        if (!exchange.joinsRegions && this.isPartitionReadable(partition)) missed.push(this.presentResult(partition));
       }
     }
     return missed;
+  }
+
+  /** A task cannot reproduce its results: the order that it recorded, and their traces, are out of its reach. */
+  loseRemains(vertex: ExecutionVertexId): void {
+    if (this.declarations.keepsOrder(vertex)) this.declarations.loseOrder(vertex);
+    for (const { partition, exchange } of this.graph.outputsOf(vertex)) {
+      if (!exchange.joinsRegions) this.loseTrace(partition);
+    }
   }
 }

@@ -7,7 +7,7 @@ import type { DataPlane } from '../../executors/data-plane.ts';
 import type { Executors } from '../../executors/executors.ts';
 import { LocalDataPlane } from '../../executors/local-data-plane.ts';
 import { LocalExecutors } from '../../executors/local-executors.ts';
-import { RunServices, type RunServicesListener } from '../../executors/shares/run-services.ts';
+import { RunServices, type RunServicesListener } from '../../executors/shares/desks/run-services.ts';
 import { outlineOf } from '../../executors/workers/job-outline.ts';
 import type { WorkerRunOptions } from '../../executors/workers/worker-boot.ts';
 import { WorkerExecutors } from '../../executors/workers/worker-executors.ts';

@@ -5,7 +5,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { LocalLink } from '../../../src/actors/local-link.ts';
 import type { Port } from '../../../src/actors/protocol/port.ts';
 import { RemoteRunServices } from '../../../src/executors/shares/remote-run-services.ts';
-import { RunServices } from '../../../src/executors/shares/run-services.ts';
+import { RunServices } from '../../../src/executors/shares/desks/run-services.ts';
 import type { ServiceReply, ServiceRequest } from '../../../src/executors/shares/service-messages.ts';
 import { replyCheck, requestCheck } from '../../../src/executors/shares/service-shapes.ts';
 import type { SharedServices, SharedServicesOptions } from '../../../src/executors/shares/shared-services.ts';

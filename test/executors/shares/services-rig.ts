@@ -1,6 +1,6 @@
 import { planJob } from '../../../src/api/job-planner.ts';
 import { RemoteRunServices } from '../../../src/executors/shares/remote-run-services.ts';
-import { type InvalidRequest, RunServices } from '../../../src/executors/shares/run-services.ts';
+import { type InvalidRequest, RunServices } from '../../../src/executors/shares/desks/run-services.ts';
 import type { ServiceReply, ServiceRequest } from '../../../src/executors/shares/service-messages.ts';
 import {
   LocalServices,

@@ -13,7 +13,7 @@ import {
   packAnswer,
   putPacked,
   unpackAnswer,
-} from '../packed-answer.ts';
+} from './packed-answer.ts';
 
 /** The format of the files with answers. */
 export const answerFormat: LogFormat = {

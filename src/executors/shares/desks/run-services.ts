@@ -1,18 +1,18 @@
-import { propertyOf } from '../../foreign-value.ts';
-import type { ExecutorId } from '../../ids.ts';
-import { answerFiles, byDirectory, rememberingOf } from '../../operators/answers/run-answers.ts';
-import { operatorsOf } from '../program-registry.ts';
+import { propertyOf } from '../../../foreign-value.ts';
+import type { ExecutorId } from '../../../ids.ts';
+import { answerFiles, byDirectory, rememberingOf } from '../../../operators/answers/run-answers.ts';
+import { operatorsOf } from '../../program-registry.ts';
 import { AnswerDesk } from './answer-desk.ts';
 import { ByteShares } from './byte-shares.ts';
 import { CallDesk } from './call-desk.ts';
 import { ErrorDesk } from './error-desk.ts';
-import { budgetLimits } from './result-budgets.ts';
-import { PlanDesk } from '../run-plans.ts';
-import type { LogRequest, RunServicesPort, ServiceReply, ServiceRequest } from './service-messages.ts';
-import { requestCheck } from './service-shapes.ts';
-import { LocalServices, type SharedPlan, type SharedServices, type SharedServicesOptions } from './shared-services.ts';
+import { budgetLimits } from '../result-budgets.ts';
+import { PlanDesk } from './plan-desk.ts';
+import type { LogRequest, RunServicesPort, ServiceReply, ServiceRequest } from '../service-messages.ts';
+import { requestCheck } from '../service-shapes.ts';
+import { LocalServices, type SharedPlan, type SharedServices, type SharedServicesOptions } from '../shared-services.ts';
 import { SinkDesk } from './sink-desk.ts';
-import { TurnPost } from '../../actors/turn-post.ts';
+import { TurnPost } from '../../../actors/turn-post.ts';
 
 /** A message of an executor that is not valid, and has no effect. */
 export interface InvalidRequest {

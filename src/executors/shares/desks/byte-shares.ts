@@ -1,5 +1,5 @@
-import type { ExecutorId } from '../../ids.ts';
-import type { BytesReply, BytesRequest } from './service-messages.ts';
+import type { ExecutorId } from '../../../ids.ts';
+import type { BytesReply, BytesRequest } from '../service-messages.ts';
 import type { PostTo } from './call-desk.ts';
 
 /** An executor that has a share. */

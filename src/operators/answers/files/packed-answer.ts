@@ -1,5 +1,5 @@
-import { packRecords, unpackRecords } from '../../partitions/records/plain-codec.ts';
-import { isWellFormed } from '../../partitions/records/plain-data.ts';
+import { packRecords, unpackRecords } from '../../../partitions/records/plain-codec.ts';
+import { isWellFormed } from '../../../partitions/records/plain-data.ts';
 
 /**
  * How an answer is packed: as records are, in one of their two forms; or a number or a text by hand, because to enter the

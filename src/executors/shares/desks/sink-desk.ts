@@ -1,19 +1,19 @@
-import type { Environment } from '../../environment.ts';
-import { toError } from '../../errors/thrown-value.ts';
-import { IllegalStateError, InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { hasMethods } from '../../foreign-value.ts';
-import type { JobVertex } from '../../graph/job-graph.ts';
-import type { AttemptNumber, ExecutorId, RunId } from '../../ids.ts';
-import { deadLetterSinks } from '../../operators/rejected/dead-letter-sinks.ts';
-import type { RunOutputs } from '../../operators/runtime-context.ts';
-import type { Sink, SinkWriter } from '../../operators/sink.ts';
-import { TaskContext } from '../../operators/task/task-context.ts';
-import { unpackRecords } from '../../partitions/records/plain-codec.ts';
-import { toPlainError } from '../../plain-error.ts';
+import type { Environment } from '../../../environment.ts';
+import { toError } from '../../../errors/thrown-value.ts';
+import { IllegalStateError, InvalidArgumentError } from '../../../errors/usage-errors.ts';
+import { hasMethods } from '../../../foreign-value.ts';
+import type { JobVertex } from '../../../graph/job-graph.ts';
+import type { AttemptNumber, ExecutorId, RunId } from '../../../ids.ts';
+import { deadLetterSinks } from '../../../operators/rejected/dead-letter-sinks.ts';
+import type { RunOutputs } from '../../../operators/runtime-context.ts';
+import type { Sink, SinkWriter } from '../../../operators/sink.ts';
+import { TaskContext } from '../../../operators/task/task-context.ts';
+import { unpackRecords } from '../../../partitions/records/plain-codec.ts';
+import { toPlainError } from '../../../plain-error.ts';
 import type { PostTo } from './call-desk.ts';
-import { livesInProcess } from './remote-sinks.ts';
-import type { SinksReply, SinksRequest } from './service-messages.ts';
-import type { SharedPlan } from './shared-services.ts';
+import { livesInProcess } from '../remote-sinks.ts';
+import type { SinksReply, SinksRequest } from '../service-messages.ts';
+import type { SharedPlan } from '../shared-services.ts';
 
 /** A writer that is open for an attempt in an executor. */
 interface OpenWriter {
@@ -77,6 +77,7 @@ export class SinkDesk {
       case 'prepare':
         return this.#call(open, (writer) => writer.prepare?.() as PromiseLike<unknown>);
       case 'commit':
+        writers?.delete(open.id);
         return this.#commit(open);
       case 'abort':
         writers?.delete(open.id);

@@ -1,11 +1,11 @@
-import type { ExecutorId } from '../../ids.ts';
-import type { Answers } from '../../operators/answers/answers.ts';
-import { callHashIn } from '../../operators/answers/files/call-hash.ts';
-import { CallLostError } from '../../operators/answers/answer-errors.ts';
-import { toError } from '../../errors/thrown-value.ts';
-import { fromPlainError, toPlainError } from '../../plain-error.ts';
+import type { ExecutorId } from '../../../ids.ts';
+import type { Answers } from '../../../operators/answers/answers.ts';
+import { callHashIn } from '../../../operators/answers/files/call-hash.ts';
+import { CallLostError } from '../../../operators/answers/answer-errors.ts';
+import { toError } from '../../../errors/thrown-value.ts';
+import { fromPlainError, toPlainError } from '../../../plain-error.ts';
 import type { PostTo } from './call-desk.ts';
-import type { AnswersReply, AnswersRequest, SentAnswer } from './service-messages.ts';
+import type { AnswersReply, AnswersRequest, SentAnswer } from '../service-messages.ts';
 
 /** A message about a call, or who sent it. */
 interface Sender {

@@ -1,8 +1,8 @@
-import type { Clock } from '../../environment.ts';
-import type { ExecutorId } from '../../ids.ts';
-import type { CallLimiters } from '../../operators/calls/call-limiters.ts';
-import type { CallElsewhere, LocalCallLimiter } from '../../operators/calls/local-call-limiter.ts';
-import type { CallsReply, CallsRequest } from './service-messages.ts';
+import type { Clock } from '../../../environment.ts';
+import type { ExecutorId } from '../../../ids.ts';
+import type { CallLimiters } from '../../../operators/calls/call-limiters.ts';
+import type { CallElsewhere, LocalCallLimiter } from '../../../operators/calls/local-call-limiter.ts';
+import type { CallsReply, CallsRequest } from '../service-messages.ts';
 
 /** Speaks with the executors: posts a message to one of them. */
 export type PostTo<Reply> = (executor: ExecutorId, message: Reply) => void;

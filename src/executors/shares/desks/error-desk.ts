@@ -1,8 +1,8 @@
-import type { ExecutorId } from '../../ids.ts';
-import type { CountedAttempt, LocalErrorTallies, LocalErrorTally } from '../../operators/rejected/error-tallies.ts';
-import { fromPlainError, toPlainError } from '../../plain-error.ts';
+import type { ExecutorId } from '../../../ids.ts';
+import type { CountedAttempt, LocalErrorTallies, LocalErrorTally } from '../../../operators/rejected/error-tallies.ts';
+import { fromPlainError, toPlainError } from '../../../plain-error.ts';
 import type { PostTo } from './call-desk.ts';
-import type { ErrorsReply, ErrorsRequest, RecordCount } from './service-messages.ts';
+import type { ErrorsReply, ErrorsRequest, RecordCount } from '../service-messages.ts';
 
 /** An attempt in an executor. */
 interface Attempt extends CountedAttempt {
