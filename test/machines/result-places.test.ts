@@ -19,7 +19,7 @@ function placesOf(areShared: boolean) {
   const register = (task: string, attempt: number, executor: ExecutorId, origin: PartitionRegistration['origin']) =>
     places.place(registration(task, attempt, origin), executor);
   const apart = (executor: ExecutorId, origin: PartitionRegistration['origin']): boolean =>
-    places.apartFromRemains([{ executor, registration: registration('a[0]', 1, origin) }]).length > 0;
+    places.refuseApart([{ executor, registration: registration('a[0]', 1, origin) }]) !== undefined;
   const locate = (executor: ExecutorId) =>
     places
       .locate(executor, books.ledger.deploymentOf(books.task('b'), 0 as AttemptNumber, 'new'))

@@ -176,8 +176,8 @@ export class ExecutorConnections implements ExecutorGateway {
   }
 
   registerPartitions(...[partitions, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
-    const strays = this.#places.apartFromRemains(partitions);
-    if (strays.length > 0) return this.#refuse(strays, done);
+    const refused = this.#places.refuseApart(partitions);
+    if (refused !== undefined) return this.#later(() => done(refused));
     const byExecutor = grouped(partitions, ({ executor }) => executor);
     let open = byExecutor.size;
     let failed: Parameters<typeof done>[0];
@@ -199,19 +199,6 @@ export class ExecutorConnections implements ExecutorGateway {
         gone: (cause) => answered({ producer: (registrations[0] as PartitionRegistration).producer, cause }),
       });
     }
-  }
-
-  /** What is left of these results is given up, so that the next decision makes new ones, also for their consumers. */
-  #refuse(
-    strays: ReturnType<ResultPlaces['apartFromRemains']>,
-    done: Parameters<ExecutorGateway['registerPartitions']>[1],
-  ): void {
-    const { ledger } = this.#options;
-    for (const { registration } of strays) ledger.loseRemains(registration.producer);
-    const [{ registration }] = strays as [(typeof strays)[number]];
-    const { id, producer } = registration;
-    const why = `executor ${ledger.results.executorOf(producer)}, which has what is left of it, has no free slot`;
-    this.#later(() => done({ producer, cause: new PartitionLostError(id, why) }));
   }
 
   verifyResults(...[ids, done]: Parameters<ExecutorGateway['verifyResults']>): void {

@@ -1,7 +1,8 @@
 import type { PlacedRegistration } from '../../actors/executor-gateway.ts';
 import type { PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
 import type { MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
-import type { ExecutorId, PartitionId } from '../../ids.ts';
+import { PartitionLostError } from '../../errors/result-errors.ts';
+import type { ExecutionVertexId, ExecutorId, PartitionId } from '../../ids.ts';
 import type { JobLedger } from '../job-master/job-ledger.ts';
 
 /**
@@ -9,14 +10,14 @@ import type { JobLedger } from '../job-master/job-ledger.ts';
  * executor has the inputs of a task: with its deployment, or, if the task is deployed before, once they are registered.
  */
 export class ResultPlaces {
-  readonly #ledger: Pick<JobLedger, 'attempts' | 'results'>;
+  readonly #ledger: Pick<JobLedger, 'attempts' | 'results' | 'loseRemains'>;
   readonly #areShared: boolean;
   readonly #tell: (executor: ExecutorId, message: MasterToExecutorMessage) => void;
   /** The executors whose tasks read results that no executor has yet. */
   readonly #awaiting = new Map<PartitionId, Set<ExecutorId>>();
 
   constructor(
-    ledger: Pick<JobLedger, 'attempts' | 'results'>,
+    ledger: Pick<JobLedger, 'attempts' | 'results' | 'loseRemains'>,
     areShared: boolean,
     tell: (executor: ExecutorId, message: MasterToExecutorMessage) => void,
   ) {
@@ -40,15 +41,21 @@ export class ResultPlaces {
   }
 
   /**
-   * Those of these registrations whose tasks would reproduce a result apart from its remains, which another executor has:
-   * the recorded order and the trace are there, so nothing tells that it is the same. None where results are shared.
+   * Refuses registrations by which tasks would reproduce results apart from their remains, which another executor has: the
+   * recorded order and the trace are there, so nothing tells that they are the same. The remains are given up, so that the
+   * next decision makes new results, also for their consumers. Nothing is refused where results are shared.
    */
-  apartFromRemains(partitions: readonly PlacedRegistration[]): PlacedRegistration[] {
-    if (this.#areShared) return [];
-    return partitions.filter(({ executor, registration: { producer, origin } }) => {
-      const former = this.#ledger.results.executorOf(producer);
-      return (origin === 'again' || origin === 'unread') && former !== undefined && former !== executor;
-    });
+  refuseApart(
+    partitions: readonly PlacedRegistration[],
+  ): { readonly producer: ExecutionVertexId; readonly cause: Error } | undefined {
+    if (this.#areShared) return undefined;
+    const apart = partitions.filter((placed) => this.#isApart(placed));
+    for (const { registration } of apart) this.#ledger.loseRemains(registration.producer);
+    if (apart[0] === undefined) return undefined;
+    const { id, producer } = apart[0].registration;
+    const former = this.#ledger.results.executorOf(producer);
+    const why = `executor ${former}, which has what is left of it, has no free slot`;
+    return { producer, cause: new PartitionLostError(id, why) };
   }
 
   /** Records the executor of a result. A new one releases what an earlier attempt left on another executor. */
@@ -66,6 +73,11 @@ export class ResultPlaces {
   /** A lost executor waits for nothing. */
   forget(executor: ExecutorId): void {
     for (const waiting of this.#awaiting.values()) waiting.delete(executor);
+  }
+
+  #isApart({ executor, registration: { producer, origin } }: PlacedRegistration): boolean {
+    const former = this.#ledger.results.executorOf(producer);
+    return (origin === 'again' || origin === 'unread') && former !== undefined && former !== executor;
   }
 
   #await(partition: PartitionId, executor: ExecutorId): void {
