@@ -85,8 +85,7 @@ export class ExecutorConnections implements ExecutorGateway {
   constructor(options: ExecutorConnectionsOptions) {
     this.#options = options;
     this.#reports = new ExecutorReports(options);
-    const tell = (executor: ExecutorId, message: MasterToExecutorMessage): void => this.#tell(executor, message);
-    this.#places = new ResultPlaces(options.ledger, options.shareResults ?? true, tell);
+    this.#places = new ResultPlaces(options.ledger, options.shareResults ?? true, this.#tell);
   }
 
   get slotLimit(): number {
@@ -342,9 +341,8 @@ export class ExecutorConnections implements ExecutorGateway {
     return byExecutor as Map<ExecutorId, readonly ResultPartitionId[]>;
   }
 
-  #tell(executor: ExecutorId, message: MasterToExecutorMessage): void {
+  readonly #tell = (executor: ExecutorId, message: MasterToExecutorMessage): void =>
     this.#connections.get(executor)?.port.post(message);
-  }
 
   #later(callback: () => void): void {
     this.#options.clock.setImmediate(callback);
