@@ -182,6 +182,7 @@ export type { Source, SourceOrigin, SourcePlanContext, SourceReader } from './op
 export type { DeliveryGuarantee, Redo, Sink, SinkTarget, SinkWriter } from './operators/sink.ts';
 export type { RunOutputs, RuntimeContext } from './operators/runtime-context.ts';
 export type {
+  AnswerSync,
   AsyncCallContext,
   AsyncMapOptions,
   CallLimit,

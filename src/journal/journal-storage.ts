@@ -38,6 +38,8 @@ export interface JournalStorage {
   open(name: string): JournalFile;
   /** Opens a file for reading, which its owner may be writing; undefined if there is none. */
   openToRead(name: string): LogBytes | undefined;
+  /** Settles when what anybody wrote to a file before the call survives a power loss; at once if there is no such file. */
+  syncFile(name: string): Promise<void>;
   /** Renames a file, over the one of that name if there is one. At any time, there is either the old one or the new one. */
   rename(from: string, to: string): void;
   /** Deletes a file if it exists. */

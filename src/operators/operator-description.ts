@@ -48,7 +48,16 @@ export interface RememberOptions<In = never> {
   readonly ttlMs?: number | undefined;
   /** Whether the error of a record whose calls have all failed is remembered too. Default: false. */
   readonly errors?: boolean | undefined;
+  /**
+   * When answers are synced, to survive a power loss: `grouped` (default): within 50 ms, so that one costs at most the
+   * answers of that time, which are paid again; `call`: each before it is passed on, so that one costs none of those. The
+   * answers that arrive in the same turn, or during a sync, share the next one.
+   */
+  readonly sync?: AnswerSync | undefined;
 }
+
+/** When remembered answers are synced; see {@link RememberOptions.sync}. */
+export type AnswerSync = 'grouped' | 'call';
 
 /** Options of `mapAsync` for records of type `In`. */
 export interface AsyncMapOptions<In = never> {

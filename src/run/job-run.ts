@@ -51,7 +51,7 @@ export interface JobRunParts {
 }
 
 /**
- * The handle of a running job. Watch it (`events$`, `status$`, `events()`), end it (`cancel`, an `AbortSignal`,
+ * The handle of a running job. Watch it (`events$`, `status$`, `events()`), end it (`stop`, `cancel`, an `AbortSignal`,
  * `await using`), and await its `result`.
  */
 export class JobRun implements AsyncDisposable {
@@ -68,6 +68,8 @@ export class JobRun implements AsyncDisposable {
   #settle: (() => void) | undefined;
   #isSnapshotDue = false;
   #master: JobMasterActorRef | undefined;
+  /** Why the job was stopped; undefined if it was not. */
+  #stopped: { readonly reason: unknown } | undefined;
   #onAbort: (() => void) | undefined;
 
   constructor(parts: JobRunParts) {
@@ -143,10 +145,21 @@ export class JobRun implements AsyncDisposable {
     return this.#parts.storage();
   }
 
-  /** Cancels the job; resolves when all its tasks and files are closed. No effect once it has ended. */
-  async cancel(): Promise<void> {
-    if (!isTerminalJobStatus(this.status)) this.#master?.send({ type: 'job.cancel' });
+  /**
+   * Stops the job, as an aborted `signal` does: no task takes more records and no call begins, remembered calls in flight
+   * have `cancellationTimeoutMs` to be answered, and what was done is synced. Resolves when all tasks and files are
+   * closed: the same job, run again with its `stateDirectory`, continues. No effect once it has ended.
+   *
+   * @param reason the `cause` of the JobCanceledError with which `result` rejects; that of the first call counts
+   */
+  async stop(reason?: unknown): Promise<void> {
+    this.#stop(reason);
     await this.#settled.catch(() => {});
+  }
+
+  /** {@link stop}, without a reason. */
+  cancel(): Promise<void> {
+    return this.stop();
   }
 
   /**
@@ -181,9 +194,9 @@ export class JobRun implements AsyncDisposable {
     this.#master = master;
     const { signal, clock, begin, connect } = this.#parts;
     if (signal?.aborted) {
-      master.send({ type: 'job.cancel' });
+      this.#stop(signal.reason);
     } else if (signal !== undefined) {
-      this.#onAbort = () => master.send({ type: 'job.cancel' });
+      this.#onAbort = () => this.#stop(signal.reason);
       signal.addEventListener('abort', this.#onAbort, { once: true });
     }
     clock.setImmediate(() => {
@@ -228,6 +241,12 @@ export class JobRun implements AsyncDisposable {
     }
   }
 
+  #stop(reason: unknown): void {
+    if (isTerminalJobStatus(this.status)) return;
+    this.#stopped ??= { reason };
+    this.#master?.send({ type: 'job.cancel' });
+  }
+
   /** Delivers events to every listener in the same order, even if a listener causes further events. */
   #deliver(event: JobEvent): void {
     freezeRecords([event]);
@@ -250,9 +269,10 @@ export class JobRun implements AsyncDisposable {
 
   /** Why the job did not finish. */
   #errorOf(status: JobStatus, failure: JobMasterContext['failure']): Error {
-    const { run, shape, signal } = this.#parts;
+    const { run, shape } = this.#parts;
     if (status === 'canceled') {
-      return new JobCanceledError(this.job, { run, ...(signal?.aborted === true && { cause: signal.reason }) });
+      const reason = this.#stopped?.reason;
+      return new JobCanceledError(this.job, { run, ...(reason !== undefined && { cause: reason }) });
     }
     if (status === 'incomplete') return this.#incompleteError();
     const { vertex, cause = new Error('unknown'), why = status, place } = failure ?? {};

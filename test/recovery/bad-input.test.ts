@@ -25,6 +25,7 @@ import {
   parquetFile,
   range,
   type JobRunOptions,
+  type RememberOptions,
   type Source,
   spillFaultPoints,
   toJsonLinesFile,
@@ -338,6 +339,10 @@ describe('an endless source', () => {
 });
 
 describe('options out of range', () => {
+  const remembering = (remember: RememberOptions<number>) =>
+    Job.create('job')
+      .source('numbers', fromArray([1]))
+      .mapAsync((n) => n, { uid: 'call', remember });
   const job = (): Job => {
     const built = Job.create('options');
     built.source('numbers', fromArray([1])).sink('out', collect());
@@ -386,6 +391,10 @@ describe('options out of range', () => {
     ['path', () => jsonLinesFile('')],
     ['int64', () => parquetFile('a.parquet', { int64: 'float' as never })],
     ['maxAttempts', () => fixedDelay({ maxAttempts: -1, delayMs: 0 })],
+    ['remember.sync of "call"', () => remembering({ sync: 'write' as never })],
+    ['remember.maxBytes of "call"', () => remembering({ maxBytes: 0 })],
+    ['remember.ttlMs of "call"', () => remembering({ ttlMs: Number.NaN })],
+    ['remember.directory of "call"', () => remembering({ directory: '' })],
   ])('%s is refused where it is written', (option, build) => {
     let error: unknown;
     try {

@@ -388,17 +388,39 @@ describe('cancel', () => {
     expect(it.run.status).toBe('canceled');
   });
 
-  it.each(['before', 'after'] as const)('by a signal that is aborted %s the start', async (when) => {
+  const stops: readonly (readonly [string, 'before' | 'after', (run: JobRun, controller: AbortController) => void])[] =
+    [
+      ['a signal that is aborted before the start', 'before', () => {}],
+      ['a signal that is aborted after the start', 'after', (_, controller) => controller.abort(new Error('enough'))],
+      ['stop with a reason', 'after', (run) => void run.stop(new Error('enough'))],
+      [
+        'stop, and later a signal: the first one is the cause',
+        'after',
+        (run, controller) => {
+          void run.stop(new Error('enough'));
+          controller.abort(new Error('later'));
+        },
+      ],
+    ];
+
+  it.each(stops)('by %s', async (_, when, stop) => {
     const controller = new AbortController();
     if (when === 'before') controller.abort(new Error('enough'));
     const it = started(endlessJob(), faultPlan(), { signal: controller.signal });
-    if (when === 'after') {
-      await it.environment.runUntil(() => it.run.snapshot().tasks.running > 0);
-      controller.abort(new Error('enough'));
-    }
+    if (when === 'after') await it.environment.runUntil(() => it.run.snapshot().tasks.running > 0);
+    stop(it.run, controller);
     const error = (await settled(it)) as JobCanceledError;
     expect(error).toBeInstanceOf(JobCanceledError);
     expect((error.cause as Error).message).toBe('enough');
+  });
+
+  it('by cancel: the error has no cause, also if a signal is aborted later', async () => {
+    const controller = new AbortController();
+    const it = started(endlessJob(), faultPlan(), { signal: controller.signal });
+    await it.environment.runUntil(() => it.run.snapshot().tasks.running > 0);
+    void it.run.cancel();
+    controller.abort(new Error('later'));
+    expect(await settled(it)).not.toHaveProperty('cause');
   });
 
   it('by the end of its block', async () => {

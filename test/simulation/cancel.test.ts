@@ -73,6 +73,7 @@ async function canceledRun(seed: number) {
   const statusBefore = run.status;
   const cancel = random.pick([
     () => void run.cancel(),
+    () => void run.stop(new Error('enough')),
     () => controller.abort(new Error('enough')),
     () => void run[Symbol.asyncDispose](),
   ]);

@@ -32,6 +32,10 @@ export class MemoryJournalStorage implements JournalStorage {
   #changes: ((files: Directory) => void)[] = [];
   /** Bytes that fit on the disk. */
   capacityBytes = Number.POSITIVE_INFINITY;
+  /** How many of the next syncs fail. */
+  failingSyncs = 0;
+  /** Syncs of files. */
+  syncs = 0;
   #operationsLeft = Number.POSITIVE_INFINITY;
   #random: SeededRandom | undefined;
 
@@ -94,6 +98,11 @@ export class MemoryJournalStorage implements JournalStorage {
     return content && this.#opened(name, content);
   }
 
+  async syncFile(name: string): Promise<void> {
+    const content = this.#files.get(name);
+    if (content !== undefined) await this.#opened(name, content).sync();
+  }
+
   rename(from: string, to: string): void {
     this.#begin();
     const content = this.#files.get(from);
@@ -128,8 +137,10 @@ export class MemoryJournalStorage implements JournalStorage {
       },
       sync: async () => {
         this.#begin();
+        this.syncs++;
         const { bytes } = content;
         await Promise.resolve();
+        if (this.failingSyncs-- > 0) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
         content.synced = bytes;
       },
       close: () => {},

@@ -59,14 +59,13 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
     const inspect = inspectOptionsOf(values);
     // Before the run: where its inspector cannot be opened, nothing has run.
     const inspector = inspect && (await opened(inspect));
-    const controller = new AbortController();
-    const run = job.run({ ...options, executors, record: values.record, signal: controller.signal });
+    const run = job.run({ ...options, executors, record: values.record });
     const viewed = { run, vertices, clock: io.environment.clock };
     const isJson = values.json === true;
     const view = isJson ? new JsonView(viewed, io.stdout) : viewOf(viewed, io);
     inspector?.add(run);
     const asked = { json: isJson, state: values.state, link: inspector?.url, keepOpen: inspect?.keepOpen === true };
-    return await shown({ run, view, controller, asked }, io);
+    return await shown({ run, view, asked }, io);
   },
 });
 
@@ -81,7 +80,6 @@ interface Asked {
 interface ShownRun {
   readonly run: JobRun;
   readonly view: RunView;
-  readonly controller: AbortController;
   readonly asked: Asked;
 }
 
@@ -145,14 +143,14 @@ interface Ended {
   readonly canceledBy: CancelSignal | undefined;
 }
 
-async function ended({ run, view, controller, asked }: ShownRun, io: CommandIo): Promise<Ended> {
+async function ended({ run, view, asked }: ShownRun, io: CommandIo): Promise<Ended> {
   let canceledBy: CancelSignal | undefined;
   let failure: unknown;
   const events = run.events$.subscribe((event) => view.next(event));
   const stopHearing = io.onOtherWrites((text) => view.makeRoom?.(text));
   const stopListening = io.onCancel((signal) => {
     canceledBy = signal;
-    controller.abort(new Error(signal));
+    void run.stop(new Error(signal));
     view.note(`${signal}: canceling, behind calls in flight and open files; once more ends the process at once`);
   });
   if (asked.link !== undefined) view.note(`Inspector: ${asked.link}`);

@@ -1,15 +1,14 @@
-import type { Clock, Logger } from '../../environment.ts';
+import type { Logger } from '../../environment.ts';
 import { JournalAccessError } from '../../errors/journal-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { JournalStorage } from '../../journal/journal-storage.ts';
-import { encodeOwner, ownerOf } from '../../partitions/claims/owner-note.ts';
-import type { ProcessTable } from '../../partitions/claims/process-table.ts';
 import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from './answers.ts';
 import { rewriteSegments, wastefulSegments } from './files/answer-compaction.ts';
-import { AnswerFiles, freeSegmentName, segmentTime } from './files/answer-files.ts';
+import { AnswerFiles, segmentTime } from './files/answer-files.ts';
+import { AnswerOutput, type AnswerOutputOptions, type Written } from './files/answer-output.ts';
 import type { AnswerOrigin, NewAnswer } from './files/answer-record.ts';
-import { AnswerWriter, type WrittenAnswer } from './files/answer-writer.ts';
+import type { AnswerWriter, WrittenAnswer } from './files/answer-writer.ts';
 import type { CallHash } from './files/call-hash.ts';
 
 /** The largest file, and the smallest limit for one. */
@@ -22,28 +21,14 @@ const refreshMs = 1_000;
 /** How long an answer may wait for its sync. */
 const syncDelayMs = 50;
 
-export interface AnswerStoreOptions {
-  readonly storage: JournalStorage;
-  readonly processes: ProcessTable;
-  readonly clock: Clock;
+export interface AnswerStoreOptions extends AnswerOutputOptions {
   readonly logger: Logger;
-  /** Unique among the writers of the directory. */
-  readonly writer: string;
   /** The oldest answers are dropped past this. */
   readonly maxBytes: number;
   readonly ttlMsOf: (origin: AnswerOrigin) => number;
+  /** Whether an answer of this origin is passed on only once it is synced. Absent: none is. */
+  readonly isSynced?: ((origin: AnswerOrigin) => boolean) | undefined;
 }
-
-/** The file that a store writes to, and its number among the files. */
-interface OwnFile {
-  readonly writer: AnswerWriter;
-  readonly segment: number;
-}
-
-/** Where answers were written, or why they were not. */
-type Written =
-  | { readonly segment: number; readonly places: readonly WrittenAnswer[]; readonly error?: undefined }
-  | { readonly error: Error; readonly segment?: undefined; readonly places?: undefined };
 
 /**
  * The answers in one directory, for one run, which may not be the only one that uses it.
@@ -57,13 +42,14 @@ type Written =
  *   next one knows all calls that may be paid again.
  * - AS6 Answers that arrive in one turn of the event loop are written at its end, with one write, which also marks the calls
  *   that are to begin. They begin right after it, and before anybody hears the answers.
+ * - AS7 An answer whose origin asks for it is found, and its asker told, only once it is synced, whoever has written it.
  */
 export class AnswerStore implements Answers {
   readonly openedMs: number;
   readonly #options: AnswerStoreOptions;
   readonly #files: AnswerFiles;
+  readonly #output: AnswerOutput;
   readonly #segmentBytes: number;
-  #writer: OwnFile | undefined;
   /** AS6: answers that are not written yet. */
   #arrived: ArrivedAnswer[] = [];
   #answers: NewAnswer[] = [];
@@ -72,9 +58,9 @@ export class AnswerStore implements Answers {
   #begun: CallHash[] = [];
   /** Calls that ended without an answer. Their marks wait for another write. */
   #ended: CallHash[] = [];
-  /** Files that it has begun. */
-  #writers = 0;
   #refreshedMs: number;
+  /** AS7: while answers of other runs are synced. */
+  #refreshing: Promise<void> | undefined;
   #syncTimer: unknown;
   /** Whether something waits for the end of the turn. */
   #isTurnEnding = false;
@@ -98,6 +84,7 @@ export class AnswerStore implements Answers {
           `Remembered answers are damaged: ${problem} (${file}, bytes ${offset} to ${end}); they are paid again`,
         ),
     });
+    this.#output = new AnswerOutput(options, this.#files, (error) => this.#warn(error));
   }
 
   /** Reads what is in the directory, and tidies it up. @throws JournalFormatError, JournalAccessError */
@@ -106,6 +93,8 @@ export class AnswerStore implements Answers {
     const turn = (): Promise<void> => new Promise((resolve) => options.clock.setImmediate(resolve));
     try {
       for (const _ of store.#files.scanNew()) await turn();
+      // AS7: a run that was killed may not have come to its sync.
+      if (options.isSynced !== undefined) await store.#files.sync();
       await store.#tidyUp(turn);
     } catch (error) {
       store.#files.close();
@@ -142,7 +131,8 @@ export class AnswerStore implements Answers {
   remember(answer: NewAnswer): void {
     const written = this.#write([answer], []);
     if (written.error !== undefined) throw written.error;
-    this.#noteWritten([answer], written);
+    this.#index([{ answer }], written);
+    this.#rotateIfFull();
   }
 
   /** AS1, AS6: it hears at the end of this turn that it is written. */
@@ -176,16 +166,8 @@ export class AnswerStore implements Answers {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#options.clock.clearTimeout(this.#syncTimer);
-    const writer = this.#writer?.writer;
-    this.#writer = undefined;
-    try {
-      writer?.append([], [{ kind: 'ended', hashes: this.#ended }]);
-      writer?.end();
-      await writer?.sync();
-    } catch (error) {
-      this.#warn(error);
-    }
-    await writer?.close();
+    await this.#output.close([{ kind: 'ended', hashes: this.#ended }]);
+    await this.#refreshing;
     this.#files.close();
   }
 
@@ -205,36 +187,50 @@ export class AnswerStore implements Answers {
     this.#isTurnEnding = false;
     const written = this.#write(answers, begun);
     for (const call of beginning) call.begin(written.error);
-    this.#noteWritten(answers, written);
-    for (const answer of arrived) answer.written(written.error);
+    this.#tell(arrived, written);
+    this.#rotateIfFull();
   }
 
   /** One write for answers, calls that begin, and those that have ended since the last one. */
   #write(answers: readonly NewAnswer[], begun: readonly CallHash[]): Written {
     if (this.#isClosed) return { error: new IllegalStateError('The run is over, and remembers no more answers') };
-    try {
-      const { writer, segment } = (this.#writer ??= this.#newWriter());
-      const places = writer.append(answers, [
-        { kind: 'ended', hashes: this.#ended },
-        { kind: 'begun', hashes: begun },
-      ]);
-      this.#ended = [];
-      this.#syncSoon();
-      return { segment, places };
-    } catch (error) {
-      // What is written next goes to another file.
-      this.#dropWriter();
-      return { error: toError(error) };
-    }
+    const written = this.#output.write(answers, [
+      { kind: 'ended', hashes: this.#ended },
+      { kind: 'begun', hashes: begun },
+    ]);
+    if (written.error !== undefined) return written;
+    this.#ended = [];
+    this.#syncSoon();
+    return written;
   }
 
-  /** From now on, these answers are found. */
-  #noteWritten(answers: readonly NewAnswer[], { segment, places = [] }: Written): void {
+  #tell(arrived: readonly ArrivedAnswer[], written: Written): void {
+    const { isSynced } = this.#options;
+    if (isSynced === undefined || written.error !== undefined) return this.#passOn(arrived, written);
+    // AS7.
+    const waits = arrived.map(({ answer }) => isSynced(answer.origin));
+    const those = <Item>(items: readonly Item[], wait: boolean): Item[] => items.filter((_, at) => waits[at] === wait);
+    const passOn = (wait: boolean): void =>
+      this.#passOn(those(arrived, wait), { ...written, places: those(written.places, wait) });
+    passOn(false);
+    if (!waits.includes(true)) return;
+    this.#output.sync().then(
+      () => passOn(true),
+      (error: unknown) => this.#passOn(those(arrived, true), { error: toError(error) }),
+    );
+  }
+
+  /** Written answers are found from now on, and who waits for them hears it. */
+  #passOn(arrived: readonly ArrivedAnswer[], written: Written): void {
+    this.#index(arrived, written);
+    for (const answer of arrived) answer.written(written.error);
+  }
+
+  #index(written: readonly Pick<ArrivedAnswer, 'answer'>[], { segment, places = [] }: Written): void {
     for (let index = 0; index < places.length; index++) {
       const { offset, length } = places[index] as WrittenAnswer;
-      this.#files.set((answers[index] as NewAnswer).identity, segment as number, offset, length);
+      this.#files.set((written[index] as ArrivedAnswer).answer.identity, segment as number, offset, length);
     }
-    if (this.#writer !== undefined && this.#writer.writer.size >= this.#segmentBytes) this.#rotate();
   }
 
   /** AS2. */
@@ -244,52 +240,18 @@ export class AnswerStore implements Answers {
 
   #sync(): void {
     this.#syncTimer = undefined;
-    const failed = (error: unknown): void => {
-      this.#warn(error);
-      this.#dropWriter();
-    };
     if (this.#ended.length > 0) {
       const { error } = this.#write([], []);
       if (error !== undefined) this.#warn(error);
     }
-    this.#writer?.writer.sync().catch(failed);
+    this.#output.sync().catch((error: unknown) => this.#warn(error));
   }
 
   /** A full file is followed by a new one. */
-  #rotate(): void {
-    const { writer, segment } = this.#writer as OwnFile;
-    this.#writer = undefined;
-    writer.end();
-    this.#files.endOwn(segment);
-    void writer
-      .sync()
-      .catch((error: unknown) => this.#warn(error))
-      .then(() => writer.close());
+  #rotateIfFull(): void {
+    if (this.#output.size < this.#segmentBytes) return;
+    this.#output.endFile();
     this.#dropOldest();
-  }
-
-  /** After a failure, the next answers go to another file. */
-  #dropWriter(): void {
-    const writer = this.#writer?.writer;
-    this.#writer = undefined;
-    void writer?.close();
-  }
-
-  #newWriter(): OwnFile {
-    const writer = this.#create(this.#options.clock.epochMs());
-    return { writer, segment: this.#files.addOwn(writer.name) };
-  }
-
-  #create(atMs: number): AnswerWriter {
-    const { storage, processes, writer } = this.#options;
-    // AS3.
-    const name = freeSegmentName(storage, atMs, `${writer}-${processes.pid}`, this.#writers++);
-    try {
-      return new AnswerWriter(storage, name, encodeOwner(ownerOf(processes)));
-    } catch (error) {
-      storage.remove(name);
-      throw error;
-    }
   }
 
   async #tidyUp(turn: () => Promise<void>): Promise<void> {
@@ -297,7 +259,7 @@ export class AnswerStore implements Answers {
     const segments = wastefulSegments(this.#files, this.#segmentBytes / 4);
     const newest = segments.at(-1);
     if (newest === undefined) return;
-    const create = (): AnswerWriter => this.#create(segmentTime(newest.name));
+    const create = (): AnswerWriter => this.#output.create(segmentTime(newest.name));
     for await (const _ of rewriteSegments(this.#files, segments, create)) await turn();
   }
 
@@ -317,6 +279,10 @@ export class AnswerStore implements Answers {
     const nowMs = this.#options.clock.now();
     if (nowMs - this.#refreshedMs < refreshMs) return false;
     this.#refreshedMs = nowMs;
+    if (this.#options.isSynced !== undefined) {
+      this.#refreshSynced();
+      return false;
+    }
     try {
       for (const _ of this.#files.scanNew());
     } catch (error) {
@@ -324,6 +290,16 @@ export class AnswerStore implements Answers {
       this.#warn(error);
     }
     return true;
+  }
+
+  /** AS7. */
+  #refreshSynced(): void {
+    this.#refreshing ??= this.#files
+      .scanSynced()
+      .catch((error: unknown) => this.#warn(error))
+      .then(() => {
+        this.#refreshing = undefined;
+      });
   }
 
   #warn(error: unknown): void {

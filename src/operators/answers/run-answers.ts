@@ -10,6 +10,7 @@ import type { AnswerMemories, AnswerMemory } from './answer-memory.ts';
 import type { AsyncCallContext, OperatorDescription, RememberOptions } from '../operator-description.ts';
 import { callFunctionOf } from '../calls/direct-calls.ts';
 import { AnswerStore } from './answer-store.ts';
+import type { AnswerOrigin } from './files/answer-record.ts';
 import { stepParts } from '../identity/part-identities.ts';
 import type { VersionOptions } from '../identity/step-declaration.ts';
 import { OperatorAnswers } from './operator-answers.ts';
@@ -140,6 +141,8 @@ export function byDirectory(remembering: readonly Remembering[]): ReadonlyMap<st
 export function answerFiles(options: Omit<RunAnswersOptions, 'operators'>): OpenAnswers {
   const { run, environment, storageOf = (path) => new FileJournalStorage(path) } = options;
   const { processes = systemProcesses() } = options;
+  const optionsOf = (operators: readonly Remembering[], origin: AnswerOrigin): RememberOptions | undefined =>
+    operators.find(({ uid, version }) => uid === origin.operator && version === origin.version)?.options;
   return (directory, operators) =>
     AnswerStore.open({
       storage: storageOf(directory),
@@ -148,9 +151,10 @@ export function answerFiles(options: Omit<RunAnswersOptions, 'operators'>): Open
       logger: environment.logger,
       writer: run,
       maxBytes: Math.min(...operators.map(({ options: { maxBytes } }) => maxBytes ?? Number.POSITIVE_INFINITY)),
-      ttlMsOf: (origin) =>
-        operators.find(({ uid, version }) => uid === origin.operator && version === origin.version)?.options.ttlMs ??
-        Number.POSITIVE_INFINITY,
+      ttlMsOf: (origin) => optionsOf(operators, origin)?.ttlMs ?? Number.POSITIVE_INFINITY,
+      isSynced: operators.some(({ options: { sync } }) => sync === 'call')
+        ? (origin) => optionsOf(operators, origin)?.sync === 'call'
+        : undefined,
     });
 }
 

@@ -113,9 +113,9 @@ function checkRateLimit<In>(operator: string, limit: RateLimit<In>): void {
 /** @throws InvalidArgumentError for the first option of `remember` that is invalid; `operator` is for the message */
 function checkRemember<In>(operator: string, remember: boolean | RememberOptions<In>): void {
   if (typeof remember === 'boolean') return;
-  const names = { key: true, directory: true, maxBytes: true, ttlMs: true, errors: true } as const;
+  const names = { key: true, directory: true, maxBytes: true, ttlMs: true, errors: true, sync: true } as const;
   checkOptions(`remember of ${operator}`, remember, names);
-  const { key, directory, maxBytes, ttlMs, errors } = remember;
+  const { key, directory, maxBytes, ttlMs, errors, sync } = remember;
   const of = (option: string): string => `remember.${option} of ${operator}`;
   if (key !== undefined) checkFunction(of('key'), key);
   if (directory !== undefined && (typeof directory !== 'string' || directory === '' || directory.includes('\0'))) {
@@ -124,6 +124,8 @@ function checkRemember<In>(operator: string, remember: boolean | RememberOptions
   if (maxBytes !== undefined) checkAmount(of('maxBytes'), maxBytes, 'bytes');
   if (ttlMs !== undefined) checkAmount(of('ttlMs'), ttlMs, 'milliseconds');
   if (errors !== undefined) checkBoolean(of('errors'), errors);
+  if (sync !== undefined && sync !== 'grouped' && sync !== 'call')
+    throw new InvalidArgumentError(of('sync'), sync, '"grouped" or "call"');
 }
 
 function checkAmount(what: string, given: unknown, unit: string): void {

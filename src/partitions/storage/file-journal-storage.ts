@@ -62,6 +62,23 @@ export class FileJournalStorage implements JournalStorage {
     }
   }
 
+  async syncFile(name: string): Promise<void> {
+    const path = this.pathOf(name);
+    let descriptor: number;
+    try {
+      // Windows syncs only what is open for writing.
+      descriptor = openRegular(path, O_RDWR);
+    } catch (error) {
+      if (isMissing(error)) return;
+      throw error;
+    }
+    try {
+      await syncData(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
   rename(from: string, to: string): void {
     renameSync(this.pathOf(from), this.pathOf(to));
   }

@@ -18,6 +18,7 @@ import {
 import { insideOf } from '../../../src/run/run-inside.ts';
 import { bundledModules } from '../../support/bundled-script.ts';
 import collecting, { collected } from './collecting-job.ts';
+import paid, { paidIn } from './paid-job.ts';
 import rude, { type Rudeness } from './rude-module.ts';
 import struck, { type Counted, type ExchangeKind, exchanges, type Strike } from './struck-job.ts';
 
@@ -31,6 +32,7 @@ beforeAll(async () => {
     'executors/workers/struck-job.ts',
     'executors/workers/rude-module.ts',
     'executors/workers/collecting-job.ts',
+    'executors/workers/paid-job.ts',
   ];
   const paths = await bundledModules(places, join(home, 'modules'));
   modules = paths.slice(0, places.length);
@@ -104,6 +106,28 @@ describe.each(Object.keys(exchanges) as ExchangeKind[])('a job with %s exchanges
         .map(({ executor }) => executor)
         .sort(),
     ).toEqual(['worker-0', 'worker-1']);
+  });
+});
+
+describe('stop', () => {
+  it.each([
+    ['over two workers', 'threads'],
+    ['in this process', 1],
+  ] as const)('%s: calls in flight are answered, and the same job continues without paying again', async (_, where) => {
+    const directory = mkdtempSync(join(home, 'stopped-'));
+    const options = {
+      stateDirectory: join(directory, 'state'),
+      executors: where === 1 ? 1 : threads({ count: 2, module: modules[3] as string }),
+    };
+    const run = paid({ directory }).run(options);
+    while (paidIn(directory).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await run.stop('enough');
+    await expect(run.result).rejects.toMatchObject({ code: 'JOB_CANCELED', cause: 'enough' });
+    const before = paidIn(directory).length;
+    expect(before).toBeLessThan(40);
+    const { receipt } = await paid({ directory }).run(options).result;
+    expect(receipt.calls).toEqual({ made: 40 - before, reused: before, again: 0 });
+    expect(new Set(paidIn(directory)).size).toBe(paidIn(directory).length);
   });
 });
 

@@ -93,6 +93,99 @@ it('AS2: an answer survives a power loss 50 ms after it was written', async () =
   expect(await found(lost)).toBeLessThan(50);
 });
 
+describe("AS7: with sync: 'call'", () => {
+  const powerLosses = (storage: MemoryJournalStorage): MemoryJournalStorage[] =>
+    Array.from({ length: 20 }, (_, seed) => storage.afterPowerLoss(seededRandom(seed), { holes: seed % 2 === 0 }));
+
+  /** After how many of these power losses an answer is there. */
+  const survivalsOf = async (storages: MemoryJournalStorage[], record: string, operator = 'embed'): Promise<number> => {
+    let survivals = 0;
+    for (const storage of storages) {
+      const rig = new StoreRig(storage);
+      if (recalled(rig.memory(await rig.open(), { operator }), record) !== undefined) survivals++;
+    }
+    return survivals;
+  };
+
+  it('an answer is synced before it is passed on, and before others find it', async () => {
+    const storage = new MemoryJournalStorage();
+    const rig = new StoreRig(storage);
+    const memory = rig.memory(await rig.open({ sync: 'call' }));
+    const heard: { readonly record: string; readonly after: MemoryJournalStorage[] }[] = [];
+    for (const record of records(3)) {
+      const identity = memory.identify(record);
+      memory.ask(identity, record, 0, {
+        begun: () => {},
+        answered: () => {},
+        settled: () => heard.push({ record, after: powerLosses(storage) }),
+      });
+    }
+    let found = 0;
+    while (heard.length === 0) {
+      found += records(3).filter((record) => recalled(memory, record) !== undefined).length;
+      await Promise.resolve();
+      rig.environment.clock.step();
+    }
+    expect(found).toBe(0);
+    await rig.pass();
+    for (const { record, after } of heard) expect(await survivalsOf(after, record)).toBe(20);
+    expect(records(3).map((record) => recalled(memory, record))).toEqual(records(3).map((r) => `answer to ${r}`));
+  });
+
+  it('those of other operators in the directory do not wait', async () => {
+    const storage = new MemoryJournalStorage();
+    const rig = new StoreRig(storage);
+    const memory = rig.memory(await rig.open({ sync: 'call' }), { operator: 'cheap' });
+    let after: MemoryJournalStorage[] = [];
+    const settled = (): void => void (after = powerLosses(storage));
+    memory.ask(memory.identify('a'), 'a', 0, { begun: () => {}, answered: () => {}, settled });
+    await rig.pass();
+    expect(after).toHaveLength(20);
+    expect(await survivalsOf(after, 'a', 'cheap')).toBeLessThan(20);
+  });
+
+  it('one sync serves all answers of a turn', async () => {
+    const storage = new MemoryJournalStorage();
+    const rig = new StoreRig(storage);
+    const memory = rig.memory(await rig.open({ sync: 'call' }));
+    await rig.ask(memory, ['first']);
+    const before = storage.syncs;
+    await rig.ask(memory, records(16));
+    expect(storage.syncs - before).toBe(1);
+  });
+
+  it('an answer that cannot be synced is not passed on; it is kept, and written again for who asks next', async () => {
+    const storage = new MemoryJournalStorage();
+    const rig = new StoreRig(storage);
+    let calls = 0;
+    const memory = rig.memory(await rig.open({ sync: 'call' }), { fn: () => Promise.resolve(++calls) });
+    storage.failingSyncs = 1;
+    expect(await rig.ask(memory, ['a'])).toMatchObject([{ kind: 'failed', error: { code: 'JOURNAL_ACCESS' } }]);
+    expect(await rig.ask(memory, ['a'])).toEqual([{ kind: 'answered', answer: 1 }]);
+    rig.storage = storage.afterPowerLoss(seededRandom(1));
+    expect(recalled(rig.memory(await rig.open()), 'a')).toBe(1);
+  });
+
+  it.each([
+    ['a run that was killed before its sync', 'killed'],
+    ['another run', 'running'],
+  ] as const)('the answers of %s are synced before they are found', async (_, other) => {
+    const storage = new MemoryJournalStorage();
+    const rig = new StoreRig(storage);
+    const early = other === 'running' ? rig.memory(await rig.open({ sync: 'call' })) : undefined;
+    const writer = rig.memory(await rig.open({ pid: 2 }));
+    await rig.pass(1_000);
+    await rig.ask(writer, ['a']);
+    expect(await survivalsOf(powerLosses(storage), 'a')).toBeLessThan(20);
+    const memory = early ?? rig.memory(await rig.open({ sync: 'call' }));
+    // It looks for answers of others now.
+    recalled(memory, 'a');
+    for (let hop = 0; hop < 20 && recalled(memory, 'a') === undefined; hop++) await Promise.resolve();
+    expect(recalled(memory, 'a')).toBe('answer to a');
+    expect(await survivalsOf(powerLosses(storage), 'a')).toBe(20);
+  });
+});
+
 it('AS3: files of runs that may be running are not written anew, those of dead ones are, when there are many', async () => {
   const rig = new StoreRig();
   for (let run = 0; run < 12; run++) await rig.ask(rig.memory(await rig.open({ pid: 2 })), records(3, run * 3));

@@ -18,6 +18,7 @@ export interface StoreOptions {
   readonly pid?: number;
   readonly maxBytes?: number;
   readonly ttlMs?: number;
+  readonly sync?: 'call';
 }
 
 /** Directories of answers on a virtual clock, whose processes a test starts and kills. */
@@ -47,7 +48,8 @@ export class StoreRig {
     await this.environment.drive(new Promise<void>((resolve) => clock.setImmediate(resolve)));
   }
 
-  open({ writer = `run${this.#writers++}`, pid = 1, maxBytes = Infinity, ttlMs = Infinity }: StoreOptions = {}) {
+  open(options: StoreOptions = {}) {
+    const { writer = `run${this.#writers++}`, pid = 1, maxBytes = Infinity, ttlMs = Infinity, sync } = options;
     const { clock, logger } = this.environment;
     const opening = AnswerStore.open({
       storage: this.storage,
@@ -57,6 +59,7 @@ export class StoreRig {
       writer,
       maxBytes,
       ttlMsOf: () => ttlMs,
+      ...(sync && { isSynced: ({ operator }) => operator === 'embed' }),
     });
     return this.environment.drive(opening);
   }

@@ -25,12 +25,14 @@ type Cut = 'kill' | 'power loss';
 class ServiceBooks {
   readonly calls: string[] = [];
   readonly answeredAt = new Map<string, number>();
+  /** Records whose answers the next operator has. */
+  readonly passedOn = new Set<string>();
 }
 
 /**
  * Runs after each other that remember their answers in one directory, each until its process is killed or the power is
- * lost at a drawn time; the last one finishes. No record whose answer must have survived may be called for again, and the
- * results are those of the undisturbed job.
+ * lost at a drawn time; the last one finishes. No record whose answer must have survived may be called for again: with
+ * `sync: 'call'` none that was passed on. The results are those of the undisturbed job.
  */
 export async function answeredHistory(seed: number): Promise<AnsweredHistoryReport> {
   const history = new AnsweredHistory(seededRandom(seed));
@@ -63,6 +65,7 @@ class AnsweredHistory {
       hasKeys: random.chance(0.5),
       longestMs: random.integer(1, 40),
       failing: random.chance(0.3),
+      sync: random.pick(['grouped', 'call'] as const),
     };
   }
 
@@ -97,7 +100,7 @@ class AnsweredHistory {
   }
 
   #job(books: ServiceBooks, { clock }: ReturnType<typeof virtualEnvironment>, out: ReturnType<typeof collect<string>>) {
-    const { records, parallelism, concurrency, ordered, hasKeys, longestMs, failing } = this.#shape;
+    const { records, parallelism, concurrency, ordered, hasKeys, longestMs, failing, sync } = this.#shape;
     const latency = this.random.fork('latency');
     const failed = new Set<string>();
     const job = Job.create('answered', { parallelism });
@@ -120,9 +123,13 @@ class AnsweredHistory {
         {
           uid: 'paid',
           ...{ concurrency, ordered, retries: 1, version: 1 },
-          remember: { directory: 'answers', ...(hasKeys && { key: (record: string) => record }) },
+          remember: { directory: 'answers', sync, ...(hasKeys && { key: (record: string) => record }) },
         },
       )
+      .map((answer) => {
+        books.passedOn.add(answer.slice(0, -1));
+        return answer;
+      })
       .sink('out', out);
     return job;
   }
@@ -138,6 +145,7 @@ class AnsweredHistory {
     for (const [record, atMs] of books.answeredAt) {
       if (isLost ? atMs + syncedMs < nowMs : atMs < nowMs) this.#safe.add(record);
     }
+    if (!isLost || this.#shape.sync === 'call') for (const record of books.passedOn) this.#safe.add(record);
   }
 
   #compareResults(found: readonly string[], run: number): void {

@@ -5,7 +5,7 @@ describe('300 drawn runs that remember their answers, each through power losses 
   const sumOf = (of: (report: AnsweredHistoryReport) => number): number =>
     reports.reduce((sum, report) => sum + of(report), 0);
 
-  it('AS1, AS2: no answer that was written before a kill, or synced before a power loss, is paid again', async () => {
+  it("AS1, AS2, AS7: no answer that was written before a kill, or synced before a power loss, is paid again; with sync: 'call', none that was passed on", async () => {
     for (let seed = 1; seed <= 300; seed++) {
       const report = await answeredHistory(seed);
       expect(report.problems.map((problem) => `seed ${seed}: ${problem}`)).toEqual([]);

@@ -259,6 +259,7 @@ describe('a change of a step', () => {
         s.mapAsync(plus1, {
           ...{ concurrency: 2, retries: 3, timeoutMs: 9, retryDelayMs: () => 1, retryIf: () => false },
           ...{ maxRetryAfterMs: 5, rateLimit: { calls: 1, perMs: 1 }, concurrencyPerKey: { key: (n) => n, limit: 1 } },
+          remember: { sync: 'call' },
         }),
     ],
     ['a limit of errors', (s) => s.map(plus1, skip), (s) => s.map(plus1, { ...skip, maxErrors: 5 })],

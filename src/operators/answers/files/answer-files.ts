@@ -20,6 +20,9 @@ export interface LiveAnswer extends ScannedAnswer {
   readonly origin: AnswerOrigin | undefined;
 }
 
+/** What a scan found, in which file, and its number. */
+type Found = readonly [item: ScannedItem, segment: AnswerSegment, number: number];
+
 /** What the files of a directory are read with. */
 export interface AnswerFilesOptions {
   readonly storage: JournalStorage;
@@ -86,12 +89,31 @@ export class AnswerFiles {
   }
 
   /** Reads what is new in the directory; yields now and then, so that others get their turn. */
-  *scanNew(): Generator<undefined> {
-    while (yield* this.#scanListed());
+  scanNew(): Generator<undefined> {
+    return this.#scan((...found) => this.#take(...found));
+  }
+
+  /** Reads what is new in the directory, and syncs it before it is found. */
+  async scanSynced(): Promise<void> {
+    const found: Found[] = [];
+    for (const _ of this.#scan((...one) => found.push(one)));
+    await this.sync(new Set(found.map(([, { name }]) => name)));
+    for (const one of found) this.#take(...one);
+  }
+
+  /** Settles when what was read of these files survives a power loss, whoever wrote it. */
+  async sync(names: Iterable<string> = this.#numberByName.keys()): Promise<void> {
+    const { storage } = this.#options;
+    const syncs = Array.from(names, (name) => storage.syncFile(name));
+    if (syncs.length > 0) await Promise.all([...syncs, storage.syncDirectory()]);
+  }
+
+  *#scan(take: (...found: Found) => void): Generator<undefined> {
+    while (yield* this.#scanListed(take));
   }
 
   /** Returns whether a file was gone: another run may have written its answers anew, to a file that was not listed yet. */
-  *#scanListed(): Generator<undefined, boolean> {
+  *#scanListed(take: (...found: Found) => void): Generator<undefined, boolean> {
     let scanned = 0;
     let isGone = false;
     const names = this.#options.storage.list().filter((name) => name.endsWith(suffix));
@@ -104,7 +126,7 @@ export class AnswerFiles {
       const segment = this.#segments[number];
       if (segment === undefined || this.#own.has(number)) continue;
       for (const item of segment.scanNew()) {
-        this.#take(item, segment, number);
+        take(item, segment, number);
         if (++scanned % answersPerTurn === 0) yield;
       }
     }
@@ -194,7 +216,7 @@ export class AnswerFiles {
     for (const segment of this.#segments) segment?.close();
   }
 
-  #take(item: ScannedItem, segment: AnswerSegment, number: number): void {
+  #take(...[item, segment, number]: Found): void {
     if (item.kind !== 'answer') {
       for (const hash of item.hashes) {
         if (item.kind === 'begun') this.#unanswered.begun(hash, number);
