@@ -17,7 +17,7 @@ interface Way {
 async function flights({ exchange, isDurable = false }: Way): Promise<void> {
   await inDirectory(async (directory) => {
     const output = join(directory, 'airports.csv');
-    const job = flightsJob({ parallelism: 4, output, onRow: () => {}, exchange });
+    const job = flightsJob({ parallelism: 4, output, exchange });
     await job.run({ environment, ...(isDurable && { stateDirectory: join(directory, 'state') }) }).result;
   });
 }

@@ -10,7 +10,7 @@ const environment = systemEnvironment({ freezeRecords: false });
 async function flights(watched?: (run: JobRun) => Promise<() => Promise<void>>): Promise<void> {
   await inDirectory(async (directory) => {
     const output = join(directory, 'airports.csv');
-    const run = flightsJob({ parallelism: 4, output, onRow: () => {} }).run({ environment });
+    const run = flightsJob({ parallelism: 4, output }).run({ environment });
     const close = await watched?.(run);
     await run.result;
     await close?.();

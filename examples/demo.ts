@@ -1,4 +1,6 @@
 import './production.ts';
+// First, because it refuses options that the demo does not have.
+await import('./demo-options.ts');
 
 // Sequential, because they write to the console and to `out`.
 await import('./run-again/main.ts');

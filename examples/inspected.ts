@@ -1,13 +1,12 @@
 import type { JobRun } from 'kintsugi';
 import { inspect } from 'kintsugi/inspect';
+import { isInspected } from './demo-options.ts';
 
-/** Whether the demo was started with `--inspect`. */
-const isWanted = process.argv.includes('--inspect');
 let url: string | undefined;
 
 /** With `--inspect`, shows a run in the inspector and prints the link once. The page stays until Ctrl+C. */
 export async function inspected(run: JobRun): Promise<JobRun> {
-  if (!isWanted) return run;
+  if (!isInspected) return run;
   // Examples run as in production, where breaking a run from the page has to be meant. Here it is.
   const shown = await inspect(run, { keepOpen: true, allowBreaking: true });
   if (url === undefined) console.log(`\nSee it in the inspector: ${shown.url}\n`);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type ExchangeName, Job, parquetFile, toCsvFile } from 'kintsugi';
+import { defineJob, type ExchangeName, Job, parquetFile, toCsvFile } from 'kintsugi';
 
 /** 3 000 000 flights in 11 row groups: date, delay in minutes, distance in miles, origin and destination airport. */
 export const flightsFile: string = join(dataDirectory(), 'flights-3m.parquet');
@@ -23,8 +23,6 @@ export interface FlightsJobOptions {
   readonly parallelism: number;
   /** Where to write the result: one CSV file per subtask. */
   readonly output: string;
-  /** Called for every row read, including rows that a restart reads again. */
-  readonly onRow: () => void;
   /** Of both edges. Default: as drawn below. */
   readonly exchange?: ExchangeName | undefined;
 }
@@ -38,14 +36,10 @@ export interface FlightsJobOptions {
  *  flights[1] ─┴─▶ by-airport[1] ──▶ airports[1]
  * ```
  */
-export function flightsJob({ parallelism, output, onRow, exchange }: FlightsJobOptions): Job {
+export function flightsJob({ parallelism, output, exchange }: FlightsJobOptions): Job {
   const job = Job.create('flights', { parallelism });
   job
     .source('flights', parquetFile<Flight>(flightsFile, { columns: ['origin', 'delay'] }))
-    .map((flight) => {
-      onRow();
-      return flight;
-    })
     .keyBy((flight) => flight.origin, { exchange })
     .aggregate(
       {
@@ -69,6 +63,11 @@ export function flightsJob({ parallelism, output, onRow, exchange }: FlightsJobO
     .sink('airports', toCsvFile<Airport>(output, { columns: ['origin', 'flights', 'meanDelay', 'worstDelay'] }));
   return job;
 }
+
+/** The same for those who load this module: worker threads, and `kintsugi run`. */
+export default defineJob<keyof FlightsJobOptions>(({ parallelism = '4', output = 'out/airports.csv', exchange }) =>
+  flightsJob({ parallelism: Number(parallelism), output, exchange: exchange as ExchangeName | undefined }),
+);
 
 /** The package exports code only; its data file lies beside it. */
 function dataDirectory(): string {

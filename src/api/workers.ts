@@ -6,6 +6,7 @@ import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { type WorkerThreads, workerThreads } from '../executors/workers/worker-threads.ts';
 import { checkInteger, checkMilliseconds, checkOptions } from '../options.ts';
 import { checkParams, type JobParams } from './define-job.ts';
+import { entryUrl } from './worker/entry-url.ts';
 import { workerEntry } from './worker/worker-entry.ts';
 
 /** Options of executors in worker threads. */
@@ -58,7 +59,7 @@ export function workers(options: WorkersOptions = {}): WorkerThreads {
     resourceLimits,
     callTimeoutMs,
     origin: { ...(module !== undefined && { module: pathOf(module) }), ...(params !== undefined && { params }) },
-    entry: workerEntry,
+    entry: entryUrl(workerEntry),
   });
 }
 

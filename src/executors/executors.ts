@@ -4,6 +4,16 @@ import type { ExecutionVertexId, ExecutorId } from '../ids.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 
+/** An executor that was started and neither ended nor was given up, as far as it is known here. */
+export interface StartedExecutor {
+  readonly executor: ExecutorId;
+  /** Which of the executors of the run. */
+  readonly incarnation: number;
+  /** Bytes that its results take. */
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+}
+
 /** A result in an executor, as far as it is known here. */
 export interface ShownResult {
   readonly output: Pick<ResultPartition, 'id' | 'statistics'>;
@@ -33,6 +43,8 @@ export interface Executors {
   connect(accept: (executor: ExecutorId, port: ExecutorPort) => void, connected: () => void): void;
   /** The executors that run tasks or could. */
   readonly names: readonly ExecutorId[];
+  /** The executors that were started, also those that do not offer slots yet. O(results) */
+  started(): Iterable<StartedExecutor>;
   /** The results in the executors, with their start times. */
   readonly held: Iterable<ShownResult>;
   /** The executor that runs a task. */

@@ -13,7 +13,7 @@ import type { Clock } from '../environment.ts';
 import type { ExecutionVertexId, ExecutorId } from '../ids.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
 import type { DataPlane } from './data-plane.ts';
-import type { Executors } from './executors.ts';
+import type { Executors, StartedExecutor } from './executors.ts';
 import type { HeldResult } from './held-result.ts';
 import { ResultDirectory } from './result-directory.ts';
 import { TaskExecutor } from './task-executor.ts';
@@ -36,6 +36,7 @@ export interface LocalExecutorsOptions {
 
 /** An executor, and its end of the connection to the master. */
 interface LocalExecutor {
+  readonly incarnation: number;
   readonly executor: TaskExecutor;
   readonly close: (why: string) => void;
 }
@@ -76,6 +77,12 @@ export class LocalExecutors implements Executors {
 
   get names(): readonly ExecutorId[] {
     return [...this.#executors.keys()];
+  }
+
+  *started(): Generator<StartedExecutor> {
+    for (const [name, { executor, incarnation }] of this.#executors) {
+      yield { executor: name, incarnation, ...executor.size() };
+    }
   }
 
   get held(): readonly HeldResult[] {
@@ -155,7 +162,7 @@ export class LocalExecutors implements Executors {
       // Its earlier messages arrive first.
       clock.setImmediate(() => executorPort.close(why));
     };
-    this.#executors.set(name, { executor, close });
+    this.#executors.set(name, { executor, incarnation, close });
     this.#accept?.(name, executorPort);
     executor.connect();
   }

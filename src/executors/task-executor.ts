@@ -105,6 +105,11 @@ export class TaskExecutor {
     for (const [vertex, { task }] of this.#tasks) if (task?.counts !== undefined) yield [vertex, task.counts];
   }
 
+  /** What its results take. O(results) */
+  size(): Pick<ExecutorReport, 'memoryBytes' | 'diskBytes'> {
+    return this.#results.size();
+  }
+
   /** Its host, and the actors of its tasks and results. */
   *actorRefs(): Generator<AnyActorRef> {
     yield this.#options.actors.ref;
@@ -133,7 +138,7 @@ export class TaskExecutor {
       tasks.push({ vertex, attempt, state, recordsIn, recordsOut, waitedMs });
     }
     const results = this.#options.describesResults === true ? { results: this.#results.described() } : {};
-    return { tasks, ...this.#results.size(), ...results };
+    return { tasks, ...this.size(), ...results };
   }
 
   readonly #leave = (why: string): void => {

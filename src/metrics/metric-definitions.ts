@@ -28,6 +28,7 @@ export const metricDefinitions = {
   ]),
   kintsugi_region_restarts_total: counter('Restarts of regions, by the class of cause.', ['region', 'cause']),
   kintsugi_regions_quarantined: gauge('Regions that are quarantined.', []),
+  kintsugi_quarantines_total: counter('Regions that were quarantined, each time.', ['region']),
   kintsugi_tasks_restarted_total: counter('Tasks in restarts.', []),
   kintsugi_restarts_refused_total: counter('Failures after which the job was not restarted.', []),
   kintsugi_recovery_seconds: {
@@ -41,6 +42,7 @@ export const metricDefinitions = {
   kintsugi_results_lost_total: counter('Results that were lost.', []),
   kintsugi_executors_lost_total: counter('Executors that were lost.', []),
   kintsugi_executors: gauge('Executors by state.', ['state']),
+  kintsugi_slots: gauge('Slots of executors: used, and free unless there is no limit.', ['state']),
   kintsugi_executor_heartbeat_age_seconds: gauge(
     'Time since the longest silent executor was heard; absent without heartbeats.',
     [],

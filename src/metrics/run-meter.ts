@@ -67,7 +67,9 @@ export class RunMeter {
         return;
       case 'region.quarantined':
         this.#quarantined.add(event.region);
-        return;
+        return this.#count('kintsugi_quarantines_total', [
+          this.#totals.labelOf('region', this.#regions.of(event.region)),
+        ]);
       case 'region.released':
         this.#quarantined.delete(event.region);
         return;
@@ -103,8 +105,10 @@ export class RunMeter {
 
   #readExecutors(gauges: Series): void {
     let longestMs: number | undefined;
-    for (const { state, silentMs } of this.#inside.executors()) {
+    for (const { state, slots, usedSlots, silentMs } of this.#inside.executors()) {
       gauges.add('kintsugi_executors', [this.#job, state], 1);
+      gauges.add('kintsugi_slots', [this.#job, 'used'], usedSlots);
+      if (slots !== Infinity) gauges.add('kintsugi_slots', [this.#job, 'free'], Math.max(0, slots - usedSlots));
       if (silentMs !== undefined) longestMs = Math.max(longestMs ?? 0, silentMs);
     }
     if (longestMs !== undefined) {

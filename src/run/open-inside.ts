@@ -10,6 +10,7 @@ import type { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
 import { regionGroups } from '../machines/region/region-setup.ts';
 import { shownState } from '../machines/state-tap.ts';
+import { presentExecutors } from './executors/present-executors.ts';
 import type { JobShape } from './folds/job-shape.ts';
 import type { RunFolds } from './folds/run-folds.ts';
 import type { JobPlan } from './job-plan.ts';
@@ -65,7 +66,7 @@ export function openInside(run: JobRun, parts: InsideParts): void {
     moving: () => parts.executors.moving(),
     held: () => heldStatistics(parts.executors),
     storage: () => run.storage(),
-    executors: () => parts.connections.connected(),
+    executors: () => presentExecutors(parts),
     controls: new RunControls({
       ...{ shape, master: parts.master, executors: parts.executors, disk: options.disk },
       status: () => run.status,

@@ -9,7 +9,7 @@ import type { FailoverRule } from '../failover/failover-strategy.ts';
 import type { RecoveryView } from '../failover/restart-proposal.ts';
 import type { AttemptNumber, ExecutionVertexId, RegionId, RunId, PartitionId } from '../ids.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
-import type { ConnectedExecutor } from '../machines/connections/executor-connections.ts';
+import type { PresentExecutor } from './executors/present-executors.ts';
 import type { JobShape } from './folds/job-shape.ts';
 import type { JobPlan } from './job-plan.ts';
 import type { RunControls } from './run-controls.ts';
@@ -76,8 +76,8 @@ export interface RunInside {
   readonly controls: RunControls;
   /** The results in the executors, one by one; statistics are computed as they are asked for. */
   held(): Iterable<HeldStatistics>;
-  /** The connected executors. */
-  executors(): Iterable<ConnectedExecutor>;
+  /** The executors that are not lost. O(tasks and results) */
+  executors(): Iterable<PresentExecutor>;
   /** Reports, once per observer, that an observer of the run failed: by `observer.failed`, on a later turn. */
   observerFailed(observer: string, cause: Error): void;
 }

@@ -70,14 +70,14 @@ const lost = ({ ofType }: Awaited<ReturnType<typeof running>>) =>
   ofType('executor.lost').map(({ atMs, cause }) => `${atMs}: ${cause.message}`);
 
 describe('the executors of a run, for observers', () => {
-  it('are shown with their state and what they said last', async () => {
+  it('are shown with their state, slots and tasks, and the age of their heartbeats', async () => {
     let inside: RunInside | undefined;
     const shown: unknown[] = [];
     await running(
       ({ after }) => {
         after(500, () => {
-          for (const { executor, state, silentMs, report } of inside?.executors() ?? [])
-            shown.push([executor, state, (silentMs as number) <= 100, report?.tasks.length]);
+          for (const { silentMs, ...executor } of inside?.executors() ?? [])
+            shown.push({ ...executor, isHeard: (silentMs as number) <= 100 });
         });
       },
       { heartbeat },
@@ -86,9 +86,10 @@ describe('the executors of a run, for observers', () => {
         inside = insideOf(run);
       },
     );
+    const registered = { state: 'registered', slots: 9, usedSlots: 2, memoryBytes: 0, diskBytes: 0, isHeard: true };
     expect(shown).toEqual([
-      ['local-0', 'registered', true, 2],
-      ['local-1', 'registered', true, 2],
+      { executor: 'local-0', incarnation: 0, tasks: [0, 2], ...registered },
+      { executor: 'local-1', incarnation: 1, tasks: [1, 3], ...registered },
     ]);
   });
 });

@@ -71,6 +71,20 @@ describe('the metrics of a run', () => {
     expect(valueOf(text, 'kintsugi_recovery_seconds_count')).toBe(1);
     expect(valueOf(text, 'kintsugi_reused_records_total')).toBe(run.receipt().failovers[0]?.recordsReused);
     expect(valueOf(text, 'kintsugi_runs_ended_total', { outcome: 'incomplete' })).toBe(1);
+    expect(valueOf(text, 'kintsugi_quarantines_total', { region: 'sums' })).toBe(1);
+  });
+
+  it('tell executors by state, and their slots: used ones, and free ones', async () => {
+    const { metrics, environment, run } = watched(sumsJob(), { failures: 0, executors: 2, slots: 3 });
+    const readings: (number | undefined)[][] = [];
+    run.events$.subscribe(() => {
+      const text = metrics.toPrometheus();
+      const slots = ['used', 'free'].map((state) => valueOf(text, 'kintsugi_slots', { state }));
+      readings.push([valueOf(text, 'kintsugi_executors', { state: 'registered' }), ...slots]);
+    });
+    await environment.drive(run.result);
+    for (const [executors = 0, used = 0, free = 0] of readings) expect(used + free).toBe(3 * executors);
+    expect(readings).toContainEqual([2, 2, 4]);
   });
 
   it.each([

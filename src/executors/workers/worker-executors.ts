@@ -15,7 +15,7 @@ import { makeDirectory } from '../../partitions/claims/make-directory.ts';
 import { claimDirectory } from '../../partitions/claims/run-directory.ts';
 import type { DataPlane } from '../data-plane.ts';
 import type { RunServices } from '../shares/desks/run-services.ts';
-import type { Executors, ShownResult } from '../executors.ts';
+import type { Executors, ShownResult, StartedExecutor } from '../executors.ts';
 import type { JobOutline } from './job-outline.ts';
 import { Pulse } from './pulse.ts';
 import type { WorkerRunOptions } from './worker-boot.ts';
@@ -96,6 +96,14 @@ export class WorkerExecutors implements Executors {
 
   get names(): readonly ExecutorId[] {
     return [...this.#threads.values()].filter(({ isConnected }) => isConnected).map(({ executor }) => executor);
+  }
+
+  /** What they hold is as of their last heartbeats. */
+  *started(): Generator<StartedExecutor> {
+    for (const { executor, incarnation, latest } of this.#threads.values()) {
+      const { memoryBytes = 0, diskBytes = 0 } = latest?.report ?? {};
+      yield { executor, incarnation, memoryBytes, diskBytes };
+    }
   }
 
   /** As of their last heartbeats. */

@@ -41,6 +41,7 @@ type Report = Extract<ExecutorToMasterMessage, { type: 'heartbeat.report' }>;
 /** A worker thread, from the main thread's side: its line, its pulse, and its end. */
 export class WorkerThread {
   readonly executor: ExecutorId;
+  readonly incarnation: number;
   /** The master's end of the connection to its executor. */
   readonly port: ExecutorPort;
   readonly pulse: Pulse;
@@ -61,6 +62,7 @@ export class WorkerThread {
     const { entry, boot, resourceLimits, checks, clock } = options;
     this.#options = options;
     this.executor = boot.executor;
+    this.incarnation = boot.incarnation;
     this.pulse = new Pulse(clock);
     const { port1: ours, port2: theirs } = new MessageChannel();
     const { port1: services, port2: theirServices } = new MessageChannel();

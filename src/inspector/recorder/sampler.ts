@@ -2,12 +2,16 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { RunInside } from '../../run/run-inside.ts';
-import type { HeldResult, SampleLine, VertexSample } from '../recording/recording-line.ts';
+import type { ExecutorSample, HeldResult, SampleLine, VertexSample } from '../recording/sample-line.ts';
 
 type Moving = RunInside['moving'] extends () => Iterable<readonly [infer _, infer Counts]> ? Counts : never;
 
 /** Results that a sample names. */
 const mostHeld = 100;
+
+/** Executors that a sample names, and tasks of each. */
+const mostExecutors = 100;
+const mostTasks = 20;
 
 /** Share of the time that samples may take at most. */
 const mostLoad = 0.02;
@@ -65,6 +69,7 @@ export class Sampler {
       vertices: this.#vertices(atMs),
       storage: held,
       held: this.#held(atMs),
+      executors: this.#executors(),
       memoryBytes: sum(({ memoryBytes }) => memoryBytes),
       diskBytes: sum(({ diskBytes }) => diskBytes),
     });
@@ -76,6 +81,21 @@ export class Sampler {
     for (const { sinceMs, ...result } of this.#inside.held()) {
       if (result.records === 0) continue;
       if (found.push({ ...result, ageMs: Math.round(atMs - sinceMs) }) === mostHeld) break;
+    }
+    return found;
+  }
+
+  /** The first executors. */
+  #executors(): ExecutorSample[] {
+    const found: ExecutorSample[] = [];
+    for (const { incarnation, tasks, silentMs, slots: _, ...executor } of this.#inside.executors()) {
+      const sample = {
+        ...executor,
+        ...(incarnation !== undefined && { incarnation }),
+        ...(silentMs !== undefined && { silentMs: Math.round(silentMs) }),
+        ...{ taskCount: tasks.length, tasks: tasks.slice(0, mostTasks) },
+      };
+      if (found.push(sample) === mostExecutors) break;
     }
     return found;
   }

@@ -6,7 +6,7 @@ import type { PlainError } from '../../plain-error.ts';
 import type { FailoverReceipt } from '../../run/folds/job-receipt.ts';
 import type { RejectedEntries } from '../../run/folds/rejected-tally.ts';
 import type { JobMode } from '../../run/job-plan.ts';
-import type { StorageUse } from '../../run/storage-use.ts';
+import type { SampleLine } from './sample-line.ts';
 
 /** The version of the format. A reader refuses newer ones. */
 export const recordingFormat = 2;
@@ -92,36 +92,6 @@ export type RecordedEvent = PlainErrors<JobEvent>;
 type PlainErrors<Event> = Event extends unknown
   ? { readonly [Key in keyof Event]: Event[Key] extends Error ? PlainError : Event[Key] }
   : never;
-
-/** Counts that no event carries, taken a few times a second while somebody records or watches. */
-export interface SampleLine {
-  readonly type: 'sample';
-  readonly atMs: number;
-  /** By index of the job vertex, over all attempts of its subtasks. */
-  readonly vertices: readonly VertexSample[];
-  readonly storage: readonly StorageUse[];
-  /** The results that hold records, the first ones. A picture has them in its latest sample alone. */
-  readonly held?: readonly HeldResult[];
-  readonly memoryBytes: number;
-  readonly diskBytes: number;
-}
-
-/** A result that an executor holds. */
-export interface HeldResult {
-  /** Index of the partition in the execution graph. */
-  readonly partition: number;
-  readonly records: number;
-  readonly memoryBytes: number;
-  readonly diskBytes: number;
-  readonly ageMs: number;
-}
-
-export interface VertexSample {
-  readonly recordsIn: number;
-  readonly recordsOut: number;
-  /** Share of the time since the last sample, 0–1, in which its running tasks waited for room in an output; mean. */
-  readonly backPressure: number;
-}
 
 /** A kind of chart, once: the definition that its actors share. */
 export interface ChartLine {
@@ -311,6 +281,8 @@ export interface RecordedExecutor {
   readonly slots: number | null;
   readonly registeredMs: number;
   readonly lostMs: number | null;
+  /** Why it is lost; absent if it is not, and in older recordings. */
+  readonly why?: string;
 }
 
 /** Moves between states, by their indexes in `regionStates` or `executionStates`; -1 for none before. */

@@ -284,7 +284,9 @@ export class RunPicture {
       if (vertex >= 0) parts.distrusted.add(vertex);
     } else if (event.type === 'executor.lost') {
       const executor = parts.executors.get(event.executor);
-      if (executor !== undefined) parts.executors.set(event.executor, { ...executor, lostMs: event.atMs });
+      if (executor !== undefined) {
+        parts.executors.set(event.executor, { ...executor, lostMs: event.atMs, why: event.cause.message });
+      }
     }
   }
 

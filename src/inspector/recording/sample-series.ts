@@ -1,4 +1,4 @@
-import type { SampleLine } from './recording-line.ts';
+import type { SampleLine } from './sample-line.ts';
 
 /** Maximum number of samples. */
 const mostSamples = 1_024;
@@ -21,10 +21,10 @@ export class SampleSeries {
     this.all.unshift(...older.filter((_, at) => at % 2 === 0));
   }
 
-  /** Which results were held is shown for the present alone, and is most of a sample. */
+  /** Which results were held, and by whom, is shown for the present alone, and is most of a sample. */
   #forgetHeld(): void {
-    if (this.latest?.held === undefined) return;
-    const { held: _, ...sample } = this.latest;
+    if (this.latest === undefined) return;
+    const { held: _, executors: __, ...sample } = this.latest;
     this.all[this.all.length - 1] = sample;
   }
 

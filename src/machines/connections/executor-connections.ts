@@ -4,7 +4,6 @@ import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
 import type { ExecutorGateway, VerifiedResults } from '../../actors/executor-gateway.ts';
 import type { FoundResult, PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
 import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
-import type { ExecutorReport } from '../../actors/protocol/heartbeat.ts';
 import type { TaskExecutorState } from '../../actors/protocol/states.ts';
 import type { Clock } from '../../environment.ts';
 import { ExecutorLostError, ProtocolVersionError } from '../../errors/executor-errors.ts';
@@ -12,6 +11,7 @@ import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../ids.ts';
 import { fromPlainError, toPlainError } from '../../plain-error.ts';
 import { protocolVersion } from '../../version.ts';
+import type { ConnectedExecutor } from './connected-executor.ts';
 import { ExecutorReports, type ExecutorReportsOptions } from './executor-reports.ts';
 import { ExecutorWatch, type WatchedBy } from './executor-watch.ts';
 import { engineChart } from '../engine-chart.ts';
@@ -40,16 +40,6 @@ interface Connection {
   readonly actor: TaskExecutorActorRef;
   incarnation: number | undefined;
   watch: ExecutorWatch | undefined;
-}
-
-/** A connected executor, for observers. */
-export interface ConnectedExecutor {
-  readonly executor: ExecutorId;
-  readonly state: TaskExecutorState;
-  /** Time since its last heartbeat; undefined without heartbeats, or before the first. */
-  readonly silentMs: number | undefined;
-  /** What it said then. */
-  readonly report: ExecutorReport | undefined;
 }
 
 type Reply = ReplyTo<ExecutorToMasterMessage>;
@@ -151,8 +141,9 @@ export class ExecutorConnections implements ExecutorGateway {
     const nowMs = this.#options.clock.now();
     for (const { executor, actor, watch } of this.#connections.values()) {
       const { report, heardMs } = watch?.latest ?? {};
-      const state = actor.getSnapshot().value as TaskExecutorState;
-      yield { executor, state, silentMs: heardMs === undefined ? undefined : nowMs - heardMs, report };
+      const { value, context } = actor.getSnapshot();
+      const silentMs = heardMs === undefined ? undefined : nowMs - heardMs;
+      yield { executor, state: value as TaskExecutorState, slots: context.slots, silentMs, report };
     }
   }
 

@@ -55,6 +55,20 @@ export class Attempts {
     });
   }
 
+  /** The running attempts with a slot, by executor. O(tasks of the job) */
+  byExecutor(): Map<ExecutorId, ExecutionActorRef[]> {
+    const found = new Map<ExecutorId, ExecutionActorRef[]>();
+    for (const execution of this.executions) {
+      const snapshot = execution?.getSnapshot();
+      const executor = snapshot?.context.slot?.executor;
+      if (execution === undefined || executor === undefined || snapshot?.hasTag('terminal') === true) continue;
+      const others = found.get(executor);
+      if (others === undefined) found.set(executor, [execution]);
+      else others.push(execution);
+    }
+    return found;
+  }
+
   /** Whether an attempt is the current one of its task, has not ended, and runs on an executor. */
   isWantedOn(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): boolean {
     const snapshot = this.executions[vertex]?.getSnapshot();
