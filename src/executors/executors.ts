@@ -1,5 +1,6 @@
 import type { AnyActorRef } from 'xstate';
 import type { ExecutorPort } from '../actors/protocol/messages.ts';
+import type { Port } from '../actors/protocol/port.ts';
 import type { ExecutionVertexId, ExecutorId } from '../ids.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
@@ -12,6 +13,14 @@ export interface StartedExecutor {
   /** Bytes that its results take. */
   readonly memoryBytes: number;
   readonly diskBytes: number;
+}
+
+/** Observes executors whose actors are in other threads. */
+export interface ExecutorObserver {
+  /** An executor can be observed by this connection to what observes it there. Nothing is said unless it is asked. */
+  joined(executor: ExecutorId, connection: Port<unknown, unknown>): void;
+  /** It has ended, and what was observed of it. */
+  ended(executor: ExecutorId): void;
 }
 
 /** A result in an executor, as far as it is known here. */
@@ -53,6 +62,11 @@ export interface Executors {
   moving(): Iterable<readonly [ExecutionVertexId, MovingCounts]>;
   /** The actors of the executors in this thread, each host before the others. */
   actors(): Iterable<AnyActorRef>;
+  /**
+   * Observes the actors of executors in other threads, the present ones and later ones, until the returned function is
+   * called. `observer` must not throw.
+   */
+  observe(observer: ExecutorObserver): () => void;
   /** Kills an executor with its tasks and results, like a machine that is switched off. Another one replaces it. */
   kill(executor: ExecutorId, why: string): void;
   /** The master does not rely on an executor any more. Returns what ends it; the end of the run does so, too. */

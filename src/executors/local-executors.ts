@@ -102,6 +102,11 @@ export class LocalExecutors implements Executors {
     for (const { executor } of this.#executors.values()) yield* executor.actorRefs();
   }
 
+  /** All are in this thread. */
+  observe(): () => void {
+    return () => {};
+  }
+
   kill(executor: ExecutorId, why: string): void {
     this.giveUp(executor, why)();
     this.#start();

@@ -47,6 +47,11 @@ export class MasterWatch {
     this.#heartbeat.start();
   }
 
+  /** Its chart, until it is stopped. */
+  get actor(): HeartbeatActorRef | undefined {
+    return this.#heartbeat;
+  }
+
   requested(number: number): void {
     this.#request = number;
     this.#heartbeat?.send({ type: 'heartbeat.requested' });

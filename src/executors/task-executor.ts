@@ -113,6 +113,7 @@ export class TaskExecutor {
   /** Its host, and the actors of its tasks and results. */
   *actorRefs(): Generator<AnyActorRef> {
     yield this.#options.actors.ref;
+    if (this.#watch?.actor !== undefined) yield this.#watch.actor;
     for (const { actor } of this.#tasks.values()) yield actor;
     yield* this.#results.actorRefs();
   }

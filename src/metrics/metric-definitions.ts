@@ -27,10 +27,10 @@ export const metricDefinitions = {
     'classification',
   ]),
   kintsugi_region_restarts_total: counter('Restarts of regions, by the class of cause.', ['region', 'cause']),
-  kintsugi_regions_quarantined: gauge('Regions that are quarantined.', []),
-  kintsugi_quarantines_total: counter('Regions that were quarantined, each time.', ['region']),
   kintsugi_tasks_restarted_total: counter('Tasks in restarts.', []),
   kintsugi_restarts_refused_total: counter('Failures after which the job was not restarted.', []),
+  kintsugi_regions_quarantined: gauge('Regions that are quarantined.', []),
+  kintsugi_quarantines_total: counter('Regions that were quarantined, each time.', ['region']),
   kintsugi_recovery_seconds: {
     kind: 'histogram',
     help: 'Time from a failure until everything it stopped runs again.',

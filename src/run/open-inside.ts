@@ -1,8 +1,9 @@
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
+import { withInvoked } from '../actors/invoked-actors.ts';
 import type { ExecutionState, RegionState } from '../actors/protocol/states.ts';
 import type { Executors } from '../executors/executors.ts';
-import { propertyOf } from '../foreign-value.ts';
+import type { RunServicesListener } from '../executors/shares/desks/run-services.ts';
 import type { RunId } from '../ids.ts';
 import { executionGroups } from '../machines/execution/execution-machine.ts';
 import type { ExecutorConnections } from '../machines/connections/executor-connections.ts';
@@ -33,6 +34,8 @@ interface InsideParts {
   readonly executors: Executors;
   readonly observers: Observers;
   readonly folds: Pick<RunFolds, 'latest'>;
+  /** Called for each message of an executor that is not valid. */
+  readonly invalid: RunServicesListener['invalid'];
 }
 
 /** For the composition root: lets watchers see inside a run, which pays nothing until one does. */
@@ -53,7 +56,9 @@ export function openInside(run: JobRun, parts: InsideParts): void {
     pastEvents: () => parts.folds.latest.value(),
     inspect: (observer) => actors.inspect(observers.guard<InspectionEvent>(inspector, observer)),
     watch: (watcher) => actors.watch(watcher),
-    actors: () => withChildren(actorsOf(parts)),
+    observeExecutors: (observer) => parts.executors.observe(observer),
+    messageInvalid: (executor, found) => parts.invalid(executor, found),
+    actors: () => withInvoked(actorsOf(parts)),
     taskOf: (vertex) => {
       const execution = ledger.executions[vertex];
       const state = execution && shownState<ExecutionState>(execution.getSnapshot().value, executionGroups);
@@ -79,19 +84,10 @@ export function openInside(run: JobRun, parts: InsideParts): void {
 function* actorsOf({ actors, master, connections, executors, ledger }: InsideParts): Generator<AnyActorRef> {
   yield actors.ref;
   yield master;
-  yield* connections.executors;
+  yield* connections.charts();
   yield* executors.actors();
   yield* ledger.regionActors;
   for (const execution of ledger.executions) if (execution !== undefined) yield execution;
-}
-
-/** Actors, each followed by those that it invoked. */
-function* withChildren(actors: Iterable<AnyActorRef>): Generator<AnyActorRef> {
-  for (const actor of actors) {
-    yield actor;
-    const children = propertyOf(actor.getSnapshot(), 'children') as Readonly<Record<string, AnyActorRef>> | undefined;
-    if (children !== undefined) yield* withChildren(Object.values(children));
-  }
 }
 
 function* heldStatistics({ held }: Executors): Generator<HeldStatistics> {

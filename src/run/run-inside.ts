@@ -4,10 +4,11 @@ import type { ActorWatcher } from '../actors/actor-host.ts';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { ExecutionState, RegionState } from '../actors/protocol/states.ts';
 import type { Environment } from '../environment.ts';
+import type { ExecutorObserver } from '../executors/executors.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import type { FailoverRule } from '../failover/failover-strategy.ts';
 import type { RecoveryView } from '../failover/restart-proposal.ts';
-import type { AttemptNumber, ExecutionVertexId, RegionId, RunId, PartitionId } from '../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId, RunId, PartitionId } from '../ids.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
 import type { PresentExecutor } from './executors/present-executors.ts';
 import type { JobShape } from './folds/job-shape.ts';
@@ -62,7 +63,11 @@ export interface RunInside {
    * returned function is called. Costs little. A watcher must not throw.
    */
   watch(watcher: ActorWatcher): () => void;
-  /** The actors that exist now, parents first; without those of failovers, which end soon. O(tasks and results) */
+  /** Observes the actors of executors in other threads, which form systems of their own, as `Executors` says. */
+  observeExecutors(observer: ExecutorObserver): () => void;
+  /** Reports that an executor has said something to an observer that is not valid: by `message.invalid`. */
+  messageInvalid(executor: ExecutorId, found: { readonly message: string; readonly problem: string }): void;
+  /** The actors of this process that exist now, parents first; without those of failovers, which end soon. O(tasks and results) */
   actors(): Iterable<AnyActorRef>;
   /** The present attempt of a task; its state is undefined before the job has begun. */
   taskOf(vertex: ExecutionVertexId): { readonly attempt: AttemptNumber; readonly state: ExecutionState | undefined };

@@ -7,6 +7,7 @@ import type { Clock, Logger } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { DataPlane } from '../executors/data-plane.ts';
 import type { Executors } from '../executors/executors.ts';
+import type { RunServicesListener } from '../executors/shares/desks/run-services.ts';
 import { drawRunId, type JobVertexId, type RunId } from '../ids.ts';
 import { jobCharts } from '../machines/job-charts.ts';
 import { createJobMaster } from '../machines/create-job-master.ts';
@@ -64,11 +65,12 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const ledger = new JobLedger(shape.graph, shape.regions, id, keepResults, typeof options.executors === 'number');
   const durable = durableRun(plan, shape, options, (cause) => run.abandon(cause));
   const actors = ActorHost.root(id, { clock, inspect, failed: (cause) => run.fail(toError(cause)) });
+  const invalid: RunServicesListener['invalid'] = (executor, found) =>
+    observe({ type: 'message.invalid', atMs: clock.now(), receiver: 'master', executor, ...found });
   const executors = executorsOf({
     ...{ plan, shape, options, actors, dataPlane: seams.dataPlane?.(plan, options), link: seams.link?.(clock) },
     alive: (executor) => connections.noteAlive(executor),
-    invalid: (executor, found) =>
-      observe({ type: 'message.invalid', atMs: clock.now(), receiver: 'master', executor, ...found }),
+    invalid,
     isNeeded: () => !isTerminalJobStatus(run.status),
     failed: (cause) => run.abandon(cause),
   });
@@ -105,7 +107,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     ...{ ledger, environment, gateway: connections, charts, observe, actors },
     ...failureHandlingOf(options),
   });
-  openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers, folds });
+  openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers, folds, invalid });
   run.start(master);
   return run;
 }

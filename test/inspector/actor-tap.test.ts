@@ -1,8 +1,9 @@
 import { Actor, type AnyActorRef, type AnyMachineSnapshot } from 'xstate';
 import { recordRun } from '../../src/inspector/recorder/live-recording.ts';
 import type { RecordedActor, RecordingLine, TraceLine } from '../../src/inspector/recording/recording-line.ts';
-import { ActorTap, type ActorLine } from '../../src/inspector/tap/actor-tap.ts';
-import { statePaths } from '../../src/inspector/tap/state-paths.ts';
+import type { ActorLine } from '../../src/inspector/tap/actor-lines.ts';
+import { ActorTap } from '../../src/inspector/tap/actor-tap.ts';
+import { SharedPaths } from '../../src/inspector/tap/state-paths.ts';
 import type { JobEvent, JobRun } from '../../src/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
 import { enters, heard, pictureOf, recordedRun, startedRun } from './recorded-run.ts';
@@ -15,7 +16,8 @@ const isMachine = (actor: AnyActorRef): boolean => 'value' in actor.getSnapshot(
 /** The states of the actors of a run, as their snapshots say. */
 function presentStates(actors: Iterable<AnyActorRef>): Map<string, readonly string[]> {
   const machines = [...actors].filter(isMachine);
-  return new Map(machines.map((actor) => [actor.id, statePaths((actor.getSnapshot() as AnyMachineSnapshot).value)]));
+  const paths = new SharedPaths();
+  return new Map(machines.map((actor) => [actor.id, paths.of((actor.getSnapshot() as AnyMachineSnapshot).value)]));
 }
 
 /** The actors of a run of which lines say something else than is. Of a region, the steps inside a state are not said. */

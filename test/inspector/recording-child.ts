@@ -11,12 +11,12 @@ async function main(file: string): Promise<void> {
       return n;
     })
     .keyBy((n) => n % 10)
-    .mapAsync((n) => new Promise<number>((resolve) => setTimeout(() => resolve(n), 20)), { uid: 'slow' })
+    .mapAsync((n) => new Promise<number>((resolve) => setTimeout(() => resolve(n), 40)), { uid: 'slow' })
     .sink('out', collect());
   const run = job.run({ record: file, restartBackoff: fixedDelay({ maxAttempts: 3, delayMs: 1 }) });
   run.events$.subscribe((event) => {
     if (event.type !== 'task.stateChanged' || event.task !== 'slow[0]' || event.state !== 'running') return;
-    setTimeout(() => process.kill(process.pid, 'SIGKILL'), 500);
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), 800);
   });
   await run.result;
 }

@@ -1,4 +1,4 @@
-import { isMainThread, workerData } from 'node:worker_threads';
+import { isMainThread, type MessagePort, workerData } from 'node:worker_threads';
 import { messageChecks } from '../../actors/checked-port.ts';
 import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
 import { systemEnvironment } from '../../environment.ts';
@@ -7,9 +7,12 @@ import { toError } from '../../errors/thrown-value.ts';
 import { differenceOf, outlineOf } from '../../executors/workers/job-outline.ts';
 import { isWorkerBoot, type WorkerBoot } from '../../executors/workers/worker-boot.ts';
 import { WorkerExecutor } from '../../executors/workers/worker-executor.ts';
+import { ThreadPort } from '../../executors/workers/thread-port.ts';
 import { WorkerLine, type WiringMessage } from '../../executors/workers/worker-line.ts';
 import { ExecutionGraph } from '../../graph/execution-graph.ts';
 import { toPlainError } from '../../plain-error.ts';
+import { jobShape } from '../../run/folds/job-shape.ts';
+import type { JobPlan } from '../../run/job-plan.ts';
 import { loadJob } from '../job-module.ts';
 import { planJob } from '../job-planner.ts';
 import { whileLoading } from './loading-job.ts';
@@ -30,11 +33,23 @@ async function start(boot: WorkerBoot): Promise<void> {
     const environment = systemEnvironment({ freezeRecords: boot.options.freezeRecords });
     const checks = messageChecks(new ExecutionGraph(plan.jobGraph));
     const executor = new WorkerExecutor({ boot, plan, checks, line, environment });
-    wired = (message) => executor.wired(message);
-    for (const message of early.splice(0)) executor.wired(message);
+    wired = (message) =>
+      message.type === 'worker.observed' ? observe(executor, plan, message.port) : executor.wired(message);
+    for (const message of early.splice(0)) wired(message);
     executor.connect();
   } catch (error) {
     line.wire({ type: 'worker.startFailed', cause: toPlainError(toError(error)) });
+  }
+}
+
+/** Lets the inspector follow the actors of this thread. Without one, nothing of it is loaded. */
+async function observe(executor: WorkerExecutor, plan: JobPlan, port: MessagePort): Promise<void> {
+  try {
+    const { WorkerTap } = await import('../../inspector/tap/worker-tap.ts');
+    new WorkerTap({ port: new ThreadPort(port), executor, shape: jobShape(plan), clock: systemEnvironment().clock });
+  } catch {
+    // Whoever watches sees no actors of this thread, and its tasks go on.
+    port.close();
   }
 }
 

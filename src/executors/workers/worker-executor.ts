@@ -1,4 +1,6 @@
+import type { AnyActorRef } from 'xstate';
 import { ActorHost } from '../../actors/actor-host.ts';
+import { withInvoked } from '../../actors/invoked-actors.ts';
 import { checkedMasterPort, type MessageChecks } from '../../actors/checked-port.ts';
 import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
 import type { Environment } from '../../environment.ts';
@@ -34,6 +36,8 @@ export class WorkerExecutor {
   readonly #dataPlane: LocalDataPlane;
   readonly #executor: TaskExecutor;
   readonly #peers: Peers;
+  /** The root of its actors. */
+  readonly actors: ActorHost;
 
   constructor({ boot, plan, checks, line, environment, spillStore }: WorkerExecutorOptions) {
     const { executor, incarnation, slots, heartbeat, options } = boot;
@@ -50,6 +54,7 @@ export class WorkerExecutor {
       durableStore,
       ...(spillStore && { spillStore }),
     });
+    this.actors = ActorHost.root(run, { clock });
     const directory = new ResultDirectory();
     this.#peers = new Peers(directory, freezeRecords);
     this.#executor = new TaskExecutor({
@@ -63,7 +68,7 @@ export class WorkerExecutor {
       reach: new PeerReach(executor, directory, this.#peers),
       describesResults: true,
       clock,
-      actors: ActorHost.root(run, { clock }).within(executor),
+      actors: this.actors.within(executor),
       // Its thread is terminated.
       quarantined: () => {},
     });
@@ -72,6 +77,12 @@ export class WorkerExecutor {
   /** Offers its slots to the master. */
   connect(): void {
     this.#executor.connect();
+  }
+
+  /** The actors that exist now, parents first. O(tasks and results) */
+  *actorRefs(): Generator<AnyActorRef> {
+    yield this.actors.ref;
+    yield* withInvoked(this.#executor.actorRefs());
   }
 
   /** Takes what the main thread says about the other workers. */

@@ -15,7 +15,7 @@ import { makeDirectory } from '../../partitions/claims/make-directory.ts';
 import { claimDirectory } from '../../partitions/claims/run-directory.ts';
 import type { DataPlane } from '../data-plane.ts';
 import type { RunServices } from '../shares/desks/run-services.ts';
-import type { Executors, ShownResult, StartedExecutor } from '../executors.ts';
+import type { ExecutorObserver, Executors, ShownResult, StartedExecutor } from '../executors.ts';
 import type { JobOutline } from './job-outline.ts';
 import { Pulse } from './pulse.ts';
 import type { WorkerRunOptions } from './worker-boot.ts';
@@ -64,6 +64,7 @@ export class WorkerExecutors implements Executors {
   readonly #threads = new Map<ExecutorId, WorkerThread>();
   /** All that have not ended. */
   readonly #alive = new Set<WorkerThread>();
+  readonly #observers = new Set<ExecutorObserver>();
   #accept!: (executor: ExecutorId, port: ExecutorPort) => void;
   #connected: (() => void) | undefined;
   /** Parent of the spill directories of the workers; undefined if it could not be made. */
@@ -136,6 +137,13 @@ export class WorkerExecutors implements Executors {
     return [];
   }
 
+  observe(observer: ExecutorObserver): () => void {
+    this.#observers.add(observer);
+    for (const thread of this.#threads.values())
+      if (thread.isConnected) observer.joined(thread.executor, thread.observe());
+    return () => this.#observers.delete(observer);
+  }
+
   kill(executor: ExecutorId, why: string): void {
     void this.#threads.get(executor)?.terminate(why);
   }
@@ -201,6 +209,7 @@ export class WorkerExecutors implements Executors {
       other.connectPeer(thread.executor, here.port1, there.port2);
     }
     this.#options.services.accept(thread.executor, thread.services);
+    for (const observer of this.#observers) observer.joined(thread.executor, thread.observe());
     this.#accept(thread.executor, thread.port);
     if ([...this.#threads.values()].every(({ isConnected }) => isConnected)) this.#allConnected();
   }
@@ -218,6 +227,7 @@ export class WorkerExecutors implements Executors {
     port.close(why);
     this.#options.services.lost(executor);
     for (const other of this.#threads.values()) if (other.isConnected) other.losePeer(executor, why);
+    for (const observer of this.#observers) observer.ended(executor);
     const spilled = this.#spillDirectoryOf(executor);
     if (spilled !== undefined) void rm(spilled, { recursive: true, force: true }).catch(() => {});
     if (!wasRelied || this.#isDisposed || !this.#options.isNeeded()) return;

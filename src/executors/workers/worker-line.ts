@@ -15,6 +15,8 @@ export type WiringMessage =
     }
   /** To a worker: the master has given another one up. */
   | { readonly type: 'worker.peerLost'; readonly executor: ExecutorId; readonly why: string }
+  /** To a worker: somebody wants to observe its actors, and asks for them by this port. */
+  | { readonly type: 'worker.observed'; readonly port: MessagePort }
   /** From a worker: it cannot start. Its last message. */
   | { readonly type: 'worker.startFailed'; readonly cause: PlainError };
 

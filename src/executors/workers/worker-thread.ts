@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort, type ResourceLimits, Worker } from 'node:worker_threads';
 import { checkedExecutorPort, type MessageChecks } from '../../actors/checked-port.ts';
 import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
+import type { Port } from '../../actors/protocol/port.ts';
 import type { Clock } from '../../environment.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
@@ -104,6 +105,13 @@ export class WorkerThread {
 
   losePeer(executor: ExecutorId, why: string): void {
     this.#line.wire({ type: 'worker.peerLost', executor, why });
+  }
+
+  /** A new connection to what observes its actors there. It keeps no thread alive. */
+  observe(): Port<unknown, unknown> {
+    const { port1: ours, port2: port } = new MessageChannel();
+    this.#line.wire({ type: 'worker.observed', port }, [port]);
+    return new ThreadPort(ours);
   }
 
   /** Ends the thread, whatever it does. Settles when it has ended. */

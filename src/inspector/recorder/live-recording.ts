@@ -1,10 +1,10 @@
 import { toError } from '../../errors/thrown-value.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import { insideOf, type RunInside } from '../../run/run-inside.ts';
-import { encodeValue, type PlainValueLimits, type Redact } from '../recording/plain-value.ts';
+import type { Redact } from '../recording/plain-value.ts';
 import type { PictureLine, RecordingLine, RunLine } from '../recording/recording-line.ts';
 import { RunPicture } from '../recording/run-picture.ts';
-import { ActorTap } from '../tap/actor-tap.ts';
+import { RunTap } from '../tap/run-tap.ts';
 import { FrequentChanges } from './frequent-changes.ts';
 import { LineRing } from './line-ring.ts';
 import { presentPicture } from './present-picture.ts';
@@ -28,9 +28,6 @@ export interface RecordingOptions {
   readonly sampleEveryMs?: number | undefined;
 }
 
-/** Of payloads and contexts, which a focused actor has many of. */
-const traceLimits: Partial<PlainValueLimits> = { depth: 4, entries: 50, characters: 500, values: 500 };
-
 /** Gets the lines of a recording. A listener that throws is reported, and not called again. */
 export interface LineListener {
   next(line: RecordingLine): void;
@@ -50,7 +47,7 @@ export class LiveRecording {
   readonly run: RunLine;
   readonly #inside: RunInside;
   readonly #level: 'counts' | 'states';
-  readonly #tap: ActorTap;
+  readonly #tap: RunTap;
   readonly #sampler: Sampler;
   readonly #ring: LineRing;
   /** What has happened and is not yet a line. */
@@ -77,11 +74,7 @@ export class LiveRecording {
     });
     const emit = (line: RecordingLine): void => this.#push(line);
     this.#sampler = new Sampler(run, inside, sampleEveryMs, emit);
-    this.#tap = new ActorTap({
-      inside,
-      emit,
-      encode: (value, path) => encodeValue(value, path, { redact, limits: traceLimits }),
-    });
+    this.#tap = new RunTap({ inside, emit, redact });
     const picture = presentPicture(run, inside, this.run, { redact });
     if (picture !== undefined) this.#push(picture);
     inside.events$.subscribe({

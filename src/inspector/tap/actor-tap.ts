@@ -2,15 +2,15 @@ import type { AnyActorRef, EventObject, StateValue } from 'xstate';
 import type { ActorWatcher } from '../../actors/actor-host.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { RunInside } from '../../run/run-inside.ts';
-import type { ActorsLine, ChartLine, RecordedActor, TraceLine } from '../recording/recording-line.ts';
+import type { RecordedActor, TraceLine } from '../recording/recording-line.ts';
+import type { ActorLine } from './actor-lines.ts';
+import { ActorSequence } from './actor-sequence.ts';
 import { ActorTraces } from './actor-traces.ts';
 import { type ActorObserver, type WatchedActors, watchActors } from './actor-watch.ts';
 import { ChartNames, machineOf } from './chart-names.ts';
 import { EngineActors, engineMachines } from './engine-actors.ts';
-import { statePaths } from './state-paths.ts';
-
-/** A line about actors. */
-export type ActorLine = ChartLine | ActorsLine | TraceLine;
+import { SharedPaths } from './state-paths.ts';
+import { isActive, type MachineSnapshot, type Tapped } from './tapped-actor.ts';
 
 export interface ActorTapOptions {
   readonly inside: WatchedActors &
@@ -20,33 +20,16 @@ export interface ActorTapOptions {
   readonly emit: (line: ActorLine) => void;
   /** Encodes payloads and contexts of focused actors. */
   readonly encode: (value: unknown, path: string) => unknown;
-}
-
-/** An actor that is announced. */
-interface Tapped {
-  readonly actor: number;
-  readonly ref: AnyActorRef;
-  readonly chart: string | undefined;
-  /** The state value that was announced last, */
-  value: StateValue | undefined;
-  /** and as one text. */
-  shown: string;
-  /** The actors that it invoked, which are looked at when it changes. */
-  children: readonly AnyActorRef[];
-  /** Whether it is among the changes of this turn, and among the ends. */
-  isChanged: boolean;
-  isEnding: boolean;
-}
-
-/** What a snapshot has if it is a machine's. */
-interface MachineSnapshot {
-  readonly status: string;
-  readonly value?: StateValue;
-  readonly children?: Readonly<Record<string, AnyActorRef>>;
+  /** The numbers and the names of charts that it shares with other taps of the run. Default: its own. */
+  readonly numbers?: ActorSequence;
+  readonly charts?: ChartNames;
 }
 
 /** Errors after which it gives up. */
 const mostErrors = 3;
+
+/** What focused actors do in one turn, as far as it is told. */
+const mostTraced = 1_000;
 
 /**
  * Follows the actors of a run, and announces what changed, once per turn of the event loop: which actors there are, the
@@ -62,23 +45,24 @@ const mostErrors = 3;
 export class ActorTap implements ActorWatcher {
   readonly #options: ActorTapOptions;
   readonly #engine: EngineActors;
-  readonly #charts = new ChartNames();
+  readonly #charts: ChartNames;
+  readonly #numbers: ActorSequence;
   readonly #traces: ActorTraces;
   readonly #byRef = new Map<AnyActorRef, Tapped>();
   /** Ended actors that may still be mentioned. */
   readonly #ended = new WeakMap<AnyActorRef, number>();
   /** Actors known from traces alone, which say nothing themselves. */
   readonly #mentioned = new Set<Tapped>();
-  #count = 0;
   /** Changes of this turn. */
   #started: RecordedActor[] = [];
   #changed: Tapped[] = [];
   #ending: Tapped[] = [];
   #traced: TraceLine[] = [];
+  #untracedCount = 0;
   /** New exact states of focused regions and executions, by number; undefined for those no longer focused. */
   readonly #exact = new Map<number, StateValue | undefined>();
   readonly #focused = new Set<number>();
-  readonly #pathsByText = new Map<string, readonly string[]>();
+  readonly #paths = new SharedPaths();
   #isFlushDue = false;
   #focusedId: string | null = null;
   #errors = 0;
@@ -87,13 +71,16 @@ export class ActorTap implements ActorWatcher {
 
   constructor(options: ActorTapOptions) {
     this.#options = options;
+    this.#numbers = options.numbers ?? new ActorSequence();
+    this.#charts = options.charts ?? new ChartNames();
     this.#engine = new EngineActors(options.inside.shape);
     this.#traces = new ActorTraces({
       numberOf: (ref) => this.#numberOf(ref),
       nowMs: () => this.#nowMs(),
       encode: options.encode,
       emit: (line) => {
-        this.#traced.push(line);
+        if (this.#traced.length < mostTraced) this.#traced.push(line);
+        else this.#untracedCount++;
         this.#flushLater();
       },
     });
@@ -194,6 +181,12 @@ export class ActorTap implements ActorWatcher {
     this.#flushLater();
   }
 
+  /** The number of the root, the parent of all. Announces it. */
+  get rootNumber(): number {
+    const [root] = this.#options.inside.actors();
+    return this.#numberOf(root as AnyActorRef);
+  }
+
   #numberOf(ref: AnyActorRef): number {
     const number = this.#engine.numberOf(ref) ?? this.#byRef.get(ref)?.actor ?? this.#ended.get(ref);
     if (number !== undefined) return number;
@@ -202,9 +195,13 @@ export class ActorTap implements ActorWatcher {
     return seen.actor;
   }
 
-  /** Announces machines. What has no states is announced only when something that is said mentions it. */
+  /**
+   * Announces machines, and the tasks of executors, which have no states. What else has none is announced only when
+   * something that is said mentions it.
+   */
   #meet(ref: AnyActorRef): void {
-    if (machineOf(ref) !== undefined && this.#engine.numberOf(ref) === undefined) this.#see(ref);
+    const isShown = machineOf(ref) !== undefined || machineOf(ref._parent as AnyActorRef) === undefined;
+    if (isShown && this.#engine.numberOf(ref) === undefined) this.#see(ref);
   }
 
   /** The actor's entry, made on first sight; its parent's comes before. undefined for one that has ended. */
@@ -215,7 +212,7 @@ export class ActorTap implements ActorWatcher {
     const parent = parentRef && (this.#engine.numberOf(parentRef) ?? this.#see(parentRef)?.actor);
     const machine = machineOf(ref);
     const chart = machine && this.#charts.of(machine);
-    const actor = this.#count++;
+    const actor = this.#numbers.next();
     const tapped: Tapped = {
       ...{ actor, ref, chart, value: undefined, shown: '' },
       ...{ children: [], isChanged: false, isEnding: false },
@@ -247,7 +244,7 @@ export class ActorTap implements ActorWatcher {
     // Grows while it is walked: by actors that changed ones have invoked.
     for (const tapped of this.#changed) this.#takeChange(tapped, states);
     for (const [number, value] of this.#exact) {
-      states.push([number, value === undefined ? [] : this.#pathsOf(value)]);
+      states.push([number, value === undefined ? [] : this.#paths.of(value)]);
     }
     this.#exact.clear();
     const stopped: number[] = [];
@@ -265,6 +262,8 @@ export class ActorTap implements ActorWatcher {
       emit({ type: 'actors', atMs: this.#nowMs(), started, states, stopped });
     }
     for (const line of traced) emit(line);
+    if (this.#untracedCount > 0) emit({ type: 'gap', atMs: this.#nowMs(), lines: this.#untracedCount });
+    this.#untracedCount = 0;
   }
 
   /** Takes the state of an actor, whether it has ended, and what it has invoked. */
@@ -272,7 +271,7 @@ export class ActorTap implements ActorWatcher {
     tapped.isChanged = false;
     const { status, value, children = {} } = tapped.ref.getSnapshot() as MachineSnapshot;
     if (value !== undefined && value !== tapped.value) {
-      const paths = this.#pathsOf(value);
+      const paths = this.#paths.of(value);
       const shown = paths.join('\n');
       if (shown !== tapped.shown) states.push([tapped.actor, paths]);
       tapped.value = value;
@@ -280,15 +279,6 @@ export class ActorTap implements ActorWatcher {
     }
     if (status !== 'active') this.#end(tapped);
     this.#takeChildren(tapped, children);
-  }
-
-  /** The same paths as one array: thousands of actors are in the same state. */
-  #pathsOf(value: StateValue): readonly string[] {
-    const paths = statePaths(value);
-    const shown = paths.join('\n');
-    const known = this.#pathsByText.get(shown);
-    if (known === undefined) this.#pathsByText.set(shown, paths);
-    return known ?? paths;
   }
 
   #takeChildren(tapped: Tapped, children: Readonly<Record<string, AnyActorRef>>): void {
@@ -338,8 +328,4 @@ export class ActorTap implements ActorWatcher {
     this.#stopWatching = undefined;
     this.#options.inside.observerFailed('inspector', toError(error));
   }
-}
-
-function isActive(ref: AnyActorRef): boolean {
-  return (ref.getSnapshot() as MachineSnapshot).status === 'active';
 }

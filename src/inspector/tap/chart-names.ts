@@ -1,22 +1,36 @@
 import type { AnyActorRef, AnyStateMachine } from 'xstate';
 import { propertyOf } from '../../foreign-value.ts';
-import type { ChartLine } from '../recording/recording-line.ts';
+import type { ChartLine, ChartState } from '../recording/recording-line.ts';
 import { chartDefinition } from './chart-definition.ts';
 
-/** The charts seen so far, by the configuration that their machines share, with distinct names. */
+/**
+ * The charts seen so far, with distinct names: by the configuration that their machines share, and those of other
+ * threads by their definition.
+ */
 export class ChartNames {
   readonly #names = new Map<unknown, string>();
+  readonly #byDefinition = new Map<string, string>();
   readonly #used = new Set<string>();
   #new: ChartLine[] = [];
 
   of(machine: AnyStateMachine): string {
     const known = this.#names.get(machine.config);
     if (known !== undefined) return known;
-    let name = machine.id;
-    for (let number = 2; this.#used.has(name); number++) name = `${machine.id}#${number}`;
-    this.#used.add(name);
+    const name = this.named(machine.id, chartDefinition(machine));
     this.#names.set(machine.config, name);
-    this.#new.push({ type: 'chart', chart: name, definition: chartDefinition(machine) });
+    return name;
+  }
+
+  /** The name here of a chart that is called so elsewhere. */
+  named(called: string, definition: ChartState): string {
+    const text = JSON.stringify([called, definition]);
+    const known = this.#byDefinition.get(text);
+    if (known !== undefined) return known;
+    let name = called;
+    for (let number = 2; this.#used.has(name); number++) name = `${called}#${number}`;
+    this.#used.add(name);
+    this.#byDefinition.set(text, name);
+    this.#new.push({ type: 'chart', chart: name, definition });
     return name;
   }
 

@@ -1,7 +1,7 @@
 import type { StateValue } from 'xstate';
 
 /** The paths of the active leaves of a state value: `['live.running']` for `{ live: 'running' }`. */
-export function statePaths(value: StateValue): readonly string[] {
+function statePaths(value: StateValue): readonly string[] {
   const paths: string[] = [];
   collect(value, '', paths);
   return paths;
@@ -17,4 +17,17 @@ function collect(value: StateValue | undefined, prefix: string, paths: string[])
   for (const key in value) collect(value[key], `${prefix}${key}.`, paths);
   // A parallel state's child without states of its own.
   if (paths.length === before && prefix !== '') paths.push(prefix.slice(0, -1));
+}
+
+/** The paths of state values, those of equal values as one array: thousands of actors are in the same state. */
+export class SharedPaths {
+  readonly #byText = new Map<string, readonly string[]>();
+
+  of(value: StateValue): readonly string[] {
+    const paths = statePaths(value);
+    const text = paths.join('\n');
+    const known = this.#byText.get(text);
+    if (known === undefined) this.#byText.set(text, paths);
+    return known ?? paths;
+  }
 }

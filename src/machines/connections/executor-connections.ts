@@ -15,6 +15,7 @@ import type { ConnectedExecutor } from './connected-executor.ts';
 import { ExecutorReports, type ExecutorReportsOptions } from './executor-reports.ts';
 import { ExecutorWatch, type WatchedBy } from './executor-watch.ts';
 import { engineChart } from '../engine-chart.ts';
+import type { HeartbeatActorRef } from '../heartbeat/heartbeat-machine.ts';
 import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import { both, grouped, newOnes } from './result-groups.ts';
 import { OpenQuestions, type Reply as ReplyTo } from './open-questions.ts';
@@ -131,9 +132,12 @@ export class ExecutorConnections implements ExecutorGateway {
     this.#connections.get(executor)?.watch?.noteAlive();
   }
 
-  /** The charts of the connected executors. */
-  get executors(): TaskExecutorActorRef[] {
-    return [...this.#connections.values()].map(({ actor }) => actor);
+  /** The charts of the connected executors, and those that watch them. */
+  *charts(): Generator<TaskExecutorActorRef | HeartbeatActorRef> {
+    for (const { actor, watch } of this.#connections.values()) {
+      yield actor;
+      if (watch?.actor !== undefined) yield watch.actor;
+    }
   }
 
   /** The connected executors, as far as they are known. */

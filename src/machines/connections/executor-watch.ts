@@ -60,6 +60,11 @@ export class ExecutorWatch {
     this.#heartbeat.start();
   }
 
+  /** Its chart, until it is stopped. */
+  get actor(): HeartbeatActorRef | undefined {
+    return this.#heartbeat;
+  }
+
   heard(report: Report): void {
     const type = report.answers === undefined ? 'heartbeat.requested' : 'heartbeat.heard';
     this.#heartbeat?.send({ type, payload: report });

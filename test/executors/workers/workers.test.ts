@@ -15,7 +15,10 @@ import {
   type JobRunOptions,
   noRestart,
 } from '../../../src/index.ts';
+import type { RecordingLine } from '../../../src/inspector/recording/recording-line.ts';
+import { recordRun } from '../../../src/inspector/recorder/live-recording.ts';
 import { insideOf } from '../../../src/run/run-inside.ts';
+import { heard, pictureOf } from '../../inspector/recorded-run.ts';
 import { bundledModules } from '../../support/bundled-script.ts';
 import collecting, { collected } from './collecting-job.ts';
 import paid, { paidIn } from './paid-job.ts';
@@ -227,6 +230,36 @@ describe('a run over workers', () => {
     expect(Math.max(...seen.map(({ results }) => results))).toBeGreaterThanOrEqual(4_000);
     expect(seen.map(({ executors }) => executors)).toContainEqual(['worker-0 registered', 'worker-1 registered']);
   });
+});
+
+it('WT4: the inspector shows the actors within workers, as one tree, and those of a lost worker end', async () => {
+  let lines: RecordingLine[] = [];
+  let prefix = '';
+  const { output, ofType } = await running({
+    strike: 'exit',
+    watch: (run) => {
+      prefix = `${insideOf(run).run}/`;
+      ({ lines } = heard(recordRun(run)));
+    },
+  });
+  expect(output).toEqual(expected);
+  const { actors, charts } = pictureOf(lines);
+  const shown = [...actors.all].map((actor) => ({ ...actor, id: actor.id.slice(prefix.length) }));
+  const lost = ofType('executor.lost').map(({ executor }) => executor as string);
+  const within = (executor: string) => shown.filter(({ id }) => id.startsWith(`${executor}/`));
+  for (const executor of ['worker-0', 'worker-1']) {
+    const kinds = within(executor).map(({ id }) => id.split('/')[1]);
+    expect(kinds).toEqual(expect.arrayContaining(['heartbeat', 'task', 'partition']));
+    const host = shown.find(({ id }) => id === executor);
+    expect(within(executor).map(({ parent }) => parent)).toContain(host?.actor);
+    expect(actors.get(host?.parent as number)?.id).toBe(prefix.slice(0, -1));
+  }
+  expect(lost).toHaveLength(1);
+  const lostMs = ofType('executor.lost')[0]?.atMs as number;
+  for (const { stoppedMs } of within(lost[0] as string)) expect(stoppedMs).toBeLessThanOrEqual(lostMs + 1_000);
+  expect(shown.filter(({ stoppedMs }) => stoppedMs === undefined)).toEqual([]);
+  // Each thread has machines of its own, of the same kinds.
+  expect([...charts.keys()].filter((chart) => chart.includes('#'))).toEqual([]);
 });
 
 it('a task that reproduces its result returns to the worker that has it: its consumers in others keep reading', async () => {

@@ -15,16 +15,18 @@ export interface StateMove {
   count: number;
 }
 
-/** Stopped actors that are kept. */
+/** Stopped actors that are kept: those with states, and those without, of which there is nothing to see. */
 const mostStopped = 10_000;
+const mostStateless = 500;
 
 const unknown: readonly string[] = Object.freeze([]);
 
 /** The actors of a run, and the moves between states that they made, by chart. */
 export class ActorTable {
   readonly #byNumber = new Map<number, KnownActor>();
-  /** Stopped actors, in the order in which they stopped. */
+  /** Stopped actors, in the order in which they stopped: those with states, and those without. */
   readonly #stopped = new Set<number>();
+  readonly #stateless = new Set<number>();
   readonly #movesByChart = new Map<string, Map<string, StateMove>>();
   /** State values, each once: thousands of actors share them. */
   readonly #values = new Map<string, readonly string[]>([['', unknown]]);
@@ -44,8 +46,8 @@ export class ActorTable {
       });
     }
     const ended = [...this.#byNumber.values()].filter((one) => one.stoppedMs !== undefined);
-    for (const { actor } of ended.sort((a, b) => (a.stoppedMs as number) - (b.stoppedMs as number))) {
-      this.#stopped.add(actor);
+    for (const { actor, chart } of ended.sort((a, b) => (a.stoppedMs as number) - (b.stoppedMs as number))) {
+      (chart === undefined ? this.#stateless : this.#stopped).add(actor);
     }
     for (const [chart, from, to, count] of plain.moves) {
       this.#move(plain.charts[chart] as string, values[from] ?? unknown, values[to] ?? unknown, count);
@@ -108,10 +110,11 @@ export class ActorTable {
     const actor = this.#byNumber.get(number);
     if (actor === undefined || actor.stoppedMs !== undefined) return;
     actor.stoppedMs = atMs;
-    this.#stopped.add(number);
-    if (this.#stopped.size <= mostStopped) return;
-    const [oldest] = this.#stopped;
-    this.#stopped.delete(oldest as number);
+    const [stopped, most] = actor.chart === undefined ? [this.#stateless, mostStateless] : [this.#stopped, mostStopped];
+    stopped.add(number);
+    if (stopped.size <= most) return;
+    const [oldest] = stopped;
+    stopped.delete(oldest as number);
     this.#byNumber.delete(oldest as number);
   }
 
