@@ -72,9 +72,9 @@ export type RegionToExecutionEvent =
 
 /** Events of an execution for its region. */
 export type ExecutionToRegionEvent =
-  | { readonly type: 'execution.running'; readonly vertex: ExecutionVertexId }
+  | { readonly type: 'execution.running'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | { readonly type: 'execution.finished'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
-  | { readonly type: 'execution.canceled'; readonly vertex: ExecutionVertexId }
+  | { readonly type: 'execution.canceled'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | {
       readonly type: 'execution.failed';
       readonly vertex: ExecutionVertexId;
@@ -116,6 +116,8 @@ export type MasterToRegionEvent =
   | { readonly type: 'region.quarantine'; readonly failover: FailoverId; readonly mode: RestartCommand }
   /** The user ends its backoff. */
   | { readonly type: 'region.skipBackoff' }
+  /** Its only task is slow: a second attempt runs beside the first, in this slot of another executor. */
+  | { readonly type: 'region.speculate'; readonly slot: Slot; readonly ranMs: number; readonly allowedMs: number }
   | { readonly type: 'region.cancel' }
   | { readonly type: 'region.suspend' };
 

@@ -76,6 +76,39 @@ export type JobEvent =
       readonly cause: Error;
       readonly place: FailurePlace;
     }
+  /**
+   * A task is slow, so a second attempt of it begins on another executor. The first one goes on; `speculation.decided`
+   * says which of them is the task's, unless both end with their region.
+   */
+  | {
+      readonly type: 'task.speculated';
+      readonly atMs: number;
+      readonly task: string;
+      readonly vertex: number;
+      /** The second attempt, and the first. */
+      readonly attempt: AttemptNumber;
+      readonly beside: AttemptNumber;
+      readonly executor: ExecutorId;
+      /** How long the first has run, and how long it could without being slow. */
+      readonly ranMs: number;
+      readonly allowedMs: number;
+    }
+  /**
+   * One of the two attempts of a task goes on alone, or has finished. If it is the second one, `task.stateChanged` says
+   * its state, and is about it from then on; until then only about the first.
+   */
+  | {
+      readonly type: 'speculation.decided';
+      readonly atMs: number;
+      readonly task: string;
+      readonly vertex: number;
+      /** The attempt that is the task's, and the one that is not. */
+      readonly attempt: AttemptNumber;
+      readonly instead: AttemptNumber;
+      readonly why: 'finished first' | 'the other failed';
+      /** The failure of the other one. */
+      readonly cause?: Error;
+    }
   /** A source has examined its origin, once for the whole run. */
   | {
       readonly type: 'source.planned';

@@ -46,7 +46,12 @@ export class ResultDirectory {
     return undefined;
   };
 
-  /** Takes the result of a partition from its executor. RS1: there is one at most. */
+  /** Drops what earlier attempts have left of a partition. RS1: two of them, if the task had a second attempt. */
+  drop(partition: PartitionId): void {
+    for (const shelf of this.#shelves) shelf.take(partition)?.drop();
+  }
+
+  /** Takes the result of a partition from its executor. RS1: there is one at most that may be reproduced. */
   take(partition: PartitionId): HeldResult | undefined {
     for (const shelf of this.#shelves) {
       const taken = shelf.take(partition);

@@ -43,7 +43,8 @@ const machine = engineChart(partitionMachine.provide({ actors: { storage: storag
  * The results of one executor, and the orders in which its tasks read their channels. It routes messages to results;
  * the partition chart of each result decides.
  *
- * RS1 The executors of a process hold one result of a partition at most: that of the latest registered attempt.
+ * RS1 The executors of a process hold one result of a partition at most: that of the latest registered attempt. Only a
+ *   second attempt writes its own beside that of the first; what they leave is not reproduced.
  * RS2 A registration that was overtaken has no effect: its attempt ended before it began, and a later one is registered
  *   on another executor (W3).
  */
@@ -123,8 +124,9 @@ export class ResultStore implements ResultShelf {
     const { directory } = this.#options;
     const registrations = requested.filter(({ id }) => directory.arrivals.isToCome(id));
     for (const { id, producer, origin } of registrations) {
+      if (origin === 'beside') this.#drop(id.partition);
       if (origin !== 'new') continue;
-      directory.take(id.partition)?.drop();
+      directory.drop(id.partition);
       directory.takeOrder(producer);
     }
     for (const registration of registrations) {
@@ -235,7 +237,8 @@ export class ResultStore implements ResultShelf {
   #register(registration: PartitionRegistration): void {
     const { dataPlane, directory, executor } = this.#options;
     const { id, origin, edge } = registration;
-    const before = origin === 'new' || origin === 'restored' ? undefined : directory.take(id.partition);
+    const mayTakeOver = origin === 'again' || origin === 'unread';
+    const before = mayTakeOver ? directory.take(id.partition) : undefined;
     if (before !== undefined) this.#results.set(id.partition, before);
     // Its release message may still be in transit to the executor it was taken from.
     if (origin === 'unread') this.#release(id.partition, true);
@@ -272,7 +275,8 @@ export class ResultStore implements ResultShelf {
     const registered = { producer, edge, sinceMs: clock.now() };
     if (storage.exchange.joinsRegions) return new PassingResult(registered, storage);
     // Attempts whose registrations were lost or overtaken wrote nothing: their consumers read what this one writes.
-    const firstAttempt = origin === 'new' ? id.attempt : directory.arrivals.firstToCome(id.partition);
+    const isNew = origin === 'new' || origin === 'beside';
+    const firstAttempt = isNew ? id.attempt : directory.arrivals.firstToCome(id.partition);
     const input = { id, firstAttempt, storage, executor };
     const actor = actors.create(machine, `partition/${id.partition}#${id.attempt}`, input);
     actor.start();

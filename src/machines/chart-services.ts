@@ -3,6 +3,7 @@ import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { OpenFailovers } from './failover/open-failovers.ts';
 import type { JobMasterActorRef } from './job-master/job-master-machine.ts';
 import type { ResultKeeper } from './job-master/result-keeper.ts';
+import type { SlowTaskWatch } from './job-master/slow-task-watch.ts';
 import type { JobServices } from './job-services.ts';
 
 /** The services of a job, and what its charts share with each other. */
@@ -10,6 +11,8 @@ export interface ChartServices extends JobServices {
   readonly master: JobMasterActorRef;
   readonly failovers: OpenFailovers;
   readonly resultKeeper: ResultKeeper;
+  /** Undefined without speculation. */
+  readonly slowTasks: SlowTaskWatch | undefined;
 }
 
 /** The actor system of a job: its charts are in no other, and no other job is in it. */

@@ -11,6 +11,7 @@ import type { executionMachine } from './execution/execution-machine.ts';
 import type { failoverMachine } from './failover/failover-machine.ts';
 import type { heartbeatMachine } from './heartbeat/heartbeat-machine.ts';
 import type { JobLedger } from './job-master/job-ledger.ts';
+import type { Speculation } from './job-master/slow-task-watch.ts';
 import type { jobMasterMachine } from './job-master/job-master-machine.ts';
 import type { regionMachine } from './region/region-machine.ts';
 
@@ -53,6 +54,8 @@ export interface JobServices {
   /** The host of its actors. */
   readonly actors: ActorHost;
   readonly failureHandling: FailureHandling;
+  /** When second attempts of slow tasks begin; undefined: never. */
+  readonly speculation?: Speculation | undefined;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
 }

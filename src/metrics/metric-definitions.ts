@@ -41,6 +41,7 @@ export const metricDefinitions = {
   kintsugi_reused_bytes_total: counter('Size of these results.', [], 'bytes'),
   kintsugi_results_lost_total: counter('Results that were lost.', []),
   kintsugi_executors_lost_total: counter('Executors that were lost.', []),
+  kintsugi_speculations_total: counter('Second attempts of slow tasks, begun and finished first.', ['outcome']),
   kintsugi_executors: gauge('Executors by state.', ['state']),
   kintsugi_slots: gauge('Slots of executors: used, and free unless there is no limit.', ['state']),
   kintsugi_executor_heartbeat_age_seconds: gauge(

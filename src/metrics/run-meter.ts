@@ -75,6 +75,12 @@ export class RunMeter {
         return;
       case 'partition.lost':
         return this.#count('kintsugi_results_lost_total', []);
+      case 'task.speculated':
+        return this.#count('kintsugi_speculations_total', ['begun']);
+      case 'speculation.decided':
+        if (event.why === 'finished first' && event.attempt > event.instead)
+          this.#count('kintsugi_speculations_total', ['finished_first']);
+        return;
       case 'executor.lost':
         return this.#count('kintsugi_executors_lost_total', []);
       case 'failover.completed':

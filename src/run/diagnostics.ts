@@ -25,6 +25,8 @@ const channelOf = {
   'closing.timedOut': job,
   'task.stateChanged': task,
   'task.ended': task,
+  'task.speculated': task,
+  'speculation.decided': task,
   'record.rejected': task,
   'source.planned': task,
   'source.reopened': task,

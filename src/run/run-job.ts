@@ -32,6 +32,7 @@ import { RunClock } from './run-clock.ts';
 import { checkWorkers, executorsOf } from './executors/run-executors.ts';
 import { insideOf } from './run-inside.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
+import { speculationOf } from './executors/speculation-option.ts';
 import { storageUse } from './storage-use.ts';
 
 /** One for all runs, because XState recomputes a machine each time implementations are provided. */
@@ -106,6 +107,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const master = createJobMaster({
     ...{ ledger, environment, gateway: connections, charts, observe, actors },
     ...failureHandlingOf(options),
+    speculation: speculationOf(plan, options.speculation, options.stateDirectory),
   });
   openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers, folds, invalid });
   run.start(master);

@@ -18,6 +18,11 @@ import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
 import { type ExecutorsOption, resolveExecutors } from './executors/executors-option.ts';
 import { type HeartbeatOptions, resolveHeartbeat } from './heartbeat-option.ts';
 import { type RunRecordingOptions, type ResolvedRecordOptions, resolveRecord } from './record-option.ts';
+import {
+  type ResolvedSpeculation,
+  resolveSpeculation,
+  type SpeculationOptions,
+} from './executors/speculation-option.ts';
 import { hasMethods, propertyOf } from '../foreign-value.ts';
 import { budget, checkOptions, count, milliseconds, type OptionNames } from '../options.ts';
 
@@ -63,6 +68,11 @@ export interface JobRunOptions {
    * process share the master's thread, and would be silent only together with it.
    */
   readonly heartbeat?: HeartbeatOptions | undefined;
+  /**
+   * Gives a task that takes much longer than the others of its vertex a second attempt on another executor; the first of
+   * them to finish counts. For tasks whose work may be done twice: see the page about executors. Default false.
+   */
+  readonly speculation?: boolean | SpeculationOptions | undefined;
   /** How long a region waits for slots before it fails, in ms. Default 300 000. */
   readonly slotRequestTimeoutMs?: number | undefined;
   /** How long a canceled task may take to end before its executor is quarantined, in ms. Default 30 000. */
@@ -154,6 +164,7 @@ export interface ResolvedRunOptions {
   readonly slots: number;
   readonly executors: ExecutorsOption;
   readonly heartbeat: HeartbeatSettings | undefined;
+  readonly speculation: ResolvedSpeculation | undefined;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
   readonly batchSize: number;
@@ -189,6 +200,7 @@ const optionNames: OptionNames<JobRunOptions> = {
   slots: true,
   executors: true,
   heartbeat: true,
+  speculation: true,
   slotRequestTimeoutMs: true,
   cancellationTimeoutMs: true,
   batchSize: true,
@@ -239,6 +251,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     slots: count('slots', options.slots, Number.POSITIVE_INFINITY),
     executors,
     heartbeat: resolveHeartbeat(options.heartbeat ?? (typeof executors === 'number' ? undefined : {})),
+    speculation: resolveSpeculation(options.speculation),
     slotRequestTimeoutMs: milliseconds('slotRequestTimeoutMs', options.slotRequestTimeoutMs, 300_000),
     cancellationTimeoutMs: milliseconds('cancellationTimeoutMs', options.cancellationTimeoutMs, 30_000),
     batchSize: count('batchSize', options.batchSize, 1_024, 1 << 20),

@@ -1,5 +1,5 @@
 import { IllegalStateError, InvalidArgumentError } from '../errors/usage-errors.ts';
-import type { ExecutorId, RegionId } from '../ids.ts';
+import type { ExecutionVertexId, ExecutorId, RegionId } from '../ids.ts';
 
 /** Room for one task on one executor. */
 export interface Slot {
@@ -94,6 +94,17 @@ export class SlotPool {
   }
 
   /**
+   * A slot for one more attempt of a task on an executor that is not in `notOn`, at once or not at all: undefined while
+   * regions wait for slots, or if no other executor has a free one.
+   */
+  requestExtra(_task: ExecutionVertexId, notOn: ReadonlySet<ExecutorId>): Slot | undefined {
+    if (this.#queue.size > 0) return undefined;
+    const slot = this.#takeOf(this.#leastUsed(notOn));
+    if (slot !== undefined) this.#free--;
+    return slot;
+  }
+
+  /**
    * Removes a region from the queue and returns whether it was queued. Regions behind it may be served now: see
    * {@link grants}.
    */
@@ -183,6 +194,7 @@ export class SlotPool {
     const slots = Array.from({ length: count }, (_, index) => this.#takeOf(preferred[index]));
     this.#free -= count;
     for (let index = 0; index < count; index++) slots[index] ??= this.#takeOf(this.#leastUsed());
+    if (slots.includes(undefined)) throw new IllegalStateError('There are fewer slots than counted');
     return slots as Slot[];
   }
 
@@ -195,14 +207,14 @@ export class SlotPool {
     return { executor, index };
   }
 
-  /** @throws IllegalStateError if no executor has a free slot */
-  #leastUsed(): ExecutorId {
+  /** Of the executors with a free slot, that with the fewest used. */
+  #leastUsed(notOn?: ReadonlySet<ExecutorId>): ExecutorId | undefined {
     let best: ExecutorId | undefined;
     let fewest = Number.POSITIVE_INFINITY;
     for (const [executor, { used, size }] of this.#offers) {
-      if (used.size < size && used.size < fewest) [best, fewest] = [executor, used.size];
+      if (used.size >= size || used.size >= fewest || notOn?.has(executor) === true) continue;
+      [best, fewest] = [executor, used.size];
     }
-    if (best === undefined) throw new IllegalStateError('There are fewer slots than counted');
     return best;
   }
 }

@@ -10,6 +10,7 @@ import type { RegionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/task/task-faults.ts';
 import { partitionFaultPoints } from '../partitions/result-partition.ts';
 import { spillFaultPoints } from '../partitions/storage/spill-store.ts';
+import { type DrawnSlowness, drawSlowness } from './speculation/slowed-tasks.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 /** A fault that a seed drew. */
@@ -57,6 +58,8 @@ export interface DrawnShape {
   readonly parts: number;
   /** How often a direction of a connection goes silent for a while; if it may, executors are watched by heartbeats. */
   readonly outages: number;
+  /** Which attempts are slow, in a run with speculation; undefined without it. */
+  readonly slowness: DrawnSlowness | undefined;
 }
 
 /** Everything drawn for a run. */
@@ -105,6 +108,7 @@ export function drawShape(
     maxSteps: shape.pick([1, 4, 32]),
     sinkAnswers: shape.chance(0.25) ? 'drawn' : 'at once',
     ...drawMessages(shape, connections, division),
+    slowness: executors === 1 ? undefined : drawSlowness(random.fork('slowness')),
   };
 }
 

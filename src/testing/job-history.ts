@@ -5,6 +5,7 @@ import type { JobRun } from '../run/job-run.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
+import { SpeculationRules } from './speculation/speculation-rules.ts';
 import { quarantineViolations } from './quarantine/quarantine-rules.ts';
 import { type ExecutionState, isTerminalExecutionState } from '../actors/protocol/states.ts';
 
@@ -26,11 +27,13 @@ const predecessors: Readonly<Record<ExecutionState, readonly (ExecutionState | '
  *
  * Rules:
  * - H1 An execution only takes transitions of its chart.
- * - H2 The attempts of a task are numbered from 0 without gaps, and a new one begins after the old one has ended.
- * - H3 A region restarts only if a failover decided it; in a region that no failover named, each task runs once.
+ * - H2 The attempts of a task are numbered from 0 without gaps, and a new one begins after the old one has ended; only a
+ *   second attempt of a slow task begins beside the first.
+ * - H3 A region restarts only if a failover decided it; in a region that no failover named, each task runs once, beside
+ *   second attempts.
  * - H4 A task starts only when every complete result it reads is of its producer's current attempt.
  * - H5 When the job has finished, every task's last attempt has finished.
- * - H6, H7 See {@link quarantineViolations}.
+ * - H6, H7 See {@link quarantineViolations}. Of second attempts see {@link SpeculationRules}.
  */
 export class JobHistory {
   readonly events: JobEvent[] = [];
@@ -44,6 +47,7 @@ export class JobHistory {
     const found: string[] = [];
     const tasks = new Map<number, { attempt: number; state: ExecutionState; finishedAttempt: number }>();
     const restarts = new Map<RegionId, number>();
+    const speculation = new SpeculationRules();
     let status = '';
     for (const [index, event] of this.events.entries()) {
       const complain = (rule: string, problem: string): void => {
@@ -53,19 +57,29 @@ export class JobHistory {
       if (event.type === 'failover.decided') {
         for (const region of event.regions) restarts.set(region, (restarts.get(region) ?? 0) + 1);
       }
+      if (event.type === 'task.speculated' || event.type === 'speculation.decided') {
+        const before = tasks.get(event.vertex);
+        const problem = speculation.next(event, before);
+        if (problem !== undefined) complain('H8', problem);
+        // The present attempt is another one from now on.
+        if (before !== undefined && event.type === 'speculation.decided' && event.attempt !== before.attempt) {
+          tasks.set(event.vertex, { ...before, attempt: event.attempt, state: 'initializing' });
+        }
+        continue;
+      }
       if (event.type !== 'task.stateChanged') continue;
       const { vertex, attempt, task } = event;
       const state = event.state;
       const before = tasks.get(vertex);
       const isNew = before === undefined || before.attempt !== attempt;
       if (isNew) {
-        const expected = before === undefined ? 0 : before.attempt + 1;
+        const expected = before === undefined ? 0 : speculation.attemptAfter(vertex, before.attempt);
         if (attempt !== expected) complain('H2', `${task} begins attempt ${attempt}, not ${expected}`);
         if (before !== undefined && !isTerminalExecutionState(before.state)) {
           complain('H2', `${task} begins attempt ${attempt} while the one before is ${before.state}`);
         }
         const region = regions.regionOf(vertex as ExecutionVertexId);
-        if (attempt > (restarts.get(region) ?? 0)) {
+        if (attempt > (restarts.get(region) ?? 0) + speculation.countOf(vertex)) {
           complain('H3', `${task} restarts, and no failover decided that for region ${region}`);
         }
       }

@@ -22,6 +22,7 @@ import type { MemorySpillStore } from './storage/memory-spill-store.ts';
 import type { SpillStore } from '../partitions/storage/spill-store.ts';
 import { roughLink } from './rough-link.ts';
 import { seededRandom } from './seeded-random.ts';
+import { slowTasks } from './speculation/slowed-tasks.ts';
 import { SplitDataPlane } from './split-data-plane.ts';
 import type { VirtualEnvironment } from './virtual-environment.ts';
 
@@ -111,6 +112,7 @@ export async function runSimulated(
     history.add(event);
     foldEvent(recorded, event);
   });
+  if (drawn.slowness !== undefined) slowTasks(run, drawn.slowness, seededRandom(drawn.seed).fork('slow tasks'));
   watch?.(run);
   let failure: Error | undefined;
   try {
@@ -148,6 +150,7 @@ function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {
     diskOverflow: drawn.diskOverflow,
     diskWaitTimeoutMs: 1_000,
     keepResults: drawn.keepResults,
+    speculation: drawn.slowness?.speculation,
     executors: drawn.executors,
     slots: drawn.slots,
     ...(outagesOf(drawn) > 0 && { heartbeat: { intervalMs: 50, timeoutMs: 250, failedSends: 3 } }),

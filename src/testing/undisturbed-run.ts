@@ -42,6 +42,7 @@ const undrawn: Omit<DrawnShape, 'mode' | 'parallelism'> = {
   messages: 'prompt',
   parts: 1,
   outages: 0,
+  slowness: undefined,
   sinkAnswers: 'at once',
 };
 

@@ -253,7 +253,7 @@ const undefinedOptions: readonly [string, Call, readonly string[], object?][] = 
     (o) => runnable().run(o).cancel(),
     [
       ...['failoverStrategy', 'restartBackoff', 'backoffScope', 'failureClassifiers', 'failureEnrichers', 'slots'],
-      ...['quarantine', 'heartbeat'],
+      ...['quarantine', 'heartbeat', 'speculation'],
       ...[
         'decisionDeadlineMs',
         'executors',

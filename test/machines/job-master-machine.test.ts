@@ -67,6 +67,7 @@ const events = {
   lost: { type: 'executor.lost', executor: 'here', cause },
   tasksFailed: { type: 'executor.tasksFailed', executor: 'here', cause },
   slots: { type: 'slots.returned' },
+  due: { type: 'speculation.due' },
   kept: { type: 'results.kept', kept: [] },
   keepFailed: { type: 'results.keepFailed', cause },
   partitionLost: { type: 'partition.lost', id: { partition: 0, attempt: 0 }, cause },
@@ -104,6 +105,8 @@ const provided = [
   'releaseConsumed',
   'releaseReproduced',
   'stopReleasing',
+  'stopSpeculating',
+  'speculate',
   'keepResults',
   'reportUnkept',
   'cancelRegions',
@@ -270,7 +273,7 @@ describe('job master machine', () => {
     const kept = [{ source: 'a', target: 'b', directory: 'd', records: 1, bytes: 1 }];
     it.actor.send({ type: 'results.kept', kept });
     expect(it.actor.getSnapshot().context).toMatchObject({ kept });
-    expect(it.take()).toEqual(['recordState finished', 'stopAdvisors', 'stopReleasing']);
+    expect(it.take()).toEqual(['recordState finished', 'stopAdvisors', 'stopReleasing', 'stopSpeculating']);
   });
 
   it('J6: it fails if they cannot be kept, and says why', () => {
@@ -290,6 +293,7 @@ describe('job master machine', () => {
       'recordState failed',
       'stopAdvisors',
       'stopReleasing',
+      'stopSpeculating',
     ]);
   });
 

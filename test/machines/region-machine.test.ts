@@ -16,7 +16,10 @@ const slots = [
   { executor: 'here', index: 1 },
 ];
 const cause = new Error('boom');
-const provided = ['recordState', 'registerPartitions', 'registerAdopted', 'releaseFinishedPartitions'];
+const provided = [
+  ...['recordState', 'registerPartitions', 'registerAdopted', 'releaseFinishedPartitions'],
+  ...['declineSlot', 'registerRival', 'preferRival', 'reportPreferred', 'dropRival'],
+];
 
 /** A region of two tasks whose executions only record their commands. */
 interface TestRegion extends RecordedActor {
@@ -73,6 +76,7 @@ const events = {
   failed: { type: 'execution.failed', vertex: first, attempt: 0, cause },
   canceled: { type: 'execution.canceled', vertex: second },
   hurry: { type: 'region.skipBackoff' },
+  speculate: { type: 'region.speculate', slot: slots[0], ranMs: 2, allowedMs: 1 },
   delay: { type: 'delay.elapsed' },
 } as const;
 
@@ -86,7 +90,7 @@ const reach: Record<string, readonly EventName[]> = {
   'scheduled.allocating': ['queue'],
   'scheduled.registering': ['schedule'],
   deploying: ['schedule', 'registered'],
-  running: [...running],
+  'running.alone': [...running],
   finished: [...running, 'finished', 'finished'],
   'failed+awaited': [...running, 'failed'],
   'failed+ended': [...running, 'failed', 'canceled'],
@@ -101,22 +105,22 @@ const reach: Record<string, readonly EventName[]> = {
 // The complete table: state × event → state, `-` for no change. Two tasks: the effect of a second `up`, `finished`, …
 // differs.
 const table = `
-                             schedule              queue                restore  grant                 registered unregistered restart                    later                       cancel            suspend  up finished     failed         canceled       delay   hurry   quarantine
-created                      scheduled.registering scheduled.allocating adopting -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
-adopting                     -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
-scheduled.allocating         -                     -                    -        scheduled.registering -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
-scheduled.registering        -                     -                    -        -                     deploying  -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
-deploying                    -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
-running                      -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited
-finished                     -                     -                    -        -                     -          -            created                    restarting.backingOff+ended -                 -        -  -            -              -              -       -       quarantined.empty+ended
-failed+awaited               -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  failed+ended failed+ended   failed+ended   -       -       quarantined.emptying+awaited
-failed+ended                 -                     -                    -        -                     -          -            created                    restarting.backingOff+ended canceled          canceled -  -            -              -              -       -       quarantined.empty+ended
-restarting.waiting+awaited   -                     -                    -        -                     -          -            -                          -                           canceling+awaited canceled -  -            -              -              -       -       quarantined.emptying+awaited
-restarting.backingOff+ended  -                     -                    -        -                     -          -            created                    -                           canceled          canceled -  -            -              -              created created quarantined.empty+ended
-quarantined.emptying+awaited -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            -              -              -       -       -
-quarantined.empty+ended      -                     -                    -        -                     -          -            created                    restarting.backingOff+ended canceled          canceled -  -            -              -              -       -       -
-canceling+awaited            -                     -                    -        -                     -          -            -                          -                           -                 canceled -  -            -              -              -       -       -
-canceled                     -                     -                    -        -                     -          -            -                          -                           -                 -        -  -            -              -              -       -       -
+                             schedule              queue                restore  grant                 registered unregistered restart                    later                       cancel            suspend  up finished     failed         canceled       delay   hurry   quarantine speculate
+created                      scheduled.registering scheduled.allocating adopting -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
+adopting                     -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
+scheduled.allocating         -                     -                    -        scheduled.registering -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
+scheduled.registering        -                     -                    -        -                     deploying  -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
+deploying                    -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
+running.alone                -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
+finished                     -                     -                    -        -                     -          -            created                    restarting.backingOff+ended -                 -        -  -            -              -              -       -       quarantined.empty+ended -
+failed+awaited               -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  failed+ended failed+ended   failed+ended   -       -       quarantined.emptying+awaited -
+failed+ended                 -                     -                    -        -                     -          -            created                    restarting.backingOff+ended canceled          canceled -  -            -              -              -       -       quarantined.empty+ended -
+restarting.waiting+awaited   -                     -                    -        -                     -          -            -                          -                           canceling+awaited canceled -  -            -              -              -       -       quarantined.emptying+awaited -
+restarting.backingOff+ended  -                     -                    -        -                     -          -            created                    -                           canceled          canceled -  -            -              -              created created quarantined.empty+ended -
+quarantined.emptying+awaited -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            -              -              -       -       - -
+quarantined.empty+ended      -                     -                    -        -                     -          -            created                    restarting.backingOff+ended canceled          canceled -  -            -              -              -       -       - -
+canceling+awaited            -                     -                    -        -                     -          -            -                          -                           -                 canceled -  -            -              -              -       -       - -
+canceled                     -                     -                    -        -                     -          -            -                          -                           -                 -        -  -            -              -              -       -       - -
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value, regionGroups);
@@ -185,7 +189,7 @@ describe('region machine', () => {
     expect(it.take()).toEqual([]);
   });
 
-  it.each(['created', 'scheduled.allocating', 'deploying', 'running'])(
+  it.each(['created', 'scheduled.allocating', 'deploying', 'running.alone'])(
     'R7: in %s, a task that is canceled without a request is a failure, and has ended',
     (state) => {
       const it = inState(state);
@@ -202,7 +206,7 @@ describe('region machine', () => {
   );
 
   it('R2, R6: creates new attempts of all tasks after the last has ended and the backoff is over, not before', () => {
-    const it = inState('running');
+    const it = inState('running.alone');
     it.actor.send(events.failed);
     expect(it.take()).toEqual([
       'recordState failed',
@@ -229,7 +233,7 @@ describe('region machine', () => {
   });
 
   it('R3: reports only the first failure of a run', () => {
-    const it = inState('running');
+    const it = inState('running.alone');
     it.actor.send(events.failed);
     it.actor.send({ ...events.failed, vertex: second });
     expect(it.take().filter((entry) => entry === '→ region.taskFailed')).toHaveLength(1);
@@ -341,7 +345,7 @@ describe('region machine', () => {
 
   it.each([
     { state: 'finished', wasFinished: true },
-    { state: 'running', wasFinished: false },
+    { state: 'running.alone', wasFinished: false },
   ])('reports of a restart whether it had finished: $state', ({ state, wasFinished }) => {
     const it = inState(state);
     it.actor.send(events.restart);
@@ -351,8 +355,8 @@ describe('region machine', () => {
   it.each([
     { state: 'finished', event: 'cancel', command: 'execution.cancel' },
     { state: 'finished', event: 'suspend', command: 'execution.suspend' },
-    { state: 'running', event: 'cancel', command: 'execution.cancel' },
-    { state: 'running', event: 'suspend', command: 'execution.suspend' },
+    { state: 'running.alone', event: 'cancel', command: 'execution.cancel' },
+    { state: 'running.alone', event: 'suspend', command: 'execution.suspend' },
   ] as const)('passes $event on to its tasks in state $state', ({ state, event, command }) => {
     const it = inState(state);
     it.actor.send(events[event]);
@@ -372,7 +376,7 @@ describe('region machine', () => {
   );
 
   it('finishes with its last task, whichever that is', () => {
-    const it = inState('running');
+    const it = inState('running.alone');
     it.actor.send(events.finished);
     expect(it.take()).toEqual(['→ region.taskFinished']);
     it.actor.send({ ...events.finished, vertex: second });

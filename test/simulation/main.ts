@@ -3,7 +3,8 @@ import { runSeeds } from './run-seeds.ts';
 
 /**
  * `npm run simulate -- --seeds N --seed S`: N drawn jobs, from seed S on; prints every run that goes wrong. With
- * `--resume`, each of them also as if its process had died after any event. With `--json` it prints the summary as JSON,
+ * `--resume`, each of them also as if its process had died after any event. With `--staged` they are jobs whose slow tasks
+ * get second attempts. With `--json` it prints the summary as JSON,
  * and its progress to standard error.
  */
 async function main(): Promise<number> {
@@ -12,16 +13,17 @@ async function main(): Promise<number> {
       seeds: { type: 'string' },
       seed: { type: 'string' },
       resume: { type: 'boolean' },
+      staged: { type: 'boolean' },
       json: { type: 'boolean' },
     },
   });
   const first = wholeNumber('seed', values.seed ?? '1');
   const count = wholeNumber('seeds', values.seeds ?? '10000');
-  const summary = await runSeeds(first, count, values.json === true ? note : print, values.resume);
+  const summary = await runSeeds(first, count, values.json === true ? note : print, values.resume, values.staged);
   if (values.json === true) print(JSON.stringify(summary));
   else {
     const { faults, tasks, attempts, again, brokenDeclarations, tooLarge, passed, failures } = summary;
-    const { quarantined, released, incomplete } = summary;
+    const { speculated, preferred, quarantined, released, incomplete } = summary;
     const { rejected, rudeSinks, overruled, unheard, lostExecutors, appended, changed, inputsChanged } = summary;
     print(`${faults} faults fired; ${tasks} tasks took ${attempts} attempts`);
     print(`${rejected} records were rejected, ${lostExecutors} executors were lost`);
@@ -34,6 +36,7 @@ async function main(): Promise<number> {
     print(
       `${appended} files were appended to, ${changed} changed otherwise, which ${inputsChanged} jobs rightly reported`,
     );
+    print(`${speculated} slow tasks got a second attempt, ${preferred} of which were preferred`);
     print(`${quarantined} regions were quarantined, ${released} released, ${incomplete} jobs ended as incomplete`);
     print(`${passed} passed, ${failures.length} failed`);
   }

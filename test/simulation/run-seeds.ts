@@ -3,6 +3,7 @@ import { resumeReport } from '../run/durable/simulated-resume.ts';
 import { deleteFiles } from './changing-file.ts';
 import { drawJobAndFiles } from './drawn-job.ts';
 import { withQuarantine } from './drawn-quarantine.ts';
+import { drawStagedJob } from './staged-job.ts';
 import { drawRudeExtensions } from './rude-extensions.ts';
 
 /** Totals over simulated jobs. */
@@ -35,6 +36,9 @@ export interface SeedsSummary {
   readonly lostExecutors: number;
   /** Observers, classifiers and enrichers that failed. */
   readonly unheard: number;
+  /** Second attempts of slow tasks, and those of them that were preferred. */
+  readonly speculated: number;
+  readonly preferred: number;
   /** Jobs with a file that was appended to during the run, which changes nothing. */
   readonly appended: number;
   /** Jobs with a file that was changed otherwise, */
@@ -52,12 +56,14 @@ export interface SeedsSummary {
  * Simulates `count` drawn jobs, from seed `first` on.
  * @param tell gets failed runs, and occasionally the progress
  * @param resume whether each run is also looked at as if its process had died, after every event
+ * @param areStaged whether the jobs consist of stages whose slow tasks may have second attempts
  */
 export async function runSeeds(
   first: number,
   count: number,
   tell: (line: string) => void,
   resume = false,
+  areStaged = false,
 ): Promise<SeedsSummary> {
   const failures: string[] = [];
   const sum = {
@@ -75,6 +81,8 @@ export async function runSeeds(
     overruled: 0,
     unheard: 0,
     lostExecutors: 0,
+    speculated: 0,
+    preferred: 0,
     appended: 0,
     changed: 0,
     inputsChanged: 0,
@@ -84,7 +92,7 @@ export async function runSeeds(
   };
   for (let seed = first; seed < first + count; seed++) {
     try {
-      const { job, files } = drawJobAndFiles(seed);
+      const { job, files } = areStaged ? { job: drawStagedJob(seed), files: [] } : drawJobAndFiles(seed);
       const report = await simulate(job, { seed, ...withQuarantine(seed, drawRudeExtensions(seed)) });
       const [problem] = resume ? (await resumeReport(job, report)).problems : [];
       if (problem !== undefined) throw new Error(problem);
@@ -97,8 +105,11 @@ export async function runSeeds(
       sum.changed += isChanged ? 1 : 0;
       sum.inputsChanged += isInputChanged ? 1 : 0;
       sum.rudeSinks += drawn.sinkAnswers === 'drawn' ? 1 : 0;
-      for (const { type } of history.events) {
-        if (type === 'failover.overruled') sum.overruled++;
+      for (const event of history.events) {
+        const { type } = event;
+        if (type === 'task.speculated') sum.speculated++;
+        else if (type === 'speculation.decided') sum.preferred += event.attempt > event.instead ? 1 : 0;
+        else if (type === 'failover.overruled') sum.overruled++;
         else if (type === 'executor.lost') sum.lostExecutors++;
         else if (type === 'region.quarantined') sum.quarantined++;
         else if (type === 'region.released') sum.released++;

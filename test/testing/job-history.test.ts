@@ -50,6 +50,18 @@ const decided = (...regionIds: number[]): JobEvent => ({
 const toDeployed: readonly ExecutionState[] = ['created', 'scheduled', 'deploying'];
 const whole: readonly ExecutionState[] = [...toDeployed, 'initializing', 'running', 'finished'];
 
+const begins = (attempt: number, beside: number): JobEvent => ({
+  ...{ type: 'task.speculated', atMs: 0, task: 'a[0]', vertex: 0, attempt: attempt as never, beside: beside as never },
+  ...{ executor: 'other' as never, ranMs: 2, allowedMs: 1 },
+});
+
+const prefers = (attempt: number, instead: number): JobEvent => ({
+  ...{ type: 'speculation.decided', atMs: 0, task: 'a[0]', vertex: 0, attempt: attempt as never },
+  ...{ instead: instead as never, why: 'finished first' },
+});
+
+const running = task('a', ...toDeployed, 'initializing', 'running');
+
 const sound: Readonly<Record<string, readonly JobEvent[]>> = {
   'an undisturbed run': [...task('a', ...whole), ...task('b', ...whole), status('finished')],
   'a consumer that restarts': [
@@ -65,6 +77,23 @@ const sound: Readonly<Record<string, readonly JobEvent[]>> = {
     decided(0, 1),
     ...task('a#1', ...whole),
     ...task('b#1', ...whole),
+    status('finished'),
+  ],
+  'a slow task whose second attempt is preferred': [
+    ...running,
+    begins(1, 0),
+    prefers(1, 0),
+    ...task('a#1', 'finished'),
+    ...task('b', ...whole),
+    status('finished'),
+  ],
+  'a restart after two attempts': [
+    ...running,
+    begins(1, 0),
+    ...task('a', 'failed'),
+    decided(0, 1),
+    ...task('a#2', ...whole),
+    ...task('b', ...whole),
     status('finished'),
   ],
   'a job that is canceled before anything runs': [
@@ -98,6 +127,15 @@ const broken: readonly (readonly [string, RegExp, readonly JobEvent[]])[] = [
     /^H3.*region 0/,
     [...task('a', ...whole), decided(1), ...task('a#1', 'created')],
   ],
+  [
+    'H8: a second attempt of a task that does not run',
+    /^H8.*while it is created/,
+    [...task('a', 'created'), begins(1, 0)],
+  ],
+  ['H8: a third attempt at once', /^H8.*a third/, [...running, begins(1, 0), begins(2, 0)]],
+  ['H8: a number that is not the next', /^H8.*attempt 2 of a\[0\] is beside 0/, [...running, begins(2, 0)]],
+  ['H8: an attempt is preferred twice', /^H8.*of undefined/, [...running, begins(1, 0), prefers(1, 0), prefers(0, 1)]],
+  ['H8: an attempt is preferred to itself', /^H8.*preferred to 1/, [...running, begins(1, 0), prefers(1, 1)]],
   ['H6: a task is deployed in quarantine', /^H6.*a\[0\] is deployed/, [quarantined(0), ...task('a', ...toDeployed)]],
   [
     'H7: a job is incomplete without a quarantined region',

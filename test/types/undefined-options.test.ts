@@ -57,6 +57,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   ReliableExchangeOptions: accepts<kintsugi.ReliableExchangeOptions>(),
   SimulationOptions: accepts<testing.SimulationOptions>(),
   Sink: accepts<kintsugi.Sink<1>>(),
+  SpeculationOptions: accepts<kintsugi.SpeculationOptions>(),
   Source: accepts<Omit<kintsugi.Source<1>, 'plan' | 'changedSince' | 'describeChange'>>(),
   SourceOptions: accepts<kintsugi.SourceOptions>(),
   ToCsvFileOptions: accepts<kintsugi.ToCsvFileOptions<{ a: 1 }>>(),

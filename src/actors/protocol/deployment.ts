@@ -56,9 +56,10 @@ export interface PartitionRegistration {
   readonly subpartitionCount: number;
   /**
    * `new`: written for the first time. `again`: reproduced, taking over the remains of an earlier attempt. `unread`:
-   * reproduced, but no consumer will read it. `restored`: complete, from an earlier run.
+   * reproduced, but no consumer will read it. `restored`: complete, from an earlier run. `beside`: written for the first
+   * time, by a second attempt, while the first one writes its own.
    */
-  readonly origin: 'new' | 'again' | 'unread' | 'restored';
+  readonly origin: 'new' | 'again' | 'unread' | 'restored' | 'beside';
   /** The files of a restored result. */
   readonly stored?: StoredResult;
   /** Whether it may be reproduced later, so that dropped batches must leave a trace. */

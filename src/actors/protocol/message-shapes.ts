@@ -103,7 +103,7 @@ export function commandCheck(size: JobSize): MessageCheck {
   });
   const registration = object({
     ...{ id, edge: whole(), producer: vertex, subpartitionCount: whole(), isReproducible: flag },
-    origin: oneOf('new', 'again', 'unread', 'restored'),
+    origin: oneOf('new', 'again', 'unread', 'restored', 'beside'),
     stored: optional(stored),
   });
   const table: Table<MasterToExecutorMessage> = {

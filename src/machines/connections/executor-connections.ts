@@ -330,7 +330,7 @@ export class ExecutorConnections implements ExecutorGateway {
 
   #byExecutor(ids: readonly ResultPartitionId[]): Map<ExecutorId, readonly ResultPartitionId[]> {
     const { ledger } = this.#options;
-    const byExecutor = grouped(ids, ({ partition }) => ledger.results.placeOf(partition));
+    const byExecutor = grouped(ids, (id) => ledger.attempts.rivalPlaceOf(id) ?? ledger.results.placeOf(id.partition));
     // A result that was never registered has no executor.
     byExecutor.delete(undefined);
     return byExecutor as Map<ExecutorId, readonly ResultPartitionId[]>;

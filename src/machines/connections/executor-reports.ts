@@ -48,16 +48,18 @@ export class ExecutorReports {
     switch (message.type) {
       case 'task.initializing':
       case 'task.running':
-        ledger.executions[message.vertex]?.send(message);
+        ledger.attempts.executionOf(message.vertex, message.attempt)?.send(message);
         return;
       case 'task.finished':
       case 'task.canceled':
         this.#recordEnd(message);
-        ledger.executions[message.vertex]?.send(message);
+        ledger.attempts.executionOf(message.vertex, message.attempt)?.send(message);
         return;
       case 'task.failed':
         this.#recordEnd(message);
-        ledger.executions[message.vertex]?.send({ ...message, cause: fromPlainError(message.cause) });
+        ledger.attempts
+          .executionOf(message.vertex, message.attempt)
+          ?.send({ ...message, cause: fromPlainError(message.cause) });
         return;
       case 'record.rejected':
         this.#rejected(message);

@@ -60,6 +60,8 @@ export class ResultPlaces {
 
   /** Records the executor of a result. A new one releases what an earlier attempt left on another executor. */
   place({ producer, id, origin }: PartitionRegistration, executor: ExecutorId): void {
+    // The task has another attempt, and it is not decided yet whose results are read.
+    if (origin === 'beside') return;
     const { attempts, results } = this.#ledger;
     const before = results.place(producer, id.attempt, executor);
     const waiting = this.#awaiting.get(id.partition);

@@ -12,6 +12,8 @@ const servicesOf = chartServicesOf<'ledger' | 'environment' | 'gateway' | 'obser
 export const executionActions: ExecutionActions = {
   recordState: ({ context: { vertex, attempt }, system }, { state }) => {
     const { ledger, environment, observe } = servicesOf(system);
+    // A rival is not the task, unless it is preferred.
+    if (ledger.attemptOf(vertex) !== attempt) return;
     observe({
       type: 'task.stateChanged',
       atMs: environment.clock.now(),
@@ -65,7 +67,7 @@ interface MasterTeller {
 }
 
 /** Releases a slot, and notifies the master if regions wait for slots. */
-function free(slot: Slot, enqueue: MasterTeller, system: JobSystem): void {
+export function free(slot: Slot, enqueue: MasterTeller, system: JobSystem): void {
   const { ledger, master } = servicesOf(system);
   ledger.slots.release([slot]);
   if (ledger.slots.pendingRequests > 0) enqueue.sendTo(master, { type: 'slots.returned' });

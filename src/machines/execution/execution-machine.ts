@@ -70,13 +70,21 @@ const executionSetup = setup({
     takeSlot: assign((_, { slot }: { slot: Slot | undefined }) => ({ slot })),
     /** Ends the attempt without waiting for a task's report. */
     reportEndOfNoTask: raise(({ context: { vertex, attempt } }) => ({ type: 'task.canceled', vertex, attempt })),
-    reportRunning: sendTo(toRegion, ({ context: { vertex } }) => ({ type: 'execution.running', vertex })),
+    reportRunning: sendTo(toRegion, ({ context: { vertex, attempt } }) => ({
+      type: 'execution.running',
+      vertex,
+      attempt,
+    })),
     reportFinished: sendTo(toRegion, ({ context: { vertex, attempt } }) => ({
       type: 'execution.finished',
       vertex,
       attempt,
     })),
-    reportCanceled: sendTo(toRegion, ({ context: { vertex } }) => ({ type: 'execution.canceled', vertex })),
+    reportCanceled: sendTo(toRegion, ({ context: { vertex, attempt } }) => ({
+      type: 'execution.canceled',
+      vertex,
+      attempt,
+    })),
     reportFailed: sendTo(toRegion, ({ context: { vertex, attempt } }, { cause, place }: TaskFault) => ({
       type: 'execution.failed',
       vertex,

@@ -52,6 +52,18 @@ export class Deployments {
     }));
   }
 
+  /** The results that a second attempt will write beside the first. */
+  besideOf(vertex: ExecutionVertexId, attempt: AttemptNumber): PartitionRegistration[] {
+    return this.#attempts.resultsOf(vertex, attempt).map(({ id, edge, subpartitionCount }) => ({
+      id,
+      origin: 'beside',
+      isReproducible: false,
+      edge,
+      producer: vertex,
+      subpartitionCount,
+    }));
+  }
+
   /** The results of an earlier run that a finished task adopts. */
   adoptionsOf(
     vertex: ExecutionVertexId,

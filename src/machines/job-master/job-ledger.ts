@@ -263,6 +263,12 @@ export class JobLedger implements IsolationView {
     return this.#deployments.registrationsOf(vertex, attempt, mode);
   }
 
+  /** A second attempt of a task is about to write beside the first. Neither can be reproduced. Returns its results. */
+  beginRivalRegistration(vertex: ExecutionVertexId, attempt: AttemptNumber): PartitionRegistration[] {
+    this.loseRemains(vertex);
+    return this.#deployments.besideOf(vertex, attempt);
+  }
+
   /**
    * The tasks of a region that finished in an earlier run adopt their results: those in `stored`. The others no longer
    * exist, because no consumer needs them. Returns what to register.

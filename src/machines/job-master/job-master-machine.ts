@@ -158,6 +158,7 @@ const chart = masterSetup.createMachine({
         'failover.overruled': { actions: { type: 'reportOverruled', params: told } },
         'failover.completed': { actions: { type: 'completeFailover', params: told } },
         'slots.returned': { actions: 'grantSlots' },
+        'speculation.due': { actions: 'speculate' },
         'partition.lost': {
           actions: {
             type: 'losePartition',
@@ -227,13 +228,13 @@ const chart = masterSetup.createMachine({
         keeping: { on: { ...keeping, 'job.globalFailure': failWhileKeeping } },
       },
     },
-    failed: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing'] },
-    canceled: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing'] },
-    finished: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing'] },
-    incomplete: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing'] },
+    failed: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing', 'stopSpeculating'] },
+    canceled: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing', 'stopSpeculating'] },
+    finished: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing', 'stopSpeculating'] },
+    incomplete: { tags: 'terminal', entry: ['stopAdvisors', 'stopReleasing', 'stopSpeculating'] },
     suspended: {
       tags: 'terminal',
-      entry: ['stopAdvisors', 'stopReleasing', 'suspendRegions'],
+      entry: ['stopAdvisors', 'stopReleasing', 'stopSpeculating', 'suspendRegions'],
     },
   },
 });

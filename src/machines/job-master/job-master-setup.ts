@@ -37,6 +37,8 @@ export type JobMasterEvent =
   | RegionToMasterEvent
   | FailoverToMasterEvent
   | KeepingToMasterEvent
+  /** It is time to look for slow tasks. */
+  | { readonly type: 'speculation.due' }
   /** Slots were released while regions wait for slots. */
   | { readonly type: 'slots.returned' }
   | Exclude<ExecutorToMasterEvent, { type: `task.${string}` | `partitions.${string}` }>;
@@ -130,6 +132,10 @@ export const masterSetup = setup({
     skipBackoff: (_, _params: Told<'job.skipBackoff'>) => placeholder('job master', 'skipBackoff'),
     failTask: (_, _params: Told<'job.failTask'>) => placeholder('job master', 'failTask'),
     slowTask: (_, _params: Told<'job.slowTask'>) => placeholder('job master', 'slowTask'),
+    /** Gives slow tasks a second attempt on another executor, as far as one has a slot that no region waits for. */
+    speculate: () => placeholder('job master', 'speculate'),
+    /** Disarms the timer of that. */
+    stopSpeculating: () => placeholder('job master', 'stopSpeculating'),
     /** Ends the failover strategy and the backoffs. */
     stopAdvisors: () => placeholder('job master', 'stopAdvisors'),
 

@@ -7,6 +7,7 @@ import { recoveryActions } from './recovery-actions.ts';
 import { requestActions } from './request-actions.ts';
 import { resultActions } from './result-actions.ts';
 import { schedulingActions } from './scheduling-actions.ts';
+import { speculationActions } from './speculation-actions.ts';
 import { tellEveryRegion } from './tell-regions.ts';
 
 const servicesOf = chartServicesOf<
@@ -16,6 +17,7 @@ const servicesOf = chartServicesOf<
   | 'observe'
   | 'actors'
   | 'charts'
+  | 'failovers'
   | 'slotRequestTimeoutMs'
   | 'cancellationTimeoutMs'
 >;
@@ -26,6 +28,7 @@ export const masterActions: MasterActions = {
   ...recoveryActions,
   ...requestActions,
   ...resultActions,
+  ...speculationActions,
   recordState: ({ system }, { state: status }) => {
     const { observe, environment } = servicesOf(system);
     observe({ type: 'job.statusChanged', atMs: environment.clock.now(), status });

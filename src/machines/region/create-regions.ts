@@ -1,20 +1,20 @@
 import { createActor } from 'xstate';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
-import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
+import type { ChartServices } from '../chart-services.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
-import type { JobServices } from '../job-services.ts';
-import type { RegionParentRef } from './region-setup.ts';
+import type { RegionParentRef, RegionSurroundings } from './region-setup.ts';
 
 /** The dependencies of regions. */
 export type RegionOrigins = Pick<
-  JobServices,
-  'ledger' | 'environment' | 'actors' | 'charts' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs'
+  ChartServices,
+  'ledger' | 'environment' | 'actors' | 'charts' | 'failovers' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs'
 >;
 
 /** Creates and starts the chart of each region, with those of its first attempts, and records them in the books. */
 export function createRegions(origins: RegionOrigins, master: RegionParentRef): void {
-  const { ledger, environment, actors, charts, slotRequestTimeoutMs, cancellationTimeoutMs } = origins;
-  const job = {
+  const { ledger, environment, actors, charts, failovers, slotRequestTimeoutMs, cancellationTimeoutMs } = origins;
+  const job: RegionSurroundings = {
     master,
     clock: environment.clock,
     slotRequestTimeoutMs,
@@ -22,6 +22,18 @@ export function createRegions(origins: RegionOrigins, master: RegionParentRef): 
     offeredSlots: () => ledger.slots.totalSlots,
     spawnExecutions: (parent: ExecutionParentRef, vertices: ArrayLike<number>, attempt: AttemptNumber) =>
       spawnExecutions(origins, parent, vertices, attempt),
+    spawnRival: (
+      parent: ExecutionParentRef,
+      vertex: ExecutionVertexId,
+      attempt: AttemptNumber,
+      executor: ExecutorId,
+    ) => {
+      const execution = createExecution(origins, parent, vertex, attempt);
+      ledger.attempts.beginRival(vertex, { attempt, execution, executor });
+      execution.start();
+      return execution;
+    },
+    classOf: (vertex: ExecutionVertexId, cause: Error) => failovers.records.classify({ vertex, cause }).kind,
   };
   for (let region = 0 as RegionId; region < ledger.regions.count; region++) {
     const vertices = ledger.regions.verticesOf(region);
@@ -33,7 +45,7 @@ export function createRegions(origins: RegionOrigins, master: RegionParentRef): 
 }
 
 function spawnExecutions(
-  { ledger, actors, charts }: RegionOrigins,
+  origins: RegionOrigins,
   parent: ExecutionParentRef,
   vertices: ArrayLike<number>,
   attempt: AttemptNumber,
@@ -41,16 +53,25 @@ function spawnExecutions(
   const spawned: ExecutionActorRef[] = [];
   for (let index = 0; index < vertices.length; index++) {
     const vertex = vertices[index] as ExecutionVertexId;
-    const actor = createActor(charts.execution, {
-      parent,
-      id: actors.idOf(`master/execution/${ledger.graph.nameOf(vertex)}#${attempt}`),
-      input: { vertex, attempt, region: parent },
-    });
-    ledger.beginAttempt(vertex, attempt, actor);
+    const actor = createExecution(origins, parent, vertex, attempt);
+    origins.ledger.beginAttempt(vertex, attempt, actor);
     actor.start();
     spawned.push(actor);
   }
   return spawned;
+}
+
+function createExecution(
+  { ledger, actors, charts }: RegionOrigins,
+  parent: ExecutionParentRef,
+  vertex: ExecutionVertexId,
+  attempt: AttemptNumber,
+): ExecutionActorRef {
+  return createActor(charts.execution, {
+    parent,
+    id: actors.idOf(`master/execution/${ledger.graph.nameOf(vertex)}#${attempt}`),
+    input: { vertex, attempt, region: parent },
+  });
 }
 
 /** Whether other regions read the results of a region. */

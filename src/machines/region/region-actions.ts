@@ -1,16 +1,17 @@
-import type { ExecutorGateway, PlacedRegistration } from '../../actors/executor-gateway.ts';
-import { toError } from '../../errors/thrown-value.ts';
+import type { PlacedRegistration } from '../../actors/executor-gateway.ts';
 import { modeByPlan } from '../../failover/restart-plan.ts';
 import type { ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
-import { chartServicesOf, type JobSystem } from '../chart-services.ts';
-import type { RegionActions, RegionActorRef } from './region-machine.ts';
-import type { RegionContext } from './region-setup.ts';
+import { chartServicesOf } from '../chart-services.ts';
+import { register } from './register-results.ts';
+import { resultsOfRival, rivalActions } from './rival-actions.ts';
+import type { RegionActions } from './region-machine.ts';
 
 const servicesOf = chartServicesOf<'ledger' | 'environment' | 'gateway' | 'observe'>;
 
 /** Implements the actions that the region chart names. */
 export const regionActions: RegionActions = {
+  ...rivalActions,
   recordState: ({ context: { region }, system }, { state }) => {
     const { observe, environment } = servicesOf(system);
     observe({ type: 'region.stateChanged', atMs: environment.clock.now(), region, state });
@@ -38,33 +39,12 @@ export const regionActions: RegionActions = {
     const isNew = modeByPlan[plan] === 'new';
     const ids: ResultPartitionId[] = [];
     for (let index = 0; index < vertices.length; index++) {
-      for (const { id, exchange } of ledger.attempts.resultsOf(vertices[index] as ExecutionVertexId, attempt)) {
+      const vertex = vertices[index] as ExecutionVertexId;
+      for (const { id, exchange } of ledger.attempts.resultsOf(vertex, attempt)) {
         if (isNew || exchange.joinsRegions) ids.push(id);
       }
+      ids.push(...resultsOfRival(ledger.attempts, vertex));
     }
     if (ids.length > 0) gateway.releasePartitions(ids);
   },
 };
-
-/** The region that registers results. */
-interface Registering {
-  readonly context: Pick<RegionContext, 'vertices' | 'attempt'>;
-  readonly self: Pick<RegionActorRef, 'send'>;
-  readonly system: JobSystem;
-}
-
-/** Registers results and answers the region. Its first task is blamed for what no task is to blame for. */
-function register(
-  partitions: readonly PlacedRegistration[],
-  { context: { vertices, attempt }, self, system }: Registering,
-): void {
-  const done: Parameters<ExecutorGateway['registerPartitions']>[1] = (failed) => {
-    if (failed === undefined) self.send({ type: 'region.partitionsRegistered', token: attempt });
-    else self.send({ type: 'region.partitionRegistrationFailed', token: attempt, ...failed });
-  };
-  try {
-    servicesOf(system).gateway.registerPartitions(partitions, done);
-  } catch (thrown) {
-    done({ producer: vertices[0] as ExecutionVertexId, cause: toError(thrown) });
-  }
-}

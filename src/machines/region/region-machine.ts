@@ -1,7 +1,9 @@
 import type { ActorRefFrom } from 'xstate';
 import type { AttemptNumber } from '../../ids.ts';
 import { tapped } from '../state-tap.ts';
-import { type RegionEvent, regionGroups, regionSetup } from './region-setup.ts';
+import { type RegionEvent, regionGroups } from './region-setup.ts';
+import { rivalSetup } from './rival-setup.ts';
+import { contested, settling } from './rival-states.ts';
 
 /**
  * The region chart: the tasks of one pipelined region, which run, fail and restart together. It owns its executions,
@@ -21,6 +23,10 @@ import { type RegionEvent, regionGroups, regionSetup } from './region-setup.ts';
  * R9 A region that finished in an earlier run adopts its results and is finished, without a slot or a deployment.
  * R10 A quarantined region ends its attempts and begins none before a restart releases it. Until then failovers that
  *   name it change its plan alone.
+ * R11 While its only task has two attempts, the first of them to finish is the task's, and the other one is canceled; it
+ *   is finished once that has ended. What finishes later, or fails, changes nothing.
+ * R12 If one of them fails, the other one goes on, and nothing restarts; but not for a lost result, which is lost for
+ *   both, and not if the first fails while the second is not running yet.
  */
 type EventOf<Type extends RegionEvent['type']> = Extract<RegionEvent, { type: Type }>;
 
@@ -48,7 +54,7 @@ const vertexOf = ({ event }: { event: EventOf<'execution.finished' | 'execution.
 
 const noteFinished = { actions: ['countFinished', { type: 'reportTaskFinished', params: vertexOf }] } as const;
 
-const chart = regionSetup.createMachine({
+const chart = rivalSetup.createMachine({
   id: 'region',
   // Property by property: V8 makes a slow object of a spread with more properties behind it, and there are many regions.
   context: ({ input: { region, vertices, feedsRegions, job } }) => ({
@@ -57,6 +63,7 @@ const chart = regionSetup.createMachine({
     feedsRegions,
     job,
     attempt: 0 as AttemptNumber,
+    lastAttempt: 0 as AttemptNumber,
     plan: 'new',
     executions: [],
     upCount: 0,
@@ -70,6 +77,7 @@ const chart = regionSetup.createMachine({
     'execution.inexplicable': {
       actions: { type: 'reportInexplicable', params: ({ event }) => ({ cause: event.cause }) },
     },
+    'region.speculate': { actions: { type: 'declineSlot', params: ({ event }) => ({ slot: event.slot }) } },
   },
   initial: 'live',
   states: {
@@ -176,8 +184,25 @@ const chart = regionSetup.createMachine({
           tags: 'active',
           entry: 'reportRecovered',
           always: { guard: 'haveAllFinished', target: '#finished' },
-          on: {
-            'execution.finished': [{ guard: 'isLastToFinish', target: '#finished', ...noteFinished }, noteFinished],
+          initial: 'alone',
+          states: {
+            alone: {
+              id: 'alone',
+              on: {
+                'execution.finished': [{ guard: 'isLastToFinish', target: '#finished', ...noteFinished }, noteFinished],
+                'region.speculate': {
+                  guard: 'isRegionOfOne',
+                  target: 'contested',
+                  actions: [
+                    { type: 'addRival', params: ({ event }) => event },
+                    { type: 'scheduleRival', params: ({ event }) => event },
+                    { type: 'registerRival', params: ({ event }) => event },
+                  ],
+                },
+              },
+            },
+            contested,
+            settling,
           },
         },
       },

@@ -10,8 +10,9 @@ import type { RegionState } from '../../actors/protocol/states.ts';
 import type { Clock } from '../../environment.ts';
 import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
+import type { FailureClass } from '../../failover/failure-classifier.ts';
 import { modeByPlan, planAfter, type RestartPlan } from '../../failover/restart-plan.ts';
-import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, FailoverId, RegionId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-pool.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
 import { enqueueWith } from '../enqueue-with.ts';
@@ -34,6 +35,15 @@ export interface RegionSurroundings {
     vertices: ArrayLike<number>,
     attempt: AttemptNumber,
   ) => readonly ExecutionActorRef[];
+  /** Creates and starts a second execution of a task beside the first. */
+  readonly spawnRival: (
+    parent: ExecutionParentRef,
+    vertex: ExecutionVertexId,
+    attempt: AttemptNumber,
+    executor: ExecutorId,
+  ) => ExecutionActorRef;
+  /** The class of a failure of a task. */
+  readonly classOf: (vertex: ExecutionVertexId, cause: Error) => FailureClass['kind'];
 }
 
 export interface RegionInput {
@@ -49,9 +59,11 @@ export interface RegionInput {
 export interface RegionContext extends RegionInput {
   /** The attempt of every task of the region. */
   attempt: AttemptNumber;
+  /** The highest number of an attempt; another one than `attempt` if there was a second attempt. */
+  lastAttempt: AttemptNumber;
   /** Whether that attempt writes new results or reproduces those of an earlier one. */
   plan: RestartPlan;
-  /** Parallel to `vertices`. */
+  /** Parallel to `vertices`. While the only task has a rival, that is the second one. */
   executions: readonly ExecutionActorRef[];
   /** The number of attempts that have reported running, that have finished, and that have ended in any way. */
   upCount: number;
@@ -71,9 +83,10 @@ const firstExecution = ({ context }: { context: RegionContext }) => context.exec
 
 /** The tasks of a region that have not ended. */
 function hanging({ executions, vertices }: RegionContext): ExecutionVertexId[] {
-  return executions.flatMap((execution, index) =>
-    execution.getSnapshot().hasTag('active') ? [vertices[index] as ExecutionVertexId] : [],
+  const tasks = executions.flatMap((execution, index) =>
+    execution.getSnapshot().hasTag('active') ? [vertices[index] ?? vertices[0]] : [],
   );
+  return [...new Set(tasks as ExecutionVertexId[])];
 }
 
 const base = setup({
@@ -89,10 +102,10 @@ const base = setup({
     isCurrentRegistration: ({ context }, { token }: { token: number }) => token === context.attempt,
     isLastToRun: ({ context }) => context.upCount + 1 === context.vertices.length,
     isLastToFinish: ({ context }) => context.finishedCount + 1 === context.vertices.length,
-    haveAllFinished: ({ context }) => context.finishedCount === context.vertices.length,
-    hasEnded: ({ context }) => context.endedCount === context.vertices.length,
+    haveAllFinished: ({ context }) => context.finishedCount === context.executions.length,
+    hasEnded: ({ context }) => context.endedCount === context.executions.length,
     mayRestart: ({ context }) =>
-      context.endedCount === context.vertices.length && context.restartAtMs <= context.job.clock.now(),
+      context.endedCount === context.executions.length && context.restartAtMs <= context.job.clock.now(),
   },
   actions: {
     /** Tells observers that a state was entered. */
@@ -126,10 +139,11 @@ export const regionSetup = base.extend({
     })),
     replaceExecutions: base.enqueueActions(({ context, enqueue }) => {
       for (const execution of context.executions) enqueue.stopChild(execution);
-      enqueue.assign(({ context: { attempt, job, vertices }, self }) => {
-        const next = (attempt + 1) as AttemptNumber;
+      enqueue.assign(({ context: { lastAttempt, job, vertices }, self }) => {
+        const next = (lastAttempt + 1) as AttemptNumber;
         return {
           attempt: next,
+          lastAttempt: next,
           executions: job.spawnExecutions(self, vertices, next),
           upCount: 0,
           finishedCount: 0,
@@ -203,7 +217,7 @@ export const regionSetup = base.extend({
       type: 'region.restarting',
       region: context.region,
       failover: context.failover as FailoverId,
-      wasFinished: context.finishedCount === context.vertices.length,
+      wasFinished: context.finishedCount === context.executions.length,
     })),
     reportRestarted: sendTo(toMaster, ({ context }) => ({
       type: 'region.restarted',

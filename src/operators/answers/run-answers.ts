@@ -159,7 +159,7 @@ export function answerFiles(options: Omit<RunAnswersOptions, 'operators'>): Open
 }
 
 /** Whether a `mapAsync` remembers its answers in a run with this state directory. */
-function remembersAnswers(
+export function remembersAnswers(
   description: OperatorDescription,
   stateDirectory: string | undefined,
 ): description is Extract<OperatorDescription, { kind: 'asyncMap' }> {

@@ -3,7 +3,7 @@ import { isTerminalJobStatus } from '../../actors/protocol/states.ts';
 import type { Clock } from '../../environment.ts';
 import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import type { ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
 import type { JournalLog } from '../../journal/journal-log.ts';
 import { RunBooks } from '../../journal/run/run-books.ts';
 import {
@@ -40,8 +40,8 @@ export interface RunJournalOptions {
 export class RunJournal {
   readonly #options: RunJournalOptions;
   #books: RunBooks | undefined;
-  /** By vertex: the stored results of a task whose end was reported but not handled. */
-  readonly #reported = new Map<number, readonly EntryResult[]>();
+  /** By vertex: the attempt whose end was reported last but not handled, and its stored results. */
+  readonly #reported = new Map<number, { readonly attempt: AttemptNumber; readonly results: readonly EntryResult[] }>();
   #failure: Error | undefined;
   #hasFinished = false;
 
@@ -80,10 +80,10 @@ export class RunJournal {
         this.#write({ type: 'source.planned', vertex: this.#vertexOf(event.vertex), plan: event.plan });
         return;
       case 'task.ended':
-        this.#reported.set(event.vertex, event.stored ?? []);
+        this.#reported.set(event.vertex, { attempt: event.attempt, results: event.stored ?? [] });
         return;
       case 'task.stateChanged':
-        if (event.state === 'finished') this.#taskFinished(event.vertex as ExecutionVertexId);
+        if (event.state === 'finished') this.#taskFinished(event);
         return;
       case 'failover.decided':
         this.#write({ type: 'tasks.restarted', tasks: this.#tasksIn(event.regions) });
@@ -127,10 +127,12 @@ export class RunJournal {
   }
 
   /** A task that was restored reports no end, and is in the books already. */
-  #taskFinished(vertex: ExecutionVertexId): void {
-    const results = this.#reported.get(vertex);
+  #taskFinished({ vertex, attempt }: Extract<JobEvent, { type: 'task.stateChanged' }>): void {
+    const reported = this.#reported.get(vertex);
+    if (reported?.attempt !== attempt) return;
     this.#reported.delete(vertex);
-    if (results !== undefined) this.#write({ type: 'task.finished', ...this.#taskOf(vertex), results });
+    const { results } = reported;
+    this.#write({ type: 'task.finished', ...this.#taskOf(vertex as ExecutionVertexId), results });
   }
 
   #end(status: RunEnd): void {

@@ -51,6 +51,13 @@ export interface LostExecutorReceipt {
   readonly cause: string;
 }
 
+/** The second attempts of slow tasks. */
+export interface SpeculationReceipt {
+  readonly begun: number;
+  /** Those that finished before the first attempt. */
+  readonly finishedFirst: number;
+}
+
 /** A region that is quarantined. */
 export interface QuarantineReceipt {
   readonly region: number;
@@ -109,6 +116,8 @@ export interface JobReceipt {
   readonly failures: number;
   /** The latest failures, at most 1 000. */
   readonly failovers: readonly FailoverReceipt[];
+  /** Second attempts of slow tasks; absent if there was none. */
+  readonly speculation?: SpeculationReceipt;
   /** Regions that are quarantined, or were at the end. Absent if there is none. */
   readonly quarantined?: readonly QuarantineReceipt[];
   /** Given with `quarantined`: whether the job ended so, with an incomplete output. */
@@ -206,6 +215,11 @@ export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
     if (failover.why !== undefined) lines.push(`    because ${failover.why}`);
   }
   for (const { cause } of receipt.lostExecutors ?? []) lines.push(`  ${cause}`);
+  const { speculation } = receipt;
+  if (speculation !== undefined) {
+    const { begun, finishedFirst } = speculation;
+    lines.push(`  ${counted(begun, 'second attempt')} of slow tasks, of which ${finishedFirst} finished first`);
+  }
   for (const { vertex, tasks: ended, records: produced } of receipt.endedEarly) {
     lines.push(
       `  ${vertex}: ${counted(ended, 'task')} ended early, after ${counted(produced, 'record')}: no consumer needed more`,

@@ -43,6 +43,19 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     isCurtailed
       ? { level: 'info', message: `${task} ended after ${recordsOut} records: no consumer needs more` }
       : undefined,
+  'task.speculated': ({ task, attempt, beside, executor, ranMs, allowedMs }) => ({
+    level: 'info',
+    message: `${task} is slow (${Math.round(ranMs)} ms; others: at most ${Math.round(allowedMs)} ms): a second attempt begins on ${executor}`,
+    about: { attempt, beside, executor },
+  }),
+  'speculation.decided': ({ task, attempt, instead, why, cause }) => ({
+    level: cause === undefined ? 'info' : 'warn',
+    message:
+      cause === undefined
+        ? `Attempt ${attempt} of ${task} has finished before attempt ${instead}`
+        : `Attempt ${instead} of ${task} failed, and attempt ${attempt} goes on: ${cause.message}`,
+    about: { attempt, instead, why, ...(cause && { cause }) },
+  }),
   'record.rejected': ({ task, attempt, outcome, cause, place }) => ({
     level: 'warn',
     message: `${task} rejects records: the first is ${rejectedAs[outcome]}: ${cause.message}${inWords(place)}`,

@@ -68,7 +68,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
     const since = isTerminalJobStatus(this.#status) ? undefined : live;
     const durationMs = this.#durationMs(since);
     const vertices = this.#tally.byVertex(since?.moving ?? []);
-    const { calls } = this.#tally;
+    const { calls, speculation } = this.#tally;
     const receipt = {
       job: this.#shape.job,
       startedAtMs: this.#startedMs ?? live?.nowMs ?? 0,
@@ -88,6 +88,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
       failures: this.#failovers.count,
       failovers: this.#failovers.value(),
       ...(this.#lostExecutors.length > 0 && { lostExecutors: Object.freeze([...this.#lostExecutors]) }),
+      ...(speculation && { speculation }),
       ...this.#incompleteness(),
       resumed: this.#resumed,
     };

@@ -1,7 +1,7 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { CallCounts } from '../../actors/protocol/deployment.ts';
 import type { JobVertexId } from '../../ids.ts';
-import type { JobReceipt, MovedRecords } from './job-receipt.ts';
+import type { JobReceipt, MovedRecords, SpeculationReceipt } from './job-receipt.ts';
 import type { JobShape } from './job-shape.ts';
 import { RejectedTally } from './rejected-tally.ts';
 
@@ -38,6 +38,7 @@ export class TaskTally {
   readonly #curtailed = new Map<number, number>();
   readonly #rejected = new RejectedTally();
   #calls: CallCounts | undefined;
+  #speculation: SpeculationReceipt | undefined;
   /** By task that reopened a source: the number of such attempts, and the records read before the latest one. */
   readonly #reopened = new Map<number, { readonly attempts: number; readonly records: number }>();
 
@@ -60,6 +61,10 @@ export class TaskTally {
         this.#rejected.next(event);
         if (event.isCurtailed) this.#curtailed.set(event.vertex, event.recordsOut);
         return;
+      case 'task.speculated':
+      case 'speculation.decided':
+        this.#speculation = speculationAfter(event, this.#speculation);
+        return;
       case 'source.reopened': {
         const attempts = (this.#reopened.get(event.vertex)?.attempts ?? 0) + 1;
         this.#reopened.set(event.vertex, { attempts, records: this.#moved.get(event.vertex)?.recordsIn ?? 0 });
@@ -74,7 +79,12 @@ export class TaskTally {
     return this.#calls;
   }
 
-  /** The number of deployed attempts of a task. */
+  /** Second attempts of slow tasks; undefined if there was none. */
+  get speculation(): SpeculationReceipt | undefined {
+    return this.#speculation;
+  }
+
+  /** The number of deployed attempts of a task, without second ones beside the first. */
   attemptsOf(task: number): number {
     return this.#attempts[task] as number;
   }
@@ -138,6 +148,15 @@ export class TaskTally {
 
 function sumOf(before: CallCounts = { made: 0, reused: 0, again: 0 }, { made, reused, again }: CallCounts): CallCounts {
   return { made: before.made + made, reused: before.reused + reused, again: before.again + again };
+}
+
+function speculationAfter(
+  event: Extract<JobEvent, { type: 'task.speculated' | 'speculation.decided' }>,
+  { begun, finishedFirst }: SpeculationReceipt = { begun: 0, finishedFirst: 0 },
+): SpeculationReceipt {
+  if (event.type === 'task.speculated') return Object.freeze({ begun: begun + 1, finishedFirst });
+  const isSecond = event.attempt > event.instead && event.why === 'finished first';
+  return Object.freeze({ begun, finishedFirst: finishedFirst + (isSecond ? 1 : 0) });
 }
 
 function plus(before: Moved = nothingMoved, { recordsIn, recordsOut }: MovedCounts): Moved {

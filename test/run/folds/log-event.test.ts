@@ -32,6 +32,14 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
     { task: 'map[2]', vertex: 2, attempt, recordsIn: 9, recordsOut: 5, isCurtailed: true },
     'info: map[2] ended after 5 records: no consumer needs more',
   ],
+  'task.speculated': [
+    { task: 'map[2]', vertex: 2, attempt, beside: 0 as AttemptNumber, executor, ranMs: 90.4, allowedMs: 60 },
+    'info: map[2] is slow (90 ms; others: at most 60 ms): a second attempt begins on local-0',
+  ],
+  'speculation.decided': [
+    { task: 'map[2]', vertex: 2, attempt, instead: 0 as AttemptNumber, why: 'the other failed', cause },
+    'warn: Attempt 0 of map[2] failed, and attempt 1 goes on: gone',
+  ],
   'source.planned': [{ vertex: 'orders', plan: {} }, undefined],
   'source.reopened': [
     { task: 'ticks[0]', vertex: 0, attempt, source: 'ticks' },

@@ -7,6 +7,11 @@ const texts: { readonly [Type in RecordedEvent['type']]: TextOf<Type> | undefine
   'job.resumed': ({ earlier, taskCount, reused }) =>
     `continues run ${earlier}: ${taskCount} tasks had finished, ${reused.length} results are re-used`,
   'record.rejected': ({ task, outcome, cause }) => `${task} rejects records (${outcome}); the first: ${cause.message}`,
+  'task.speculated': ({ task, attempt, executor }) => `${task} is slow: attempt ${attempt} begins on ${executor}, too`,
+  'speculation.decided': ({ task, attempt, instead, cause }) =>
+    cause === undefined
+      ? `attempt ${attempt} of ${task} has finished before attempt ${instead}`
+      : `attempt ${instead} of ${task} failed, and attempt ${attempt} goes on: ${cause.message}`,
   'source.reopened': ({ task, source }) =>
     `${task} reopens the source "${source}", which cannot be read again: earlier records are lost`,
   'failover.overruled': ({ part, problem, instead }) => `the ${part} was overruled: ${problem}; instead: ${instead}`,

@@ -1,0 +1,311 @@
+import {
+  collect,
+  Job,
+  type JobEvent,
+  type JobRun,
+  type JobRunOptions,
+  reliable,
+  type Source,
+} from '../../src/index.ts';
+import { planJob } from '../../src/api/job-planner.ts';
+import type { ExecutionVertexId } from '../../src/ids.ts';
+import type { Executors } from '../../src/executors/executors.ts';
+import { runJob } from '../../src/run/run-job.ts';
+import { insideOf } from '../../src/run/run-inside.ts';
+import { type FaultPlan, faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
+
+const speculation = { minimumMs: 100, checkIntervalMs: 50 };
+
+/** Ten records for each subtask, at the pace of its attempt. */
+function paced(paceOf: (subtask: number, attempt: number) => number): Source<number> {
+  return {
+    name: 'paced',
+    maxParallelism: 100,
+    open: ({ subtask, attempt, environment }) => {
+      let left = 10;
+      let resolve = (_: null): void => {};
+      return {
+        read: () =>
+          new Promise((done) => {
+            resolve = done;
+            environment.clock.setTimeout(
+              () => done(left-- > 0 ? [subtask * 10 + left] : null),
+              paceOf(subtask, attempt),
+            );
+          }),
+        close: () => resolve(null),
+      };
+    },
+  };
+}
+
+/** numbers[0..3] ═blocking═▶ sums[0..3]; numbers[1] takes `slowMs` per record in its first attempt, all others 10. */
+function slowJob(slowMs = 10_000) {
+  const job = Job.create('sums', { parallelism: 4 });
+  const sums = collect<{ readonly key: number; readonly sum: number }>();
+  job
+    .source(
+      'numbers',
+      paced((subtask, attempt) => (subtask === 1 && attempt === 0 ? slowMs : 10)),
+    )
+    .map((n) => ({ key: n % 3, sum: n }))
+    .keyBy(({ key }) => key)
+    .reduce((a, b) => ({ key: a.key, sum: a.sum + b.sum }), { uid: 'sums' })
+    .sink('out', sums);
+  return { job, sums };
+}
+
+interface Told {
+  readonly events: readonly JobEvent[];
+  readonly run: JobRun;
+  readonly executors: Executors;
+  /** Results that are still held when the job has ended. */
+  readonly error: Error | undefined;
+}
+
+async function play(
+  job: Job,
+  options: JobRunOptions & { readonly faults?: FaultPlan } = {},
+  watch: (event: JobEvent, told: Pick<Told, 'run' | 'executors'>) => void = () => {},
+): Promise<Told> {
+  const { faults = faultPlan(), ...given } = options;
+  const environment = virtualEnvironment({ faults });
+  let executors: Executors | undefined;
+  const run = runJob(
+    planJob(job),
+    { executors: 2, speculation, environment, ...given },
+    { cluster: (made) => ({ executors } = made) },
+  );
+  const events: JobEvent[] = [];
+  run.events$.subscribe((event) => {
+    events.push(event);
+    watch(event, { run, executors: executors as Executors });
+  });
+  let error: Error | undefined;
+  try {
+    await environment.drive(run.result, { limitMs: 60 * 60_000 });
+  } catch (thrown) {
+    error = thrown as Error;
+  }
+  return { events, run, executors: executors as Executors, error };
+}
+
+const of = <Type extends JobEvent['type']>(events: readonly JobEvent[], type: Type) =>
+  events.filter((event): event is Extract<JobEvent, { type: Type }> => event.type === type);
+
+const right = [
+  { key: 0, sum: 273 },
+  { key: 1, sum: 247 },
+  { key: 2, sum: 260 },
+];
+
+const sorted = (sums: readonly { readonly key: number }[]) => [...sums].sort((a, b) => a.key - b.key);
+
+describe('a slow task', () => {
+  it('gets a second attempt on the other executor, which finishes first: one output, and nothing restarts', async () => {
+    const { job, sums } = slowJob();
+    const { events, run } = await play(job);
+    const [begun, ...more] = of(events, 'task.speculated');
+    expect(more).toEqual([]);
+    expect(begun).toMatchObject({ task: 'numbers[1]', attempt: 1, beside: 0, allowedMs: 165 });
+    expect(begun?.ranMs).toBeGreaterThan(165);
+    expect(of(events, 'speculation.decided')).toMatchObject([{ attempt: 1, instead: 0, why: 'finished first' }]);
+    const { receipt } = await run.result;
+    expect(receipt).toMatchObject({ failures: 0, speculation: { begun: 1, finishedFirst: 1 } });
+    expect(`${receipt}`).toContain('1 second attempt of slow tasks, of which 1 finished first');
+    expect(receipt.durationMs).toBeLessThan(1_000);
+    expect(sorted(sums.records)).toEqual(right);
+  });
+
+  it('finishes first after all: the second attempt is canceled', async () => {
+    const { job, sums } = slowJob(25);
+    const { events, run } = await play(job);
+    expect(of(events, 'speculation.decided')).toMatchObject([{ attempt: 0, instead: 1, why: 'finished first' }]);
+    expect((await run.result).receipt.speculation).toEqual({ begun: 1, finishedFirst: 0 });
+    expect(sorted(sums.records)).toEqual(right);
+  });
+
+  it.each([
+    { attempt: 1, slowMs: 40, kept: 0 },
+    { attempt: 0, slowMs: 70, kept: 1 },
+  ])('attempt $attempt of two fails: the other goes on, and nothing restarts', async ({ attempt, slowMs, kept }) => {
+    const { job, sums } = slowJob(slowMs);
+    const faults = faultPlan();
+    faults.fail('task.batch', { when: (at) => at['subtask'] === 1 && at['attempt'] === attempt, skip: 3 });
+    const { events, run } = await play(job, { faults });
+    expect(of(events, 'speculation.decided')).toMatchObject([
+      { attempt: kept, instead: attempt, why: 'the other failed', cause: { code: 'INJECTED_FAULT' } },
+    ]);
+    expect(faults.unfired()).toEqual([]);
+    expect(of(events, 'task.failed')).toEqual([]);
+    expect((await run.result).receipt.failures).toBe(0);
+    expect(sorted(sums.records)).toEqual(right);
+  });
+
+  it.each([0, 1])('a result that attempt %i cannot read is a failure of the task: both end', async (attempt) => {
+    const { job, sums } = slowJob(70);
+    const faults = faultPlan();
+    let run: JobRun | undefined;
+    const cause = (): Error => {
+      const id = { partition: 0, attempt: 0, run: insideOf(run as JobRun).run } as never;
+      return new PartitionLostError(id, 'the test says so');
+    };
+    faults.fail('task.batch', {
+      when: (at) => at['subtask'] === 1 && at['attempt'] === attempt,
+      skip: 3,
+      error: cause,
+    });
+    const told = await play(job, { faults, restartBackoff: undefined }, (_, { run: running }) => (run = running));
+    expect(of(told.events, 'speculation.decided')).toEqual([]);
+    expect(of(told.events, 'task.failed')).toMatchObject([
+      { task: 'numbers[1]', attempt, classification: 'partition-lost' },
+    ]);
+    const last = of(told.events, 'task.stateChanged')
+      .filter(({ task }) => task === 'numbers[1]')
+      .at(-1);
+    expect(last).toMatchObject({ attempt: 2, state: 'finished' });
+    expect(sorted(sums.records)).toEqual(right);
+  });
+
+  it.each([
+    { whose: 'the first', attempt: 0, kept: 1 },
+    { whose: 'the second', attempt: 1, kept: 0 },
+  ])('the executor of $whose attempt is lost: the other goes on', async ({ attempt, kept }) => {
+    const { job, sums } = slowJob(50);
+    let places: readonly string[] = [];
+    const { events, error } = await play(job, {}, (event, { run, executors }) => {
+      if (event.type !== 'task.speculated') return;
+      const first = executors.names.find((name) => name !== event.executor) as string;
+      places = [first, event.executor];
+      insideOf(run).environment.clock.setTimeout(
+        () => executors.kill(places[attempt] as never, 'the test says so'),
+        30,
+      );
+    });
+    expect(error).toBeUndefined();
+    expect(of(events, 'executor.lost')).toMatchObject([{ executor: places[attempt] }]);
+    expect(of(events, 'speculation.decided')).toMatchObject([{ attempt: kept, why: 'the other failed' }]);
+    // The results of finished tasks are lost with it, but the slow task itself is no part of that failure.
+    const failed = of(events, 'task.failed').flatMap(({ task, alsoFailed = [] }) => [task, ...alsoFailed]);
+    expect(failed).not.toContain('numbers[1]');
+    expect(sorted(sums.records)).toEqual(right);
+  });
+
+  it('the job is canceled while both run: both end', async () => {
+    const { job } = slowJob();
+    const { events, error } = await play(job, {}, (event, { run }) => {
+      if (event.type === 'task.speculated') insideOf(run).environment.clock.setTimeout(() => void run.cancel(), 20);
+    });
+    expect(error).toMatchObject({ code: 'JOB_CANCELED' });
+    expect(of(events, 'task.ended').filter(({ task }) => task === 'numbers[1]')).toMatchObject([
+      { attempt: 1 },
+      { attempt: 0 },
+    ]);
+    expect(of(events, 'speculation.decided')).toEqual([]);
+  });
+
+  it('is restarted while both run: the next attempt is the third, and counts', async () => {
+    const { job, sums } = slowJob();
+    const { events, run } = await play(job, {}, (event, { run: running }) => {
+      if (event.type !== 'task.speculated') return;
+      const { environment, controls } = insideOf(running);
+      environment.clock.setTimeout(() => controls.restartTask(1 as ExecutionVertexId), 20);
+    });
+    expect(
+      of(events, 'task.stateChanged')
+        .filter(({ task }) => task === 'numbers[1]')
+        .at(-1),
+    ).toMatchObject({
+      attempt: 2,
+      state: 'finished',
+    });
+    expect((await run.result).receipt.speculation).toEqual({ begun: 1, finishedFirst: 0 });
+    expect(sorted(sums.records)).toEqual(right);
+  });
+
+  it('waits for a slot that no region waits for', async () => {
+    const { job, sums } = slowJob();
+    const { events } = await play(job, { slots: 2 });
+    expect(of(events, 'task.speculated')).toHaveLength(1);
+    expect(sorted(sums.records)).toEqual(right);
+  });
+});
+
+describe('no second attempt', () => {
+  const slow = (): Source<number> => paced((subtask) => (subtask === 1 ? 1_000 : 10));
+  const out = () => collect<unknown>();
+
+  it.each<{ readonly why: string; readonly options?: JobRunOptions; readonly build: (job: Job) => void }>([
+    {
+      why: 'speculation is off, as by default',
+      options: { speculation: undefined },
+      build: (job) => job.source('slow', slow()).rebalance().sink('out', out()),
+    },
+    {
+      why: 'there is no other executor',
+      options: { executors: 1 },
+      build: (job) => job.source('slow', slow()).rebalance().sink('out', out()),
+    },
+    {
+      why: 'the task is joined with others by pipelined exchanges',
+      build: (job) => job.source('slow', slow()).rebalance({ exchange: 'pipelined' }).sink('out', out()),
+    },
+    {
+      why: 'its result is read while it is written',
+      build: (job) => job.source('slow', slow()).rebalance({ exchange: reliable() }).sink('out', out()),
+    },
+    {
+      why: 'it writes to a sink',
+      build: (job) => job.source('slow', slow()).sink('out', out()),
+    },
+    {
+      why: 'its source cannot be read again',
+      build: (job) => job.source('slow', slow(), { replayable: false }).rebalance().sink('out', out()),
+    },
+    {
+      why: 'it makes calls that are not remembered',
+      build: (job) =>
+        job
+          .source('slow', slow())
+          .mapAsync((n) => n)
+          .rebalance()
+          .sink('out', out()),
+    },
+    {
+      why: 'it writes dead letters',
+      build: (job) =>
+        job
+          .source('slow', slow())
+          .map((n) => n, { onError: { deadLetter: collect() } })
+          .rebalance()
+          .sink('out', out()),
+    },
+    {
+      why: 'its errors are counted',
+      build: (job) =>
+        job
+          .source('slow', slow())
+          .map((n) => n, { onError: 'skip', maxErrors: 3 })
+          .rebalance()
+          .sink('out', out()),
+    },
+  ])('$why', async ({ options = {}, build }) => {
+    const job = Job.create('slow', { parallelism: 4 });
+    build(job);
+    const { events, error } = await play(job, options);
+    expect(error).toBeUndefined();
+    expect(of(events, 'task.speculated')).toEqual([]);
+  });
+
+  it('unless the user says that calls may be repeated', async () => {
+    const job = Job.create('slow', { parallelism: 4 });
+    job
+      .source('slow', slow())
+      .mapAsync((n) => n)
+      .rebalance()
+      .sink('out', out());
+    const { events } = await play(job, { speculation: { ...speculation, repeatCalls: true } });
+    expect(of(events, 'task.speculated')).toHaveLength(1);
+  });
+});
