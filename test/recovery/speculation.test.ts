@@ -113,7 +113,7 @@ describe('a slow task', () => {
     expect(of(events, 'speculation.decided')).toMatchObject([{ attempt: 1, instead: 0, why: 'finished first' }]);
     const { receipt } = await run.result;
     expect(receipt).toMatchObject({ failures: 0, speculation: { begun: 1, finishedFirst: 1 } });
-    expect(`${receipt}`).toContain('1 second attempt of slow tasks, of which 1 finished first');
+    expect(receipt.toString()).toContain('1 second attempt of slow tasks, of which 1 finished first');
     expect(receipt.durationMs).toBeLessThan(1_000);
     expect(sorted(sums.records)).toEqual(right);
   });

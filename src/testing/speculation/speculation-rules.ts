@@ -27,7 +27,9 @@ export class SpeculationRules {
     if (event.type === 'speculation.decided') {
       this.#pairs.delete(vertex);
       const isOfPair = pair?.includes(attempt) === true && pair.includes(event.instead) && attempt !== event.instead;
-      return isOfPair ? undefined : `attempt ${attempt} of ${task} is preferred to ${event.instead}, of ${pair}`;
+      return isOfPair
+        ? undefined
+        : `attempt ${attempt} of ${task} is preferred to ${event.instead}, of ${pair?.join(' and ')}`;
     }
     const first = present?.attempt ?? -1;
     const second = this.attemptAfter(vertex, first);
