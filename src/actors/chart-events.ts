@@ -5,7 +5,7 @@ import type { RestartCommand } from '../failover/restart-plan.ts';
 import type { QuarantineVerdict } from '../failover/quarantine.ts';
 import type { RestartMode } from '../graph/reproducibility.ts';
 import type { Restart } from '../failover/restart-proposal.ts';
-import type { Slot } from '../scheduling/slot-pool.ts';
+import type { Slot } from '../scheduling/slot-offers.ts';
 import type {
   AttemptNumber,
   ExecutionVertexId,

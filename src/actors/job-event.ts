@@ -132,6 +132,18 @@ export type JobEvent =
       /** `ticks` */
       readonly source: string;
     }
+  /**
+   * Once, at the start of a run: co-location makes tasks restart together that would otherwise restart apart.
+   */
+  | {
+      readonly type: 'regions.coLocated';
+      readonly atMs: number;
+      /** The co-location groups of the job, with their vertices. */
+      readonly groups: readonly { readonly name: string; readonly vertices: readonly string[] }[];
+      /** Number of regions of the job, and what it would be without co-location. */
+      readonly regionCount: number;
+      readonly regionCountApart: number;
+    }
   | {
       readonly type: 'region.stateChanged';
       readonly atMs: number;

@@ -1,23 +1,66 @@
 import type { ExecutorId } from '../ids.ts';
 import { KintsugiError, type Recovery } from './kintsugi-error.ts';
 
-/** The executors do not offer the slots that a region needs, in time or ever. Names both numbers. */
+/** The slots that a region asked for, all at once. */
+export interface AskedSlots {
+  readonly slots: number;
+  /** The names of its tasks: `map[2]`. */
+  readonly tasks: readonly string[];
+  /** How many of the slots are for each slot sharing group; those of tasks in no group have no name. */
+  readonly groups: readonly { readonly name: string | undefined; readonly slots: number }[];
+}
+
+/** The slots that there are. */
+export interface OfferedSlots {
+  /** Of all executors; of those to come too, if they will never be enough. */
+  readonly slots: number;
+  readonly free: number;
+  readonly executors: readonly { readonly executor: ExecutorId; readonly slots: number; readonly free: number }[];
+}
+
+/** The executors do not offer the slots that a region needs, in time or ever. Lists what it asked for, and what is there. */
 export class NoResourceAvailableError extends KintsugiError {
   readonly code = 'NO_RESOURCE_AVAILABLE';
   /** `never` if waiting longer cannot help. */
   override readonly recovery: Recovery;
-  readonly neededSlots: number;
-  readonly offeredSlots: number;
+  readonly asked: AskedSlots;
+  readonly offered: OfferedSlots;
 
-  constructor(neededSlots: number, offeredSlots: number, why: string, recovery: Recovery = 'restart') {
-    const offered = offeredSlots === 1 ? '1 is' : `${offeredSlots} are`;
+  /** @param why what became of its tasks: `run at the same time, and …` */
+  constructor(asked: AskedSlots, offered: OfferedSlots, why: string, recovery: Recovery = 'restart') {
+    const offers = offered.slots === 1 ? '1 is' : `${offered.slots} are`;
     super(
-      `A region needs ${neededSlots} slots, ${offered} offered: ${why}. Raise \`slots\`, lower the parallelism, or split the region with an exchange other than pipelined`,
+      `A region needs ${counted(asked.slots, 'slot')}, ${offers} offered: ${listed(asked.tasks)} ${why}${sharingInWords(asked)}. There ${offeredInWords(offered)}. Raise \`slots\`, lower the parallelism, let operators share slots (\`slotSharingGroup\`), or split the region with an exchange other than pipelined`,
     );
     this.recovery = recovery;
-    this.neededSlots = neededSlots;
-    this.offeredSlots = offeredSlots;
+    this.asked = asked;
+    this.offered = offered;
   }
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** The first of a list; how many more there are. */
+function listed(names: readonly string[]): string {
+  const named = names.slice(0, 4).join(', ');
+  return names.length > 4 ? `${named} and ${names.length - 4} more` : named;
+}
+
+function sharingInWords({ groups }: AskedSlots): string {
+  if (groups.every(({ name }) => name === undefined)) return '';
+  const parts = groups.map(
+    ({ name, slots }) => `${slots} for ${name === undefined ? 'tasks in no group' : `"${name}"`}`,
+  );
+  return ` (by slot sharing group: ${listed(parts)})`;
+}
+
+function offeredInWords({ executors, free }: OfferedSlots): string {
+  if (executors.length === 0) return 'is no executor';
+  const each = executors.map(({ executor, slots, free: ofIt }) => `${executor}: ${ofIt} of ${slots} free`);
+  const verb = executors.length === 1 ? 'is' : 'are';
+  return `${verb} ${counted(executors.length, 'executor')} with ${counted(free, 'free slot')} (${listed(each)})`;
 }
 
 /** An executor speaks another version of the protocol than its master, so it gets no tasks. Names both. */

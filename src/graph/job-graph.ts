@@ -21,6 +21,13 @@ export interface JobVertex {
   readonly undeclared?: readonly string[];
   /** Those of `undeclared` that reject records, and may reject others the next time. */
   readonly rejecting?: readonly string[];
+  /** Its subtasks share slots with those of other vertices of the same name; absent: each has a slot of its own. */
+  readonly slotSharingGroup?: string;
+  /**
+   * Its subtasks run together with those of equal index of all vertices with the same name, in one slot; their parallelisms
+   * are equal, and so are their slot sharing groups, as far as they name any.
+   */
+  readonly coLocationGroup?: string;
 }
 
 /** Results that travel from one vertex to another. Each edge has its own results: two consumers are two edges. */
@@ -101,6 +108,18 @@ export function createJobGraph(
     edges: edges.map((edge) => edge as JobEdge),
     vertexIndexById: new Map(sorted.map((vertex, index) => [vertex.id, index])),
   };
+}
+
+/** The indexes of the vertices of each co-location group, by its name. */
+export function coLocationGroups({ vertices }: Pick<JobGraph, 'vertices'>): Map<string, number[]> {
+  const groups = new Map<string, number[]>();
+  for (const [index, { coLocationGroup }] of vertices.entries()) {
+    if (coLocationGroup === undefined) continue;
+    const members = groups.get(coLocationGroup);
+    if (members === undefined) groups.set(coLocationGroup, [index]);
+    else members.push(index);
+  }
+  return groups;
 }
 
 /** Kahn's algorithm, with a queue. */

@@ -1,6 +1,6 @@
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
-import { joinedVertices } from './joined-vertices.ts';
+import { joinCoLocated, joinedVertices } from './joined-vertices.ts';
 import { type BoundaryGroup, RegionBoundaries } from './region-boundaries.ts';
 import { type EdgeTable, stronglyConnectedComponents } from './strongly-connected-components.ts';
 import type { UnionFind } from './union-find.ts';
@@ -22,11 +22,20 @@ export interface PipelinedRegions {
 /**
  * Computes pipelined regions in O(vertices + groups), almost linear by union-find.
  *
- * Vertices joined by an exchange that joins regions are one region. Regions that read each other's results in a ring
- * would wait for each other forever, so they are merged too (FLINK-17330). Regions are numbered by their first vertex.
- * (Flink: `SchedulingPipelinedRegionComputeUtil`.)
+ * Vertices joined by an exchange that joins regions are one region, and so are co-located subtasks: they share a slot, so
+ * they start and restart together. Regions that read each other's results in a ring would wait for each other forever, so
+ * they are merged too (FLINK-17330). Regions are numbered by their first vertex.
+ * (Flink: `SchedulingPipelinedRegionComputeUtil`, which ignores co-location.)
  */
 export function pipelinedRegions(graph: ExecutionGraph): PipelinedRegions {
+  const sets = joinedVertices(graph);
+  joinCoLocated(graph, sets);
+  joinCycles(graph, sets);
+  return collect(graph, sets);
+}
+
+/** The regions that a job would have if no subtasks were co-located. */
+export function regionsWithoutCoLocation(graph: ExecutionGraph): PipelinedRegions {
   const sets = joinedVertices(graph);
   joinCycles(graph, sets);
   return collect(graph, sets);

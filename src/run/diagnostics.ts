@@ -32,6 +32,7 @@ const channelOf = {
   'source.reopened': task,
   'determinism.broken': task,
   'region.stateChanged': region,
+  'regions.coLocated': region,
   'region.quarantined': region,
   'region.released': region,
   'task.failed': failover,

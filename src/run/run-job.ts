@@ -63,7 +63,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const { clock, logger } = environment;
   const shape = jobShape(plan);
   const keepResults = (edge: number) => plan.exchanges[edge]?.keepResults ?? options.keepResults;
-  const ledger = new JobLedger(shape.graph, shape.regions, id, keepResults, typeof options.executors === 'number');
+  const ledger = new JobLedger(shape.graph, shape.regions, id, keepResults);
   const durable = durableRun(plan, shape, options, (cause) => run.abandon(cause));
   const actors = ActorHost.root(id, { clock, inspect, failed: (cause) => run.fail(toError(cause)) });
   const invalid: RunServicesListener['invalid'] = (executor, found) =>

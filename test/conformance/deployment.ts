@@ -1,11 +1,11 @@
 import type { JobEvent } from '../../src/actors/job-event.ts';
 import { OperationTimeoutError } from '../../src/errors/user-code-errors.ts';
-import { NoResourceAvailableError } from '../../src/errors/executor-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
 import type { RegionId } from '../../src/ids.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { toPlainError } from '../../src/plain-error.ts';
+import { lackOfSlots } from '../support/lack-of-slots.ts';
 import type { Question } from '../support/hand-executors.ts';
 import { ManualCluster, type ManualClusterOptions } from '../support/manual-cluster.ts';
 import {
@@ -194,7 +194,7 @@ class DeploymentRig {
     // Requests are per region, all at the same time here: the one in the case is sent by hand.
     const task = this.#task(name);
     const execution = cluster.ledger.executions[cluster.vertex(task)];
-    execution?.send({ type: 'execution.fail', cause: new NoResourceAvailableError(1, 0, 'none came in time') });
+    execution?.send({ type: 'execution.fail', cause: lackOfSlots(1, 0, 'got none in time') });
   }
 
   #task(name: unknown): string {

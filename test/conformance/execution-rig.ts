@@ -13,7 +13,7 @@ import {
 import { type ExecutionState, executionStates } from '../../src/actors/protocol/states.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import { shownState } from '../../src/machines/state-tap.ts';
-import type { Slot } from '../../src/scheduling/slot-pool.ts';
+import type { Slot } from '../../src/scheduling/slot-offers.ts';
 import { CannotRun } from './conformance-case.ts';
 
 const vertex = 0 as ExecutionVertexId;

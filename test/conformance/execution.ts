@@ -1,6 +1,6 @@
 import type { ExecutorId } from '../../src/ids.ts';
 import type { ExecutionState } from '../../src/actors/protocol/states.ts';
-import type { Slot } from '../../src/scheduling/slot-pool.ts';
+import type { Slot } from '../../src/scheduling/slot-offers.ts';
 import {
   CannotRun,
   type ConformanceCase,

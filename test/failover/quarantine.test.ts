@@ -1,9 +1,10 @@
-import { ExecutorLostError, NoResourceAvailableError } from '../../src/errors/executor-errors.ts';
+import { ExecutorLostError } from '../../src/errors/executor-errors.ts';
 import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
 import type { FailureClass } from '../../src/failover/failure-classifier.ts';
 import { checkQuarantine, countsAgainstRegion, FlappingRegions } from '../../src/failover/quarantine.ts';
 import type { AttemptNumber, ExecutorId, PartitionId, RegionId } from '../../src/ids.ts';
+import { lackOfSlots } from '../support/lack-of-slots.ts';
 
 const region = 3 as RegionId;
 const boom = new Error('boom');
@@ -19,7 +20,7 @@ describe('what counts against a region', () => {
     ['recoverable', lostResult, false],
     ['unrecoverable', boom, false],
     ['recoverable', new ExecutorLostError('here' as ExecutorId, 'killed'), false],
-    ['recoverable', new NoResourceAvailableError(2, 1, 'too late'), false],
+    ['recoverable', lackOfSlots(2, 1, 'got them too late'), false],
   ])('%s, %s: %s', (kind, cause, counts) => {
     expect(countsAgainstRegion(kind, cause, undefined)).toBe(counts);
   });

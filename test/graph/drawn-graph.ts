@@ -27,6 +27,14 @@ const exchangeBySign: Readonly<Record<string, ExchangeType>> = {
   },
 };
 
+interface DrawnVertex {
+  readonly id: string;
+  readonly parallelism: number;
+  readonly deterministic: boolean;
+  readonly slotSharingGroup?: string;
+  readonly coLocationGroup?: string;
+}
+
 interface DrawnEdge {
   readonly source: string;
   readonly target: string;
@@ -38,11 +46,11 @@ interface DrawnEdge {
  * The job graph of a drawing: `a:2 -> b:2 =x> c` is two pipelines that feed one task by a blocking exchange.
  *
  * Each line is a chain. `->` is pipelined, `=>` blocking, `~>` memory, `^>` reliable, `.>` read once, `+>` reconnects with
- * loss; an `x` before the point (`=x>`) makes the edge all-to-all. A vertex has its parallelism, and the `!` of one that is
- * declared deterministic (`a!:2`), where it is drawn first.
+ * loss; an `x` before the point (`=x>`) makes the edge all-to-all. A vertex has its parallelism, the `!` of one that is
+ * declared deterministic (`a!:2`), and its slot sharing and co-location groups (`a/slots@place:2`), where it is drawn first.
  */
 export function drawn(...lines: readonly string[]): ExecutionGraph {
-  const vertexById = new Map<string, { id: string; parallelism: number; deterministic: boolean }>();
+  const vertexById = new Map<string, DrawnVertex>();
   const edges: DrawnEdge[] = [];
   for (const line of lines) {
     let source: string | undefined;
@@ -52,15 +60,27 @@ export function drawn(...lines: readonly string[]): ExecutionGraph {
         arrow = token;
         continue;
       }
-      const [name, parallelism] = token.split(':') as [string, string | undefined];
-      const deterministic = name.endsWith('!');
-      const id = deterministic ? name.slice(0, -1) : name;
-      if (!vertexById.has(id)) vertexById.set(id, { id, parallelism: Number(parallelism ?? 1), deterministic });
+      const vertex = vertexOf(token);
+      const { id } = vertex;
+      if (!vertexById.has(id)) vertexById.set(id, vertex);
       if (source !== undefined && arrow !== undefined) edges.push(edgeOf(source, arrow, id));
       source = id;
     }
   }
   return new ExecutionGraph(createJobGraph('drawn', [...vertexById.values()], edges));
+}
+
+function vertexOf(token: string): DrawnVertex {
+  const [, id, sign, sharing, place, parallelism] =
+    /^([^!/@:]+)(!?)(?:\/([^@:]+))?(?:@([^:]+))?(?::(\d+))?$/.exec(token) ?? [];
+  if (id === undefined) throw new Error(`No vertex is drawn as ${token}`);
+  return {
+    id,
+    parallelism: Number(parallelism ?? 1),
+    deterministic: sign === '!',
+    ...(sharing !== undefined && { slotSharingGroup: sharing }),
+    ...(place !== undefined && { coLocationGroup: place }),
+  };
 }
 
 function edgeOf(source: string, arrow: string, target: string): DrawnEdge {

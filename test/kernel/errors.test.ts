@@ -191,11 +191,23 @@ const table: Readonly<Record<string, Row>> = {
     message: 'fetch did not finish within 50 ms',
   },
   NoResourceAvailableError: {
-    make: () => new errors.NoResourceAvailableError(4, 2, 'nobody came'),
+    make: () =>
+      new errors.NoResourceAvailableError(
+        {
+          slots: 4,
+          tasks: ['a[0]', 'a[1]', 'a[2]', 'b[0]', 'b[1]'],
+          groups: [
+            { name: 'g', slots: 3 },
+            { name: undefined, slots: 1 },
+          ],
+        },
+        { slots: 2, free: 1, executors: [{ executor: 'e1' as ExecutorId, slots: 2, free: 1 }] },
+        'got none',
+      ),
     code: 'NO_RESOURCE_AVAILABLE',
     recovery: 'restart',
     message:
-      'A region needs 4 slots, 2 are offered: nobody came. Raise `slots`, lower the parallelism, or split the region with an exchange other than pipelined',
+      'A region needs 4 slots, 2 are offered: a[0], a[1], a[2], b[0] and 1 more got none (by slot sharing group: 3 for "g", 1 for tasks in no group). There is 1 executor with 1 free slot (e1: 1 of 2 free). Raise `slots`, lower the parallelism, let operators share slots (`slotSharingGroup`), or split the region with an exchange other than pipelined',
   },
   ExecutorLostError: {
     make: () => new errors.ExecutorLostError('e1' as ExecutorId, 'no heartbeat'),

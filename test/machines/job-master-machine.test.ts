@@ -1,5 +1,4 @@
 import { type AnyStateMachine, assign, emit, enqueueActions } from 'xstate';
-import { NoResourceAvailableError } from '../../src/errors/executor-errors.ts';
 import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { restartAll } from '../../src/failover/strategies/restart-all.ts';
@@ -15,6 +14,7 @@ import {
 } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine, restartBackoffSetup } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { toPlainError } from '../../src/plain-error.ts';
+import { lackOfSlots } from '../support/lack-of-slots.ts';
 import type { HeldQuestion } from '../support/hand-executors.ts';
 import { ManualCluster, type ManualClusterOptions } from '../support/manual-cluster.ts';
 import { type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
@@ -786,7 +786,7 @@ describe('the result of a failed task', () => {
     },
     {
       why: 'no slots beside its readers',
-      causeOf: () => new NoResourceAvailableError(1, 0, 'they did not come free'),
+      causeOf: () => lackOfSlots(1, 0, 'got none'),
       regions: ['p[0]', 'c[0]'],
       again: [],
     },

@@ -5,6 +5,7 @@ import type { AttemptNumber, ExecutionVertexId, FailoverId, RegionId } from '../
 import { regionMachine } from '../../src/machines/region/region-machine.ts';
 import { regionGroups } from '../../src/machines/region/region-setup.ts';
 import { regionStates } from '../../src/actors/protocol/states.ts';
+import { lackOfSlots } from '../support/lack-of-slots.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 import { listener, type RecordedActor, recorded, stateName, walks } from '../support/transition-table.ts';
 
@@ -45,7 +46,7 @@ function regionOfTwo(): TestRegion {
         }),
         clock,
         slotRequestTimeoutMs: 50,
-        offeredSlots: () => 1,
+        lackOfSlots: () => lackOfSlots(2, 1, 'did not get them'),
         cancellationTimeoutMs: 70,
         spawnExecutions: (parent: AnyActorRef, _: unknown, attempt: AttemptNumber) =>
           vertices.map((vertex) =>

@@ -542,7 +542,9 @@ describe('recovery', () => {
       cluster.slotLimit = 3;
       cluster.start();
       const failures = cluster.events.filter((event) => event.type === 'task.failed');
-      expect(failures).toMatchObject([{ cause: { neededSlots: 4, offeredSlots: 3 }, classification: 'unrecoverable' }]);
+      expect(failures).toMatchObject([
+        { cause: { asked: { slots: 4 }, offered: { slots: 3 } }, classification: 'unrecoverable' },
+      ]);
       expect(failures[0]?.cause.message).toMatch(
         /^A region needs 4 slots, 3 are offered: a\[0\], a\[1\], b\[0\], b\[1\] run at the same time/,
       );
@@ -559,14 +561,17 @@ describe('recovery', () => {
       cluster.quarantine('second');
       for (const task of cluster.tasks) cluster.report(task, 'canceled');
       expect(cluster.status).toBe('failed');
-      expect(cluster.master.getSnapshot().context.failure?.cause).toMatchObject({ neededSlots: 4, offeredSlots: 3 });
+      expect(cluster.master.getSnapshot().context.failure?.cause).toMatchObject({
+        asked: { slots: 4 },
+        offered: { slots: 3 },
+      });
     });
 
     it('a region that may still get its slots waits, and reports the offered number when its wait times out', () => {
       const cluster = new ManualCluster({ ...needsFour, slots: 3 }).start();
       cluster.clock.advance(10_000);
       expect(cluster.events.find((event) => event.type === 'task.failed')).toMatchObject({
-        cause: { neededSlots: 4, offeredSlots: 3, recovery: 'restart' },
+        cause: { asked: { slots: 4 }, offered: { slots: 3, free: 3 }, recovery: 'restart' },
       });
       expect(cluster.status).toBe('running');
     });

@@ -148,7 +148,7 @@ export class ManualCluster {
     const graph = executionGraph(options);
     const { keepResults, shareResults = true } = options;
     const keep = keepResults && (() => keepResults);
-    this.ledger = new JobLedger(graph, pipelinedRegions(graph), undefined, keep, shareResults);
+    this.ledger = new JobLedger(graph, pipelinedRegions(graph), undefined, keep);
     for (let vertex = 0 as ExecutionVertexId; vertex < graph.vertexCount; vertex++) {
       this.#vertexByName.set(graph.nameOf(vertex), vertex);
     }

@@ -1,6 +1,6 @@
 import { enqueueActions } from 'xstate';
 import { toError } from '../../errors/thrown-value.ts';
-import type { Slot } from '../../scheduling/slot-pool.ts';
+import type { Slot } from '../../scheduling/slot-offers.ts';
 import type { AttemptResult } from '../job-master/attempts.ts';
 import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import { chartServicesOf, type JobSystem } from '../chart-services.ts';

@@ -4,7 +4,7 @@ import type { ExecutionState } from '../../actors/protocol/states.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RestartMode } from '../../graph/reproducibility.ts';
 import type { AttemptNumber, ExecutionVertexId } from '../../ids.ts';
-import type { Slot } from '../../scheduling/slot-pool.ts';
+import type { Slot } from '../../scheduling/slot-offers.ts';
 import { placeholder } from '../placeholder.ts';
 import { tapped } from '../state-tap.ts';
 

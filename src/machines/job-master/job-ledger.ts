@@ -46,11 +46,7 @@ export class JobLedger implements IsolationView {
   readonly attempts: Attempts;
   /** The current attempt of each execution vertex. */
   readonly executions: readonly (ExecutionActorRef | undefined)[];
-  readonly slots = new SlotPool(
-    (region) => this.scheduling.isReady(region),
-    (region) => (this.#order ??= regionOrder(this.graph, this.regions))[region] as number,
-    (region) => this.#formerExecutors(region),
-  );
+  readonly slots: SlotPool;
   /** The regions that were quarantined and not released, by decision: their charts may still have to end attempts. */
   readonly quarantined = new Set<RegionId>();
   /** Those of them whose release is under way: it is not decided yet what restarts with them. */
@@ -69,20 +65,13 @@ export class JobLedger implements IsolationView {
   /** Computed when a region first has to wait for slots. */
   #order: Int32Array | undefined;
 
-  readonly #shareResults: boolean;
-
-  /**
-   * @param keepResults when retained results are released, by edge; default: when every consumer has read them
-   * @param shareResults whether any executor can reproduce what another one holds; if not, tasks return to it
-   */
+  /** @param keepResults when retained results are released, by edge; default: when every consumer has read them */
   constructor(
     graph: ExecutionGraph,
     regions: PipelinedRegions,
     run?: RunId,
     keepResults?: (edge: number) => KeepResults,
-    shareResults = true,
   ) {
-    this.#shareResults = shareResults;
     this.run = run;
     this.graph = graph;
     this.regions = regions;
@@ -90,6 +79,12 @@ export class JobLedger implements IsolationView {
     this.scheduling = new PipelinedRegionScheduling(graph, regions);
     this.declarations = new ReproductionDeclarations(graph, regions);
     this.results = new ResultTracker(graph, regions, keepResults);
+    this.slots = new SlotPool({
+      graph,
+      isReady: (region) => this.scheduling.isReady(region),
+      placeOf: (region) => (this.#order ??= regionOrder(graph, regions))[region] as number,
+      resultsOf: (task) => this.results.executorOf(task),
+    });
     this.attempts = new Attempts(graph, run);
     this.executions = this.attempts.executions;
     this.#deployments = new Deployments(graph, this.attempts, this.declarations, this.results);
@@ -299,13 +294,6 @@ export class JobLedger implements IsolationView {
   /** The deployment of an attempt, with inputs by their producers' current attempts. */
   deploymentOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): TaskDeployment {
     return this.#deployments.deploymentOf(vertex, attempt, mode);
-  }
-
-  /** The executors that have the remains of what a region reproduces, by task; none if any executor will do. */
-  #formerExecutors(region: RegionId): (ExecutorId | undefined)[] {
-    if (this.#shareResults || modeByPlan[this.planOf(region)] !== 'again') return [];
-    const vertices = [...this.regions.verticesOf(region)] as ExecutionVertexId[];
-    return vertices.map((vertex) => this.results.executorOf(vertex));
   }
 
   /** A task finished: its results that outlive it are readable. Returns the regions that were waiting for them. */

@@ -1,6 +1,8 @@
 import { enqueueActions } from 'xstate';
+import { coLocationGroups, type JobVertex } from '../../graph/job-graph.ts';
+import { regionsWithoutCoLocation } from '../../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
-import { chartServicesOf } from '../chart-services.ts';
+import { type ChartServices, chartServicesOf } from '../chart-services.ts';
 import { createRegions } from '../region/create-regions.ts';
 import type { MasterActions } from './job-master-machine.ts';
 import { recoveryActions } from './recovery-actions.ts';
@@ -22,6 +24,22 @@ const servicesOf = chartServicesOf<
   | 'cancellationTimeoutMs'
 >;
 
+/** Co-location is no reason to restart tasks that users know: the run says so once, if it is one. */
+function reportCoLocation({
+  ledger: { graph, regions },
+  environment,
+  observe,
+}: Pick<ChartServices, 'ledger' | 'environment' | 'observe'>): void {
+  const groups = [...coLocationGroups(graph.jobGraph)].map(([name, members]) => ({
+    name,
+    vertices: members.map((member) => (graph.jobGraph.vertices[member] as JobVertex).id),
+  }));
+  if (groups.length === 0) return;
+  const [regionCount, regionCountApart] = [regions.count, regionsWithoutCoLocation(graph).count];
+  if (regionCount === regionCountApart) return;
+  observe({ type: 'regions.coLocated', atMs: environment.clock.now(), groups, regionCount, regionCountApart });
+}
+
 /** Implements the actions that the job master chart names. */
 export const masterActions: MasterActions = {
   ...schedulingActions,
@@ -33,7 +51,10 @@ export const masterActions: MasterActions = {
     const { observe, environment } = servicesOf(system);
     observe({ type: 'job.statusChanged', atMs: environment.clock.now(), status });
   },
-  createRegions: enqueueActions(({ self, system }) => createRegions(servicesOf(system), self)),
+  createRegions: enqueueActions(({ self, system }) => {
+    createRegions(servicesOf(system), self);
+    reportCoLocation(servicesOf(system));
+  }),
   cancelRegions: enqueueActions(({ enqueue, system }) =>
     tellEveryRegion(servicesOf(system).ledger, enqueue, { type: 'region.cancel' }),
   ),

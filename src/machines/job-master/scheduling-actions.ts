@@ -1,7 +1,8 @@
 import { enqueueActions } from 'xstate';
 import type { MasterToRegionEvent } from '../../actors/chart-events.ts';
-import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
+import type { NoResourceAvailableError } from '../../errors/executor-errors.ts';
 import type { ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
+import { lackOfSlots } from '../../scheduling/lack-of-slots.ts';
 import { chartServicesOf } from '../chart-services.ts';
 import type { JobLedger } from './job-ledger.ts';
 import type { MasterActions } from './job-master-machine.ts';
@@ -70,7 +71,7 @@ function schedule(ledger: JobLedger, enqueue: RegionTeller, ready: Iterable<Regi
     const command: MasterToRegionEvent =
       executor !== undefined && stored !== undefined
         ? { type: 'region.restore', executor, stored }
-        : { type: 'region.schedule', slots: slots.request(region, regions.verticesOf(region).length) };
+        : { type: 'region.schedule', slots: slots.request(region, regions.verticesOf(region)) };
     tellRegion(ledger, enqueue, region, command);
   }
 }
@@ -83,18 +84,16 @@ function unfinished(ledger: JobLedger): RegionId[] {
 
 /** The error of the first region that needs more slots than there will ever be. */
 function neverFittingAmong(
-  { graph, regions }: JobLedger,
+  ledger: JobLedger,
   slotLimit: number,
   candidates: Iterable<RegionId>,
 ): NoResourceAvailableError | undefined {
-  if (slotLimit >= graph.vertexCount) return undefined;
+  const { slots, regions } = ledger;
+  if (slotLimit >= slots.sharing.count) return undefined;
   for (const region of candidates) {
-    const vertices = regions.verticesOf(region);
-    if (vertices.length <= slotLimit) continue;
-    const named = [...vertices.subarray(0, 4)].map((vertex) => graph.nameOf(vertex as ExecutionVertexId));
-    const more = vertices.length > named.length ? ` and ${vertices.length - named.length} more` : '';
-    const why = `${named.join(', ')}${more} run at the same time, and there will never be as many`;
-    return new NoResourceAvailableError(vertices.length, slotLimit, why, 'never');
+    const tasks = regions.verticesOf(region);
+    if (tasks.length <= slotLimit || slots.sharing.slotsOf(tasks).size <= slotLimit) continue;
+    return lackOfSlots(tasks, ledger, 'run at the same time, and there will never be as many', slotLimit);
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { createActor } from 'xstate';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import { lackOfSlots } from '../../scheduling/lack-of-slots.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import type { ChartServices } from '../chart-services.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
@@ -19,7 +20,7 @@ export function createRegions(origins: RegionOrigins, master: RegionParentRef): 
     clock: environment.clock,
     slotRequestTimeoutMs,
     cancellationTimeoutMs,
-    offeredSlots: () => ledger.slots.totalSlots,
+    lackOfSlots: (tasks: ArrayLike<number>, why: string) => lackOfSlots(tasks, ledger, why),
     spawnExecutions: (parent: ExecutionParentRef, vertices: ArrayLike<number>, attempt: AttemptNumber) =>
       spawnExecutions(origins, parent, vertices, attempt),
     spawnRival: (

@@ -1,7 +1,7 @@
 import type { PlacedRegistration } from '../../actors/executor-gateway.ts';
 import { modeByPlan } from '../../failover/restart-plan.ts';
 import type { ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
-import type { Slot } from '../../scheduling/slot-pool.ts';
+import type { Slot } from '../../scheduling/slot-offers.ts';
 import { chartServicesOf } from '../chart-services.ts';
 import { register } from './register-results.ts';
 import { resultsOfRival, rivalActions } from './rival-actions.ts';

@@ -8,12 +8,12 @@ import type {
 } from '../../actors/chart-events.ts';
 import type { RegionState } from '../../actors/protocol/states.ts';
 import type { Clock } from '../../environment.ts';
-import { NoResourceAvailableError } from '../../errors/executor-errors.ts';
+import type { NoResourceAvailableError } from '../../errors/executor-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { FailureClass } from '../../failover/failure-classifier.ts';
 import { modeByPlan, planAfter, type RestartPlan } from '../../failover/restart-plan.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, FailoverId, RegionId } from '../../ids.ts';
-import type { Slot } from '../../scheduling/slot-pool.ts';
+import type { Slot } from '../../scheduling/slot-offers.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
 import { enqueueWith } from '../enqueue-with.ts';
 import { placeholder, placeholderActor } from '../placeholder.ts';
@@ -27,8 +27,8 @@ export interface RegionSurroundings {
   readonly clock: Clock;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
-  /** The number of slots that all executors offer now, free or not. */
-  readonly offeredSlots: () => number;
+  /** The error of tasks that did not get their slots. */
+  readonly lackOfSlots: (tasks: ArrayLike<number>, why: string) => NoResourceAvailableError;
   /** Creates and starts one execution per vertex, in order. */
   readonly spawnExecutions: (
     parent: ExecutionParentRef,
@@ -165,13 +165,10 @@ export const regionSetup = base.extend({
     restoreExecutions: tell(() => ({ type: 'execution.restore' })),
     cancelExecutions: tell(() => ({ type: 'execution.cancel' })),
     suspendExecutions: tell(() => ({ type: 'execution.suspend' })),
-    failForWantOfSlots: sendTo(firstExecution, ({ context: { executions, job } }) => {
-      const why = `they did not come free within ${job.slotRequestTimeoutMs} ms`;
-      return {
-        type: 'execution.fail',
-        cause: new NoResourceAvailableError(executions.length, job.offeredSlots(), why),
-      };
-    }),
+    failForWantOfSlots: sendTo(firstExecution, ({ context: { vertices, job } }) => ({
+      type: 'execution.fail',
+      cause: job.lackOfSlots(vertices, `did not get them within ${job.slotRequestTimeoutMs} ms`),
+    })),
     failUnregistered: enqueueActions(
       (
         { context, enqueue },

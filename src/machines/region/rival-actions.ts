@@ -1,7 +1,7 @@
 import { enqueueActions } from 'xstate';
 import type { ExecutionState } from '../../actors/protocol/states.ts';
 import type { AttemptNumber, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
-import type { Slot } from '../../scheduling/slot-pool.ts';
+import type { Slot } from '../../scheduling/slot-offers.ts';
 import { type ChartServices, chartServicesOf, type JobSystem } from '../chart-services.ts';
 import { type ExecutionActorRef, executionGroups } from '../execution/execution-machine.ts';
 import { free } from '../execution/execution-actions.ts';

@@ -1,7 +1,7 @@
 import { assign, sendTo } from 'xstate';
 import type { MasterToRegionEvent } from '../../actors/chart-events.ts';
 import type { AttemptNumber, ExecutionVertexId } from '../../ids.ts';
-import type { Slot } from '../../scheduling/slot-pool.ts';
+import type { Slot } from '../../scheduling/slot-offers.ts';
 import type { ExecutionActorRef } from '../execution/execution-machine.ts';
 import { placeholder } from '../placeholder.ts';
 import { type RegionContext, regionSetup } from './region-setup.ts';

@@ -27,6 +27,11 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     status === 'incomplete'
       ? { level: 'error', message: `Job "${job}" finished with regions quarantined: its output is incomplete` }
       : { level: 'info', message: `Job "${job}" is ${status}` },
+  'regions.coLocated': ({ groups, regionCount, regionCountApart }, job) => ({
+    level: 'info',
+    message: `Job "${job}": co-located tasks restart together (${groups.map(({ vertices }) => vertices.join(' with ')).join(', ')}): ${counted(regionCount, 'region')} instead of ${regionCountApart}`,
+    about: { groups },
+  }),
   'task.failed': (
     { task, alsoFailed = [], cause, place, failover, attempt, classification, lostPartitions, labels },
     job,

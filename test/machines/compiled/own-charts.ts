@@ -11,6 +11,7 @@ import { partitionMachine } from '../../../src/machines/partition/partition-mach
 import { regionActions } from '../../../src/machines/region/region-actions.ts';
 import { regionMachine } from '../../../src/machines/region/region-machine.ts';
 import { taskExecutorMachine } from '../../../src/machines/task-executor/task-executor-machine.ts';
+import { lackOfSlots } from '../../support/lack-of-slots.ts';
 import { HandClock } from '../../support/manual-cluster.ts';
 import { listener } from '../../support/transition-table.ts';
 import type { Note } from './actor-story.ts';
@@ -157,7 +158,7 @@ export const ownCharts: Readonly<Record<string, OwnChart>> = {
         master: heard(note),
         clock: new HandClock(),
         slotRequestTimeoutMs: 50,
-        offeredSlots: () => 1,
+        lackOfSlots: () => lackOfSlots(2, 1, 'did not get them'),
         cancellationTimeoutMs: 70,
         spawnExecutions: (parent: AnyActorRef) => [heard(note, parent), heard(note, parent)],
       },

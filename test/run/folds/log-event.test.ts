@@ -53,6 +53,10 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
     'warn: map[2] rejects records: the first is skipped: gone (in "map", at rows.jsonl:3: {})',
   ],
   'region.stateChanged': [{ region, state: 'running' }, undefined],
+  'regions.coLocated': [
+    { groups: [{ name: 'model', vertices: ['load', 'score'] }], regionCount: 1, regionCountApart: 4 },
+    'info: Job "sums": co-located tasks restart together (load with score): 1 region instead of 4',
+  ],
   'region.quarantined': [
     { failover, region, task: 'map[2]', taskCount: 2, failures: 3, why: 'it failed 3 times within 5 ms', cause },
     'error: Region 0 (2 tasks) is quarantined: it failed 3 times within 5 ms; last map[2]: gone',

@@ -19,6 +19,8 @@ const texts: { readonly [Type in RecordedEvent['type']]: TextOf<Type> | undefine
   'observer.failed': ({ observer, cause }) => `${observer}: an observer threw: ${cause.message}`,
   'closing.timedOut': ({ task, what, timeoutMs }) =>
     `${what}${task === undefined ? '' : ` of ${task}`} did not close within ${timeoutMs} ms and is left open`,
+  'regions.coLocated': ({ groups, regionCount, regionCountApart }) =>
+    `co-located tasks restart together (${groups.map(({ vertices }) => vertices.join(' with ')).join(', ')}): ${regionCount} regions instead of ${regionCountApart}`,
   'partition.lost': ({ partition, cause }) => `the result ${partition} is lost: ${cause.message}`,
   'determinism.broken': ({ task, partition, sequence }) =>
     `${task} was declared deterministic, but wrote another record ${sequence} to ${partition}`,
