@@ -19,12 +19,30 @@ const withoutUnusedOfPlot: Plugin = {
   },
 };
 
+/**
+ * dagre comes with all algorithms of its graph library, as properties of objects, which keeps them in the bundle. It uses
+ * two of them itself.
+ */
+const algorithms = /\b[\w$]+\(([\w$]+),\{((?:\w+:\(\)=>[\w$]+,?)+)\}\)/g;
+
+const withoutUnusedOfDagre: Plugin = {
+  name: 'without-unused-of-dagre',
+  transform: (code, id) => {
+    if (!id.includes('/dagre/dist/')) return undefined;
+    const shaken = code.replace(algorithms, (_, name: string, entries: string) => {
+      const used = entries.match(/\b(?:pre|post)order:\(\)=>[\w$]+/g) ?? [];
+      return `${name}={${used.map((entry) => entry.replace('()=>', '')).join()}}`;
+    });
+    return { code: shaken, map: null };
+  },
+};
+
 /** Builds the inspector's page. Relative addresses, so that it can be mounted below any path. */
 export default defineConfig({
   root: 'src/inspector/page',
   base: './',
   publicDir: false,
-  plugins: [withoutUnusedOfPlot],
+  plugins: [withoutUnusedOfPlot, withoutUnusedOfDagre],
   build: {
     outDir: '../../../dist/inspector/page',
     emptyOutDir: true,

@@ -53,5 +53,12 @@ export function runReviews(): { readonly run: JobRun; release(): void } {
     .keyBy(({ product }) => product, { exchange: 'blocking' })
     .reduce((a) => a, { uid: 'catalogue' })
     .sink('index', collect<Review>());
-  return { run: job.run({ restartBackoff: fixedDelay({ maxAttempts: 10, delayMs: 250 }) }), release };
+  const run = job.run({
+    restartBackoff: fixedDelay({ maxAttempts: 10, delayMs: 250 }),
+    quarantine: { afterFailures: 3, withinMs: 10_000 },
+    executors: 2,
+    slots: 24,
+    heartbeat: { intervalMs: 500 },
+  });
+  return { run, release };
 }

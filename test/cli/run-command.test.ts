@@ -230,11 +230,28 @@ it('a job that waits for what keeps no process alive is waited for', async () =>
   expect(await ended).toMatchObject({ code: undefined, signal: 'SIGINT' });
 });
 
-describe('kintsugi run --workers', () => {
-  it.each(['0', 'two', '1.5'])('refuses %s', async (given) => {
-    const { code, stderr } = await project.run(['run', 'fails.mjs', '--workers', given]);
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/expected the number of worker threads/);
+describe('where kintsugi run has its tasks run', () => {
+  it.each<[given: string[], says: RegExp]>([
+    [['--workers', '0'], /expected the number of worker threads/],
+    [['--workers', 'two'], /expected the number of worker threads/],
+    [['--workers', '1.5'], /expected the number of worker threads/],
+    [['--executors', '-1'], /expected|ambiguous/],
+    [['--slots', 'many'], /expected the number of slots/],
+    [['--heartbeat', 'often'], /expected MS or MS\/MS/],
+    [['--heartbeat', '0'], /expected MS or MS\/MS/],
+    [['--workers', '2', '--executors', '2'], /exclude each other/],
+  ])('refuses %j', async (given, says) => {
+    const io = new CapturedIo();
+    expect(await commandLine(['run', 'unread.mjs', ...given], io)).toBe(2);
+    expect(io.stderr.text).toMatch(says);
+  });
+
+  it('is on executors of this thread, with slots each', async () => {
+    const given = ['--executors', '2', '--slots', '3', '--heartbeat', '50/500', '--json'];
+    const { code, stdout } = await project.run(['run', 'pipes.mjs', ...given]);
+    expect(code).toBe(0);
+    const registered = [...stdout.matchAll(/"type":"executor.registered".*?"executor":"([^"]*)","slots":(\d+)/g)];
+    expect(registered.map(([, executor, slots]) => `${executor} ${slots}`)).toEqual(['local-0 3', 'local-1 3']);
   });
 });
 
@@ -258,8 +275,9 @@ describe('kintsugi run --quarantine', () => {
   });
 
   it.each(['3', '0/5', 'often'])('refuses %s', async (given) => {
-    const { code, stderr } = await project.run(['run', 'fails.mjs', '--quarantine', given]);
-    expect(code).toBe(2);
+    const io = new CapturedIo();
+    expect(await commandLine(['run', 'unread.mjs', '--quarantine', given], io)).toBe(2);
+    const stderr = io.stderr.text;
     expect(stderr).toMatch(/expected FAILURES\/MS/);
   });
 });

@@ -120,6 +120,29 @@ describe('the picture of a run', () => {
     expect([...picture.failovers.all].map((one) => one.mergedInto)).toEqual([undefined, 1]);
   });
 
+  it('knows why regions are quarantined, until they are released', () => {
+    const picture = new RunPicture(runLine([['a', 2]], []));
+    const quarantined = (region: number) =>
+      eventLine({
+        ...{ type: 'region.quarantined', atMs: 3, failover: 1, region, task: `a[${region}]`, cause: new Error('away') },
+        ...{ taskCount: 1, failures: 3, why: 'it failed 3 times within 50 ms' },
+      } as never);
+    picture.next(quarantined(0));
+    picture.next(quarantined(1));
+    picture.next(eventLine({ type: 'region.released', atMs: 4, failover: 2, region: 0 } as never));
+    const again = RunPicture.from(picture.run, asRead(picture.toPlain()));
+    expect([...again.quarantined.values()]).toMatchObject([
+      {
+        region: 1,
+        atMs: 3,
+        task: 'a[1]',
+        failures: 3,
+        why: 'it failed 3 times within 50 ms',
+        cause: { message: 'away' },
+      },
+    ]);
+  });
+
   it('knows which results are lost, until another attempt of their producer is deployed', () => {
     const picture = new RunPicture(
       runLine(

@@ -1,6 +1,4 @@
 import { explain } from '../../api/explain/explain.ts';
-import { workers } from '../../api/workers.ts';
-import type { WorkerThreads } from '../../executors/workers/worker-threads.ts';
 import { isStateDirectory } from '../../run/durable/state-contents.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { Quarantine } from '../../failover/quarantine.ts';
@@ -11,6 +9,7 @@ import { CommandLineError, defineCommand } from '../command.ts';
 import { colorsOf, type CommandIo, isRedrawable } from '../command-io.ts';
 import { errorReport, exitCodeOf } from '../error-report.ts';
 import { type CancelSignal, type ExitCode, exitCodes } from '../exit-code.ts';
+import { executorOptions, executorsGiven } from '../executor-options.ts';
 import { jobGiven, jobOptions, runOptionsGiven } from '../job-options.ts';
 import { JsonView, jsonLine } from '../progress/json-view.ts';
 import { LiveView } from '../progress/live-view.ts';
@@ -32,11 +31,7 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
 130 canceled by Ctrl-C.`,
   options: {
     ...jobOptions,
-    workers: {
-      type: 'string',
-      value: 'N',
-      about: 'run the tasks in N worker threads, which load the module too; default: in this thread',
-    },
+    ...executorOptions,
     quarantine: {
       type: 'string',
       value: 'FAILURES/MS',
@@ -50,16 +45,17 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
     json: { type: 'boolean', about: 'events, progress and the end as lines of JSON on stdout' },
   },
   async run({ values, operands }, io) {
-    const job = await jobGiven(operands[0] as string, values, io, name);
+    // Before the module runs: it may take long.
     const quarantine = quarantineGiven(values.quarantine);
-    const executors = workersGiven(values.workers);
+    const executors = executorsGiven(values, name);
+    const job = await jobGiven(operands[0] as string, values, io, name);
     const options = { ...(await runOptionsGiven(values, name)), quarantine };
     if (values['dry-run'] === true) return explainGiven(job, options, { json: values.json === true }, io);
     const { vertices } = explain(job);
     const inspect = inspectOptionsOf(values);
     // Before the run: where its inspector cannot be opened, nothing has run.
     const inspector = inspect && (await opened(inspect));
-    const run = job.run({ ...options, executors, record: values.record });
+    const run = job.run({ ...options, ...executors, record: values.record });
     const viewed = { run, vertices, clock: io.environment.clock };
     const isJson = values.json === true;
     const view = isJson ? new JsonView(viewed, io.stdout) : viewOf(viewed, io);
@@ -91,13 +87,6 @@ function quarantineGiven(given: string | undefined): Quarantine | undefined {
     return { afterFailures: Number(afterFailures), withinMs: Number(withinMs) };
   }
   throw new CommandLineError(`--quarantine ${given}: expected FAILURES/MS, for example 3/60000`, name);
-}
-
-/** `2` */
-function workersGiven(given: string | undefined): WorkerThreads | undefined {
-  if (given === undefined) return undefined;
-  if (/^[1-9]\d{0,2}$/.test(given)) return workers({ count: Number(given) });
-  throw new CommandLineError(`--workers ${given}: expected the number of worker threads, for example 2`, name);
 }
 
 function inspectOptionsOf(values: {

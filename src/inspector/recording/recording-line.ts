@@ -198,6 +198,8 @@ export interface RecordedPicture {
   /** Warnings and other events that the views show as they are, oldest first; bounded. */
   readonly notices: readonly RecordedEvent[];
   readonly executors: readonly RecordedExecutor[];
+  /** Regions that were quarantined and not released; absent in older recordings. */
+  readonly quarantined?: readonly RecordedQuarantine[];
   /** Oldest first; the older, the sparser. */
   readonly samples: readonly SampleLine[];
   readonly charts: readonly ChartLine[];
@@ -274,6 +276,12 @@ export interface LostResult {
   readonly atMs: number;
   readonly cause: PlainError;
 }
+
+/** A region that is quarantined. */
+export type RecordedQuarantine = Pick<
+  Extract<RecordedEvent, { type: 'region.quarantined' }>,
+  'region' | 'atMs' | 'task' | 'failures' | 'why' | 'cause'
+>;
 
 export interface RecordedExecutor {
   readonly executor: string;

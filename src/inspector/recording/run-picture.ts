@@ -15,6 +15,7 @@ import type {
   RecordedEvent,
   RecordedExecutor,
   RecordedPicture,
+  RecordedQuarantine,
   RecordingLine,
   RunLine,
   TraceLine,
@@ -110,6 +111,11 @@ export class RunPicture {
     return this.#parts.executors;
   }
 
+  /** By region: why it is quarantined. Not those that wait for such a region. */
+  get quarantined(): ReadonlyMap<number, RecordedQuarantine> {
+    return this.#parts.quarantined;
+  }
+
   get samples(): SampleSeries {
     return this.#parts.samples;
   }
@@ -197,6 +203,7 @@ export class RunPicture {
       rejected: parts.rejected.toPlain(),
       notices: [...parts.notices],
       executors: [...parts.executors.values()],
+      quarantined: [...parts.quarantined.values()],
       samples: [...parts.samples.all],
       charts: [...parts.charts.values()],
       actors: parts.announced.toPlain(),
@@ -274,6 +281,10 @@ export class RunPicture {
   /** What a warning changes beside being shown. */
   #notice(event: RecordedEvent): void {
     const parts = this.#parts;
+    if (event.type === 'region.quarantined') {
+      const { region, atMs, task, failures, why, cause } = event;
+      parts.quarantined.set(region, { region, atMs, task, failures, why, cause });
+    } else if (event.type === 'region.released') parts.quarantined.delete(event.region);
     if (event.type === 'failover.overruled' || event.type === 'region.quarantined') parts.failovers.next(event);
     else if (event.type === 'partition.lost') {
       const { atMs, cause } = event;
@@ -313,6 +324,7 @@ function partsOf(shape: JobShape, atMs: number, plain?: RecordedPicture) {
     distrusted: new Set(plain?.distrusted),
     rejected: new RejectedTally(plain?.rejected),
     notices: [...(plain?.notices ?? [])],
+    quarantined: new Map(plain?.quarantined?.map((one) => [one.region as number, one])),
     executors: new Map(plain?.executors.map((one) => [one.executor as string, one])),
     samples: new SampleSeries(plain?.samples),
     charts: new Map(plain?.charts.map((chart) => [chart.chart, chart])),

@@ -1,4 +1,4 @@
-import { collect, fixedDelay, fromArray, Job, type JobRun } from '../../../src/index.ts';
+import { collect, fixedDelay, fromArray, Job, type JobRun, type JobRunOptions } from '../../../src/index.ts';
 
 /** A job that stays half-way until it is released, so that there is time to look at it and to break it. */
 export interface GatedJob {
@@ -9,7 +9,7 @@ export interface GatedJob {
 
 /** @param delayMs the backoff before a restart */
 //  numbers ──reliable──▶ sums ──memory──▶ best
-export function runGatedJob(name: string, delayMs = 200): GatedJob {
+export function runGatedJob(name: string, delayMs = 200, options: JobRunOptions = {}): GatedJob {
   let release!: () => void;
   const released = new Promise<void>((resolve) => (release = resolve));
   const job = Job.create(name, { parallelism: 3 });
@@ -27,6 +27,6 @@ export function runGatedJob(name: string, delayMs = 200): GatedJob {
     .keyBy(() => 0, { exchange: 'memory' })
     .reduce((a, b) => Math.max(a, b), { uid: 'best' })
     .sink('result', collect<number>());
-  const run = job.run({ restartBackoff: fixedDelay({ maxAttempts: 5, delayMs }) });
+  const run = job.run({ restartBackoff: fixedDelay({ maxAttempts: 5, delayMs }), ...options });
   return { run, release };
 }

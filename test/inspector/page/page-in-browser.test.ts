@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { filter, firstValueFrom } from 'rxjs';
-import type { JobEvent } from '../../../src/index.ts';
+import type { JobEvent, JobRunOptions } from '../../../src/index.ts';
 import { insideOf } from '../../../src/run/run-inside.ts';
 import { chromiumPath, startChromium } from '../../support/chromium.ts';
 import { builtPage } from './built-page.ts';
 import { type GatedJob, runGatedJob } from './gated-job.ts';
 import { type ServedPage, servePage } from './served-page.ts';
 
-const views = ['Graph', 'Timeline', 'Failures', 'Results', 'Statechart', 'Trends'];
+const views = ['Graph', 'Timeline', 'Failures', 'Results', 'Executors', 'Statechart', 'Trends'];
 
 /** What the tests use of a browser's globals. */
 interface Shown {
@@ -118,10 +118,10 @@ describeInBrowser('the page in Chromium', () => {
 
   describe('steers the run', () => {
     /** Another job than the usual one, with a backoff of its own. */
-    const withBackoff = async (delayMs: number): Promise<void> => {
+    const withBackoff = async (delayMs: number, options: JobRunOptions = {}): Promise<void> => {
       job.release();
       await Promise.all([job.run.result, served.close()]);
-      job = runGatedJob('gold', delayMs);
+      job = runGatedJob('gold', delayMs, options);
       served = await servePage(directory, job.run);
     };
     const happens = (matches: (event: JobEvent) => boolean): Promise<JobEvent> =>
@@ -194,11 +194,48 @@ describeInBrowser('the page in Chromium', () => {
       ]);
     });
 
-    it('loses an executor', async () => {
+    it('kills executors, and shows them lost, with their replacements, slots and tasks', async () => {
+      await withBackoff(200, { executors: 2, slots: 6, heartbeat: { intervalMs: 50 } });
       await open();
       const lost = happens(({ type }) => type === 'executor.lost');
       await breaks('Lose the executor');
       expect(await lost).toMatchObject({ executor: 'local-0' });
+      await tab('Executors');
+      const present = page.getByRole('region', { name: 'Each executor' }).getByRole('row');
+      await present.filter({ hasText: 'local-2' }).filter({ hasText: 'registered' }).waitFor();
+      await present
+        .filter({ hasText: 'local-1' })
+        .getByText(/numbers\[\d\].* of 6|[1-6] of 6/)
+        .waitFor();
+      await present
+        .filter({ hasText: 'local-1' })
+        .getByText(/ms ago/)
+        .waitFor();
+      const killed = happens(({ type }) => type === 'executor.lost');
+      await present.filter({ hasText: 'local-1' }).getByRole('button', { name: 'Kill' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Kill it' }).click();
+      expect(await killed).toMatchObject({ executor: 'local-1' });
+      const gone = page.getByRole('region', { name: 'Lost executors' }).getByRole('row');
+      await gone
+        .filter({ hasText: 'local-1' })
+        .getByText(/it was killed on purpose/)
+        .waitFor();
+      await gone.filter({ hasText: 'local-0' }).waitFor();
+    });
+
+    it('releases a quarantined region', async () => {
+      await withBackoff(200, { quarantine: { afterFailures: 1, withinMs: 60_000 } });
+      await open();
+      const released = happens(({ type }) => type === 'region.released');
+      await page.getByRole('button', { name: 'Break it: fail' }).click();
+      await page.getByRole('button', { name: 'Fail the task' }).click();
+      await page.locator('.status', { hasText: 'quarantined' }).waitFor();
+      await tab('Failures');
+      const set = page.getByRole('region', { name: 'Quarantined regions' }).getByRole('row');
+      await set.filter({ hasText: 'sums[1]: Failed on purpose' }).getByRole('button', { name: 'Release' }).click();
+      expect(await released).toMatchObject({ region: 4 });
+      await page.locator('.status', { hasText: /^running$/ }).waitFor();
+      await set.first().waitFor({ state: 'detached' });
     });
 
     it('fills the disk, and frees it', async () => {

@@ -6,6 +6,7 @@ import { shownIn, ViewSwitch } from '../shell/view-switch.tsx';
 import { FailureDetails } from './failure-details.tsx';
 import { FailuresTable } from './failures-table.tsx';
 import { noticeText } from './notice-text.ts';
+import { QuarantineTable } from './quarantine-table.tsx';
 import { RejectedTable } from './rejected-table.tsx';
 import { outcomeOf, type RootFailure, rootFailures } from './root-failures.ts';
 
@@ -26,6 +27,7 @@ export function FailuresView({ picture }: { picture: RunPicture }) {
             {failures.length === 0 ? 'Nothing has failed.' : `${counted(failures.length, 'failure')}, latest first.`}
           </p>
         </div>
+        <QuarantineTable picture={picture} />
         {shown === 'table' ? (
           <FailuresTable picture={picture} failures={failures} />
         ) : (

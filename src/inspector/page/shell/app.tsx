@@ -1,5 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import type { RunPicture } from '../../recording/run-picture.ts';
+import { ExecutorsView } from '../executors/executors-view.tsx';
 import { FailuresView } from '../failures/failures-view.tsx';
 import { rootFailures } from '../failures/root-failures.ts';
 import { GraphView } from '../graph/graph-view.tsx';
@@ -19,6 +20,7 @@ const views: Readonly<Record<ViewName, (props: { picture: RunPicture }) => unkno
   timeline: TimelineView,
   failures: FailuresView,
   results: ResultsView,
+  executors: ExecutorsView,
   statechart: StatechartView,
   trends: TrendsView,
 };

@@ -1,4 +1,5 @@
 import { useRef } from 'preact/hooks';
+import { executorList } from '../../recording/executor-list.ts';
 import type { RunPicture } from '../../recording/run-picture.ts';
 import type { RunAction } from '../store/inspector-api.ts';
 import { useStore } from '../store/store-context.ts';
@@ -72,9 +73,11 @@ export function BreakMenu({ picture }: { picture: RunPicture }) {
           <label class="field">
             Executor
             <select ref={executor}>
-              {[...picture.executors.values()].map((one) => (
-                <option key={one.executor}>{one.executor}</option>
-              ))}
+              {executorList(picture)
+                .filter(({ lostMs }) => lostMs === undefined)
+                .map(({ executor: name }) => (
+                  <option key={name}>{name}</option>
+                ))}
             </select>
           </label>
         </div>
