@@ -1,9 +1,11 @@
 import type { JobEvent } from '../../src/actors/job-event.ts';
+import { ExecutorLostError } from '../../src/errors/executor-errors.ts';
+import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { ExecutionVertexId } from '../../src/ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../src/ids.ts';
 import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { ManualCluster, type ManualClusterOptions } from '../support/manual-cluster.ts';
@@ -102,5 +104,94 @@ describe('J7: the loss of an executor is one failure', () => {
     expect(ofType(cluster, 'task.failed').map(({ task, alsoFailed }) => [task, alsoFailed])).toEqual([
       ['c[1]', undefined],
     ]);
+  });
+
+  describe('EL2: a task elsewhere that was reading a result of it', () => {
+    //  (a) ═▶ (b) 2 × each, (d) ═▶ (e)     not deterministic: consumers restart with their producers
+    const onTwo = (finished: readonly string[] = [], slotsOfOne = 9) => {
+      const { asked, backoffs, ...advisors } = listening();
+      const cluster = new ManualCluster({
+        vertices: ['a', 'b', 'd', 'e'].map((id) => ({ id, parallelism: id < 'd' ? 2 : 1 })),
+        edges: [
+          { from: 'a', to: 'b', exchange: exchangeTypes.reliable, pattern: 'all-to-all' },
+          { from: 'd', to: 'e', exchange: exchangeTypes.reliable },
+        ],
+        slots: 0,
+        ...advisors,
+      });
+      cluster.addExecutor('one', slotsOfOne);
+      cluster.addExecutor('two', 9);
+      cluster.start();
+      cluster.runAll();
+      for (const task of finished) cluster.report(task, 'finished');
+      const counts = () => ({
+        failures: ofType(cluster, 'task.failed').map(({ cause }) => cause.constructor.name),
+        decisions: ofType(cluster, 'failover.decided').length,
+        asked: [asked.length, backoffs.length],
+      });
+      const there = (vertex: string, executor: string): string =>
+        tasksOn(cluster, executor).find((task) => task.startsWith(vertex)) as string;
+      return { cluster, counts, there };
+    };
+    /** As a task fails whose input was on an executor that is lost. */
+    const failReading = (cluster: ManualCluster, task: string, producer: string): void => {
+      const cause = new ExecutorLostError('one' as ExecutorId, 'it was killed');
+      const [result] = cluster.ledger.attempts.resultsOf(cluster.vertex(producer), 0 as AttemptNumber);
+      cluster.fail(task, new PartitionLostError((result as { id: ResultPartitionId }).id, cause.message, { cause }));
+    };
+    /** No question about results is answered until the returned function is called. */
+    const undecided = (cluster: ManualCluster): (() => void) => {
+      cluster.executors.answering = ({ type }) => (type === 'results.verify' ? 'later' : undefined);
+      return () => {
+        cluster.executors.answering = () => undefined;
+        for (const held of cluster.executors.held.splice(0)) held.answer();
+        cluster.clock.advance(100);
+        cluster.runAll();
+      };
+    };
+
+    it('is part of its failure, if that restarts it too', () => {
+      const { cluster, counts, there } = onTwo();
+      cluster.report(there('a', 'two'), 'finished');
+      const decide = undecided(cluster);
+      cluster.switchOff('one');
+      const consumer = there('b', 'two');
+      failReading(cluster, consumer, 'a[0]');
+      expect(counts()).toEqual({ failures: ['ExecutorLostError'], decisions: 0, asked: [0, 0] });
+      decide();
+      expect(counts()).toEqual({ failures: ['ExecutorLostError'], decisions: 1, asked: [1, 1] });
+      expect([cluster.attemptOf(consumer), cluster.stateOf(consumer)]).toEqual([1, 'running']);
+    });
+
+    it('fails by itself after the decision, if that does not restart it', () => {
+      const { cluster, counts, there } = onTwo(['d[0]']);
+      cluster.report(there('a', 'two'), 'finished');
+      const decide = undecided(cluster);
+      cluster.switchOff('one');
+      failReading(cluster, 'e[0]', 'd[0]');
+      expect(counts().failures).toEqual(['ExecutorLostError']);
+      decide();
+      expect(counts()).toEqual({ failures: ['ExecutorLostError', 'PartitionLostError'], decisions: 2, asked: [2, 2] });
+      expect(['d[0]', 'e[0]'].map((task) => [cluster.attemptOf(task), cluster.stateOf(task)])).toEqual([
+        [1, 'running'],
+        [1, 'running'],
+      ]);
+    });
+
+    it('fails, and others with it, if nothing ran there any more', () => {
+      const { cluster, counts, there } = onTwo(['a[0]', 'a[1]'], 1);
+      const producer = there('a', 'one');
+      const decide = undecided(cluster);
+      cluster.switchOff('one');
+      expect(counts().failures).toEqual([]);
+      for (const consumer of ['b[0]', 'b[1]']) failReading(cluster, consumer, producer);
+      decide();
+      expect(counts()).toEqual({ failures: ['PartitionLostError'], decisions: 1, asked: [1, 1] });
+      expect([producer, 'b[0]', 'b[1]'].map((task) => [cluster.attemptOf(task), cluster.stateOf(task)])).toEqual([
+        [1, 'running'],
+        [1, 'running'],
+        [1, 'running'],
+      ]);
+    });
   });
 });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { RunId } from '../../src/ids.ts';
+import type { AttemptNumber, RunId } from '../../src/ids.ts';
+import type { StoredResult } from '../../src/journal/stored-result.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { messageDataPort } from '../../src/partitions/remote/message-data-port.ts';
 import { RemoteResults } from '../../src/partitions/remote/remote-results.ts';
@@ -92,6 +93,37 @@ describe('a complete result of another executor, in a file', () => {
       expect(Object.isFrozen(first)).toBe(true);
     }
     expect(reads()).toBe(0);
+  });
+
+  it('adopted from an earlier run, which wrote it in another attempt: is read by its reader itself', async () => {
+    const place = join(directory, 'adopted');
+    const partitionOf = (attempt: number, store: DurableStore, stored?: ReturnType<DurableStore['adopt']>) =>
+      new RetainedResultPartition({
+        id: { ...somePartition, attempt: attempt as AttemptNumber },
+        exchange: exchangeTypes.reliable,
+        subpartitionCount: 2,
+        retention: 'disk',
+        budget: new ByteBudget(0),
+        spillStore: store,
+        sync: 'checkpoint',
+        freeze: true,
+        isReproducible: true,
+        ...(stored && { stored }),
+      });
+    const before = new DurableStore({ directory: place, run: 'before' as RunId });
+    const written = partitionOf(3, before);
+    writeSteps(written, steps, () => {}, 1);
+    await new Promise((resolve) => written.finish(resolve));
+    const stored = written.stored() as StoredResult;
+    before.end(false);
+    written.release();
+    await before.dispose();
+    const store = new DurableStore({ directory: place, run: 'now' as RunId });
+    closings.push(() => store.dispose());
+    const { source } = connected(partitionOf(0, store, store.adopt(stored)));
+    const reading = await over(new Reading(source.read(1), 20));
+    expect([reading.error, reading.isComplete]).toEqual([undefined, true]);
+    expect(spelled(reading.elements)).toEqual(spelledSteps(steps));
   });
 
   it('gives no element without a credit', async () => {

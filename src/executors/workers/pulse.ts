@@ -22,29 +22,27 @@ export class Pulse {
   readonly #clock: Clock;
   readonly #beats = new Int32Array(this.memory);
   #latest = 0;
-  #sinceMs: number;
+  #silentMs = 0;
   #readMs: number;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#sinceMs = clock.now();
-    this.#readMs = this.#sinceMs;
+    this.#readMs = clock.now();
   }
 
   /**
-   * Looks at the worker; to be called every {@link Pulse.intervalMs}. Returns how long its event loop has not turned, in
-   * ms: 0 if this thread itself was stalled and cannot tell.
+   * Looks at the worker; to be called every {@link Pulse.intervalMs}. Returns for how long its event loop has not turned,
+   * in ms. A longer time between two looks counts as the interval: this thread was itself stalled, and the worker perhaps
+   * with it.
    */
   read(): number {
     const nowMs = this.#clock.now();
-    const wasStalled = nowMs - this.#readMs > 4 * Pulse.intervalMs;
-    this.#readMs = nowMs;
+    const sinceMs = Math.min(nowMs - this.#readMs, Pulse.intervalMs);
     const beats = Atomics.load(this.#beats, 0);
-    if (beats !== this.#latest || wasStalled) {
-      this.#latest = beats;
-      this.#sinceMs = nowMs;
-    }
-    return nowMs - this.#sinceMs;
+    this.#silentMs = beats === this.#latest ? this.#silentMs + sinceMs : 0;
+    this.#readMs = nowMs;
+    this.#latest = beats;
+    return this.#silentMs;
   }
 
   static readonly intervalMs = 2 * beatMs;

@@ -12,7 +12,8 @@ import { toError } from '../../errors/thrown-value.ts';
 import type { ExecutionVertexId, ExecutorId } from '../../ids.ts';
 import type { MovingCounts } from '../../operators/task/task-parts.ts';
 import { makeDirectory } from '../../partitions/claims/make-directory.ts';
-import { claimDirectory } from '../../partitions/claims/run-directory.ts';
+import { systemProcesses } from '../../partitions/claims/process-table.ts';
+import { claimDirectory, sweepOrphans } from '../../partitions/claims/run-directory.ts';
 import type { DataPlane } from '../data-plane.ts';
 import type { RunServices } from '../shares/desks/run-services.ts';
 import type { ExecutorObserver, Executors, ShownResult, StartedExecutor } from '../executors.ts';
@@ -69,6 +70,8 @@ export class WorkerExecutors implements Executors {
   #connected: (() => void) | undefined;
   /** Parent of the spill directories of the workers; undefined if it could not be made. */
   #spillDirectory: string | undefined;
+  /** Settles once the directories of dead runs beside it are removed; in the background. */
+  #sweeping: Promise<void> | undefined;
   #count = 0;
   #failedStarts = 0;
   #isDisposed = false;
@@ -162,6 +165,7 @@ export class WorkerExecutors implements Executors {
     this.#isDisposed = true;
     await Promise.all([...this.#alive].map((thread) => thread.terminate('the run is over')));
     if (this.#spillDirectory !== undefined) await rm(this.#spillDirectory, { recursive: true, force: true });
+    await this.#sweeping;
     await this.#options.services.close();
     await this.#options.dataPlane.dispose();
   }
@@ -171,6 +175,7 @@ export class WorkerExecutors implements Executors {
     const parent = options.spillDirectory ?? tmpdir();
     try {
       makeDirectory(parent);
+      this.#sweeping = sweepOrphans(parent, systemProcesses(), () => this.#isDisposed);
       this.#spillDirectory = await claimDirectory(parent);
     } catch {
       // A task that has to spill says what is wrong.

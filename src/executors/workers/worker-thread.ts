@@ -47,7 +47,7 @@ export class WorkerThread {
   readonly port: ExecutorPort;
   readonly pulse: Pulse;
   /** This end of its connection to the services of the run. */
-  readonly services: RunServicesPort;
+  readonly services: RunServicesPort & Pick<ThreadPort<unknown, unknown>, 'deliverRest'>;
   readonly #options: WorkerThreadOptions;
   readonly #worker: Worker;
   readonly #line: WorkerLine<MasterToExecutorMessage, ExecutorToMasterMessage>;
@@ -160,6 +160,8 @@ export class WorkerThread {
 
   #ended(otherwise: string): void {
     if (this.#phase === 'ended') return;
+    this.#line.deliverRest();
+    this.services.deliverRest();
     const hasStarted = this.#phase === 'connected';
     this.#phase = 'ended';
     const why = this.#why ?? otherwise;

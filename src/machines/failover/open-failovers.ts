@@ -6,7 +6,7 @@ import { failedRegions, type TaskFailure } from '../../failover/failover-strateg
 import { countsAgainstRegion, FlappingRegions, type QuarantineVerdict } from '../../failover/quarantine.ts';
 import { FailingRecords } from '../../failover/failing-records.ts';
 import type { FailurePlace } from '../../failure-place.ts';
-import type { FailoverId } from '../../ids.ts';
+import type { ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
 import { Advisors } from './advisors.ts';
 import { ExecutorLosses } from './executor-losses.ts';
 import type { FailoverActorRef } from './failover-machine.ts';
@@ -29,7 +29,7 @@ export class OpenFailovers {
   readonly advisors: Advisors;
   /** and where they record their failures. */
   readonly records: FailureRecords;
-  /** Executors that are being lost, whose failures are collected. */
+  /** Losses of executors, each of which is one failure. */
   readonly losses = new ExecutorLosses();
   /** The failures that count for quarantine. */
   readonly flapping: FlappingRegions;
@@ -46,7 +46,7 @@ export class OpenFailovers {
 
   /** Opens a failover for a task that failed, unless its failure is part of the loss of an executor. */
   fail(failed: Failed, master: FailoverParentRef): void {
-    if (!this.losses.take(failed)) this.open(failed, master);
+    if (!this.losses.take(failed, this.#services.ledger.run)) this.open(failed, master);
   }
 
   /** Opens a failover for tasks that failed, or a region that cannot do what it was told, or one that the user restarts. */
@@ -74,6 +74,7 @@ export class OpenFailovers {
     // One id for all, because XState builds event types from ids and retains each type it has seen.
     const actor: FailoverActorRef = actors.create(charts.failover, 'master/failover', input, master);
     this.#open.set(failover, actor);
+    this.losses.opened(failover, failed, ledger.run);
     actor.start();
   }
 
@@ -93,6 +94,14 @@ export class OpenFailovers {
   /** The failover of this number, while it is open. */
   get(failover: FailoverId): FailoverActorRef | undefined {
     return this.#open.get(failover);
+  }
+
+  /** A failover was decided: opens those for failures that have waited for it, unless their regions restart now. */
+  decided(failover: FailoverId, restarting: ReadonlyMap<RegionId, unknown>, master: FailoverParentRef): void {
+    const { regions } = this.#services.ledger;
+    const restarts = ({ vertex }: Failed): boolean =>
+      vertex !== undefined && restarting.has(regions.regionOf(vertex as ExecutionVertexId));
+    for (const failed of this.losses.decided(failover, restarts)) this.fail(failed, master);
   }
 
   /** A failover is over. */

@@ -18,6 +18,7 @@ import { type JobMasterEvent, masterSetup } from './job-master-setup.ts';
  *   during that waits for the outcome. After any other end nothing is kept: stopping executors release the kept
  *   results.
  * J7 The tasks of a lost executor fail as one: one failover, with one question to the strategy and one to the backoff.
+ *   Tasks elsewhere that fail because they were reading its results are part of it, if it restarts them.
  * J8 While regions are quarantined, the job ends as `incomplete` once every other region has finished or waits for them,
  *   and no attempt is left. It is never `finished` then, and nothing is kept beyond it.
  */

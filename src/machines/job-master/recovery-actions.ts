@@ -33,7 +33,7 @@ export const recoveryActions = {
     const failed = failovers.losses.end(cause);
     if (failed !== undefined) failovers.open(failed, self);
   }),
-  restartRegions: enqueueActions(({ enqueue, system }, decided: Told<'failover.decided'>) => {
+  restartRegions: enqueueActions(({ enqueue, system, self }, decided: Told<'failover.decided'>) => {
     const { ledger, gateway, observe, failovers } = servicesOf(system);
     const { failover, restartAtMs } = decided;
     const atMs = now(system);
@@ -64,6 +64,7 @@ export const recoveryActions = {
       );
     }
     grantSlots(ledger, enqueue);
+    failovers.decided(failover, modes, self);
   }),
   settleRegion: enqueueActions(
     ({ enqueue, system }, { failover, region }: { failover: FailoverId; region: RegionId }) => {

@@ -32,9 +32,9 @@ export class BorrowedResult {
   readonly #result: RetainedResult;
 
   constructor(id: ResultPartitionId, lent: LentFile, pool: FilePool, freeze: boolean) {
-    const { directory, segments, subpartitionCount } = lent;
+    const { directory, segments, subpartitionCount, writtenAs } = lent;
     this.#file = new SegmentedFile({
-      id,
+      id: writtenAs,
       parent: directory,
       directory: () => Promise.resolve(directory),
       pool,

@@ -79,9 +79,9 @@ export class RemoteReader implements ReaderHost {
   }
 
   /** RV3. */
-  lose(why: string): void {
+  lose(why: string, cause: Error | undefined): void {
     this.#close();
-    this.view.lose(new PartitionLostError(this.#place.id, why));
+    this.view.lose(new PartitionLostError(this.#place.id, why, { cause }));
   }
 
   #take(element: WireElement | StreamElement): void {

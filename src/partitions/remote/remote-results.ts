@@ -1,3 +1,4 @@
+import { ExecutorLostError } from '../../errors/executor-errors.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ExecutorId, ResultPartitionId } from '../../ids.ts';
 import type { ResultPartition, SubpartitionView } from '../result-partition.ts';
@@ -34,7 +35,7 @@ export class RemoteResults {
   lost(owner: ExecutorId, why: string): void {
     const lost = this.#owners.get(owner);
     this.#owners.delete(owner);
-    lost?.close(`executor ${owner}, which held it, is lost (${why})`);
+    lost?.close(`executor ${owner}, which held it, is lost (${why})`, new ExecutorLostError(owner, why));
   }
 
   /** A result in another executor. If it is not registered there yet, its readers wait for it. */
@@ -43,7 +44,8 @@ export class RemoteResults {
       read: (subpartition, fromRecord = 0) => {
         const connection = this.#owners.get(owner);
         if (connection !== undefined) return connection.open(id, subpartition, fromRecord);
-        throw new PartitionLostError(id, `there is no connection to executor ${owner}, which held it`);
+        const cause = new ExecutorLostError(owner, 'there is no connection to it');
+        throw new PartitionLostError(id, `there is no connection to executor ${owner}, which held it`, { cause });
       },
     };
   }
@@ -84,11 +86,12 @@ class RemoteOwner {
     return reader.view;
   }
 
-  close(why: string): void {
+  /** @param cause the loss of the owner, if that is why */
+  close(why: string, cause?: ExecutorLostError): void {
     const readers = [...this.#readers.values()];
     this.#readers.clear();
     this.#port.close(why);
-    for (const reader of readers) reader.lose(why);
+    for (const reader of readers) reader.lose(why, cause);
   }
 
   #receive(message: OwnerMessage): void {

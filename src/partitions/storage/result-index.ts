@@ -1,3 +1,4 @@
+import type { ResultPartitionId } from '../../ids.ts';
 import { encodeRecord, readRecord } from '../../journal/record-header.ts';
 
 /** One element of a result, in the result's file. */
@@ -28,6 +29,8 @@ export interface StoredIndex extends ResultIndex {
 /** A complete part of a result in files that another thread of this machine may read: its index, and where they are. */
 export interface LentFile extends StoredIndex {
   readonly directory: string;
+  /** The result as its file names it: the attempt of an adopted one is that of the run which wrote it. */
+  readonly writtenAs: ResultPartitionId;
 }
 
 /** A result that readers on this machine may read by themselves, once it is complete. */

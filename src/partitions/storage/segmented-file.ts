@@ -76,7 +76,7 @@ export class SegmentedFile implements SpillFile {
   }
 
   get shared(): SpillFile['shared'] {
-    return this.isRemoved ? undefined : { directory: this.#directory, segments: this.segments };
+    return this.isRemoved ? undefined : { directory: this.#directory, segments: this.segments, writtenAs: this.id };
   }
 
   /** Syncs and closes its files, which stay on disk. Unusable afterwards. */

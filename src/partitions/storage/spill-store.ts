@@ -45,7 +45,7 @@ export interface SpillFile {
    */
   read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void;
   /** Where other threads of this machine can read it; undefined if they cannot. */
-  readonly shared?: Pick<LentFile, 'directory' | 'segments'> | undefined;
+  readonly shared?: Pick<LentFile, 'directory' | 'segments' | 'writtenAs'> | undefined;
   /** Deletes the file; reads under way end with an error. Idempotent. */
   remove(): void;
 }

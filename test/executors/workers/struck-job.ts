@@ -1,40 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { blocking, type Exchange, defineJob, fromIterable, Job, memory, reliable, toJsonLinesFile } from 'kintsugi';
+import { type Strike, strikes } from '../../support/strikes.ts';
 
 export interface Counted {
   readonly key: string;
   readonly sum: number;
 }
-
-/** What happens to the thread of a task, in the middle of its records. */
-export const strikes = {
-  /** An ordinary failure of the task. */
-  error: () => {
-    throw new Error('struck');
-  },
-  /** An error that nobody catches. */
-  throw: () => {
-    setImmediate(() => {
-      throw new Error('struck');
-    });
-  },
-  exit: () => process.exit(3),
-  memory: () => {
-    const held: number[][] = [];
-    for (;;) held.push(Array.from({ length: 10_000 }, () => held.length));
-  },
-  loop: () => {
-    for (;;);
-  },
-  /** Busy for longer than the timeout of heartbeats: work, no fault. */
-  busy: () => {
-    const untilMs = Date.now() + 1_500;
-    while (Date.now() < untilMs);
-  },
-} as const;
-
-export type Strike = keyof typeof strikes;
 
 export const exchanges = { blocking, memory, reliable, pipelined: (): Exchange => 'pipelined' } as const;
 

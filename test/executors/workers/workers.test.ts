@@ -23,7 +23,8 @@ import { bundledModules } from '../../support/bundled-script.ts';
 import collecting, { collected } from './collecting-job.ts';
 import paid, { paidIn } from './paid-job.ts';
 import rude, { type Rudeness } from './rude-module.ts';
-import struck, { type Counted, type ExchangeKind, exchanges, type Strike } from './struck-job.ts';
+import type { Strike } from '../../support/strikes.ts';
+import struck, { type Counted, type ExchangeKind, exchanges } from './struck-job.ts';
 
 let home: string;
 let modules: readonly string[];
