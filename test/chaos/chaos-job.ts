@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type Collected,
   type DataStream,
   fromArray,
   Job,
@@ -14,13 +15,22 @@ import {
 import type { ChaosPlan } from './chaos-plan.ts';
 
 /** The records of the jobs. */
-interface Item {
+export interface Item {
   readonly id: number;
   readonly value: number;
 }
 
 /** A service that is paid by the call. */
 export type Service = (call: string, answer: Item, fails: boolean) => Promise<Item>;
+
+/** What a job has outside. */
+export interface Surroundings {
+  readonly service: Service;
+  /** The sink of a job that collects. */
+  readonly collected: Collected<Item>;
+  /** Called for records between two operators, of a job that counts them. */
+  readonly passed?: (() => void) | undefined;
+}
 
 const modulus = 10_007;
 
@@ -41,10 +51,17 @@ export function writeInput(plan: ChaosPlan, home: string): void {
   writeFileSync(join(home, 'input.jsonl'), lines.join(''));
 }
 
+/** Writes what a job has collected, once it has finished. */
+export function writeCollected({ sink }: ChaosPlan, home: string, { records }: Collected<Item>): void {
+  if (sink !== 'collect') return;
+  writeFileSync(join(home, 'out.jsonl'), records.map((item) => `${JSON.stringify(item)}\n`).join(''));
+}
+
 /** The job of a plan, in a version, with its files in a directory. */
-export function chaosJob(plan: ChaosPlan, home: string, version: number, service: Service): Job {
-  const { seed, parallelism, source, paid, aggregate, hasSecondSink, change } = plan;
-  const job = Job.create(`chaos-${seed}`, { parallelism });
+export function chaosJob(plan: ChaosPlan, home: string, version: number, surroundings: Surroundings): Job {
+  const { seed, parallelism, source, paid, aggregate, hasSecondSink, change, isDeterministic } = plan;
+  const { service, collected, passed = () => {} } = surroundings;
+  const job = Job.create(`chaos-${seed}`, { parallelism, deterministic: isDeterministic });
   const [first, others] = [true, false].map((isIn) => itemsOf(plan).filter((item) => isFirst(plan, item) === isIn));
   const input = source === 'file' ? jsonLinesFile<Item>(join(home, 'input.jsonl')) : fromArray(first as Item[]);
   let stream = job.source('items', input);
@@ -52,8 +69,16 @@ export function chaosJob(plan: ChaosPlan, home: string, version: number, service
   const changed = (uid: string): void => {
     stream = stream.map(({ id, value }) => ({ id, value: (value + version) % modulus }), { uid, version });
   };
+  const counted = (uid: string): void => {
+    if (!plan.countsRecords) return;
+    const count = (item: Item): Item => {
+      passed();
+      return item;
+    };
+    stream = stream.map(count, { uid });
+  };
   if (change?.place === 'before') changed('prepare');
-  for (const [index, { exchange, concurrency, isOrdered, remember }] of paid.entries()) {
+  for (const [index, { exchange, concurrency, isOrdered, remember, rateLimit }] of paid.entries()) {
     stream = stream
       .rebalance({ exchange })
       .mapAsync(
@@ -69,21 +94,26 @@ export function chaosJob(plan: ChaosPlan, home: string, version: number, service
           uid: `paid-${index}`,
           concurrency,
           ordered: isOrdered,
+          ...(rateLimit && { rateLimit }),
           ...(remember === 'record' && { remember: true }),
           ...(remember === 'key' && { remember: { key: ({ id, value }) => `${id}/${value}` } }),
         },
       );
   }
+  counted('count-paid');
   if (hasSecondSink) stream.sink('paid', toJsonLinesFile(join(home, 'paid.jsonl')));
   if (change?.place === 'behind') changed('fix');
   stream = tasted(stream, plan, home);
   if (aggregate !== undefined) stream = aggregated(stream, aggregate);
-  stream.sink('out', sinkOf(plan, home));
+  counted('count-all');
+  stream.sink('out', sinkOf(plan, home, collected));
   return job;
 }
 
-function sinkOf({ sink }: ChaosPlan, home: string): Sink<Item> {
+function sinkOf({ sink }: ChaosPlan, home: string, collected: Collected<Item>): Sink<Item> {
   switch (sink) {
+    case 'collect':
+      return collected;
     case 'csv':
       return toCsvFile<Item>(join(home, 'out.csv'), { columns: ['id', 'value'] });
     case 'parquet':

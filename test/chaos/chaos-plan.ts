@@ -1,4 +1,5 @@
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
+import { type At, drawWorkers, type WorkersPlan } from './worker-plan.ts';
 
 const exchanges = ['blocking', 'reliable', 'memory', 'pipelined'] as const;
 
@@ -11,6 +12,7 @@ interface PaidPlan {
   readonly isOrdered: boolean;
   /** How answers are found again: by default, said so, or by a key. */
   readonly remember: 'default' | 'record' | 'key';
+  readonly rateLimit: { readonly calls: number; readonly perMs: number } | undefined;
 }
 
 /** A drawn job, as data: its processes build the same one from it. */
@@ -23,7 +25,8 @@ export interface ChaosPlan {
   readonly paid: readonly PaidPlan[];
   /** Keys of the aggregate between the last exchange and the sink; undefined: there is none. */
   readonly aggregate: { readonly keys: number; readonly exchange: Exchange } | undefined;
-  readonly sink: 'jsonl' | 'csv' | 'gzip' | 'parquet';
+  /** `collect`: the process writes what it has collected. */
+  readonly sink: 'jsonl' | 'csv' | 'gzip' | 'parquet' | 'collect';
   /** Whether what is paid for is written too, beside what becomes of it. */
   readonly hasSecondSink: boolean;
   /** What becomes of the records at which a step behind the paid one fails. */
@@ -36,6 +39,10 @@ export interface ChaosPlan {
   readonly hasFailingCalls: boolean;
   /** The user changes an operator before or behind the paid steps, from the process with this number on, from 0. */
   readonly change: { readonly at: number; readonly place: 'before' | 'behind' } | undefined;
+  /** Whether operators are declared deterministic. */
+  readonly isDeterministic: boolean;
+  /** Whether records are counted between operators. */
+  readonly countsRecords: boolean;
 }
 
 /** The version of the job that a process runs. The last one always has the last version. */
@@ -43,17 +50,11 @@ export function versionIn({ change }: ChaosPlan, number = Number.POSITIVE_INFINI
   return change !== undefined && number >= change.at ? 2 : 1;
 }
 
-/** When a process is killed. */
-export type Kill =
-  /** In the call with this number, before or after its answer. */
-  | { readonly at: 'call'; readonly count: number }
-  | { readonly at: 'answer'; readonly count: number }
-  /** At an event of the run. */
-  | { readonly at: 'event'; readonly count: number }
-  /** Before or after an operation that changes files. */
-  | { readonly at: 'file'; readonly count: number; readonly isBefore: boolean }
-  /** By another process, some ms after the run began. */
-  | { readonly at: 'delay'; readonly ms: number };
+/** When a process is killed, and how: from inside or, after a delay, by another process. */
+export type Kill = At & {
+  /** As a native crash in one of its threads ends it. Default: SIGKILL. */
+  readonly signal?: 'SIGABRT' | undefined;
+};
 
 /** What happens to a file of the state directory while no process lives. */
 export interface Damage {
@@ -61,13 +62,23 @@ export interface Damage {
   readonly of: 'journal' | 'results' | 'answers';
 }
 
-/** A process that is killed, and the damage after it. */
+/** What happens to a process, and the damage after it. */
 export interface Disturbance {
-  readonly kill: Kill;
+  /** undefined: it ends by itself. */
+  readonly kill: Kill | undefined;
   readonly damage: Damage | undefined;
+  /** undefined: its tasks run on its only thread. */
+  readonly workers: WorkersPlan | undefined;
 }
 
-export function drawChaos(seed: number): { readonly plan: ChaosPlan; readonly disturbances: readonly Disturbance[] } {
+/** A job, and what happens to the processes that run it, one after the other. */
+export interface Chaos {
+  readonly plan: ChaosPlan;
+  readonly disturbances: readonly Disturbance[];
+}
+
+/** Processes that are killed. */
+export function drawChaos(seed: number): Chaos {
   const random = seededRandom(seed);
   const plan = drawPlan(random.fork('job'));
   const calls = plan.records * plan.paid.length;
@@ -75,6 +86,33 @@ export function drawChaos(seed: number): { readonly plan: ChaosPlan; readonly di
   const disturbances = Array.from({ length: kills.integer(1, 4) }, () => ({
     kill: drawKill(kills, calls),
     damage: kills.chance(0.25) ? drawDamage(kills) : undefined,
+    workers: undefined,
+  }));
+  return { plan, disturbances };
+}
+
+/** Processes with workers that die; some of the processes are killed, too, and some have no workers. */
+export function drawWorkerChaos(seed: number): Chaos {
+  const random = seededRandom(seed);
+  const drawn = drawPlan(random.fork('job'));
+  const calls = drawn.records * drawn.paid.length;
+  const extras = random.fork('extras');
+  const plan: ChaosPlan = {
+    ...drawn,
+    paid: drawn.paid.map((paid) => ({
+      ...paid,
+      rateLimit: extras.chance(0.3) ? { calls: extras.integer(5, 40), perMs: extras.pick([10, 50]) } : undefined,
+    })),
+    sink: extras.chance(0.15) ? 'collect' : drawn.sink,
+    isDeterministic: extras.chance(0.4),
+    countsRecords: true,
+  };
+  const deaths = random.fork('deaths');
+  const processes = deaths.pick([1, 1, 2, 3]);
+  const disturbances = Array.from({ length: processes }, (_, number) => ({
+    kill: number < processes - 1 ? drawCrash(deaths, calls) : undefined,
+    damage: undefined,
+    workers: number === 0 || deaths.chance(0.75) ? drawWorkers(deaths, calls, number === 0 ? 4 : 2) : undefined,
   }));
   return { plan, disturbances };
 }
@@ -90,6 +128,7 @@ function drawPlan(random: SeededRandom): ChaosPlan {
       concurrency: random.integer(1, 8),
       isOrdered: random.chance(0.7),
       remember: random.pick(['default', 'record', 'key']),
+      rateLimit: undefined,
     })),
     aggregate: random.chance(0.6) ? { keys: random.integer(1, 9), exchange: random.pick(exchanges) } : undefined,
     sink: random.pick(['jsonl', 'csv', 'gzip', 'parquet']),
@@ -99,7 +138,15 @@ function drawPlan(random: SeededRandom): ChaosPlan {
     isUnion: random.chance(0.25),
     hasFailingCalls: random.chance(0.3),
     change: random.chance(0.4) ? { at: random.integer(1, 3), place: random.pick(['before', 'behind']) } : undefined,
+    isDeterministic: false,
+    countsRecords: false,
   };
+}
+
+/** A kill of a process with workers, by SIGKILL or as by a crash in one of its threads. */
+function drawCrash(random: SeededRandom, calls: number): Kill {
+  if (random.chance(0.6)) return drawKill(random, calls);
+  return { at: random.pick(['call', 'answer', 'record']), count: random.integer(1, calls), signal: 'SIGABRT' };
 }
 
 function drawKill(random: SeededRandom, calls: number): Kill {

@@ -1,11 +1,19 @@
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate, setTimeout } from 'node:timers/promises';
-import { fixedDelay } from '../../src/index.ts';
-import { chaosJob, type Service } from './chaos-job.ts';
-import type { ChaosPlan, Kill } from './chaos-plan.ts';
+import { fixedDelay, type Job, type JobEvent, type JobRun, type JobRunOptions, workers } from '../../src/index.ts';
+import { planJob } from '../../src/api/job-planner.ts';
+import { workerThreads } from '../../src/executors/workers/worker-threads.ts';
+import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
+import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
+import { insideOf } from '../../src/run/run-inside.ts';
+import { slotDemand } from '../../src/scheduling/slot-demand.ts';
+import { writeCollected } from './chaos-job.ts';
+import chaosModule, { collected, Fate } from './chaos-module.ts';
+import type { ChaosPlan, Disturbance } from './chaos-plan.ts';
+import { Instants } from './instants.ts';
 import { killAtFileOperation } from './kill-at-file-operation.ts';
-import { Ledger } from './ledger.ts';
+import { toldOf } from './told-events.ts';
+import type { WorkersPlan } from './worker-plan.ts';
 
 /** How a process that was not killed ended. */
 export interface ChildReport {
@@ -14,49 +22,76 @@ export interface ChildReport {
   readonly calls: number;
 }
 
+/** What a process is started with. */
+export interface ChildTask {
+  readonly home: string;
+  /** Its directory, for what it counts and tells. */
+  readonly marks: string;
+  readonly version: number;
+  readonly disturbance: Disturbance;
+  /** The modules that its workers load: the job, and their entry. */
+  readonly module: string;
+  readonly entry: string;
+}
+
 /** A process that runs the job of a directory until it has finished, or is killed. */
-async function main(home: string, version: number, kill: Kill | undefined): Promise<void> {
+async function main({ home, marks, version, disturbance, module, entry }: ChildTask): Promise<void> {
   const plan = JSON.parse(readFileSync(join(home, 'plan.json'), 'utf8')) as ChaosPlan;
-  const ledger = new Ledger(join(home, 'ledger'));
-  const counts = { call: 0, answer: 0, event: 0 };
-  const count = (at: keyof typeof counts): void => {
-    counts[at]++;
-    if (kill?.at === at && kill.count === counts[at]) die();
-  };
-  const service: Service = async (call, answer, fails) => {
-    ledger.add('started', call);
-    count('call');
-    await setTimeout((answer.id * 13) % 4);
-    if (fails) {
-      ledger.add('failed', call);
-      throw new Error('Busy');
-    }
-    void answered(call);
-    return answer;
-  };
-  // The engine has got it, and writes it at the end of its turn.
-  const answered = async (call: string): Promise<void> => {
-    await setImmediate();
-    await setImmediate();
-    ledger.add('answered', call);
-    count('answer');
-  };
-  if (kill?.at === 'file') killAtFileOperation(kill, die);
-  const run = chaosJob(plan, home, version, service).run({
+  const instants = new Instants(marks);
+  const fate = new Fate(instants, disturbance);
+  const { kill, workers: threads } = disturbance;
+  if (kill?.at === 'file') killAtFileOperation(kill, () => fate.die());
+  const job = chaosModule({ home, marks, version: `${version}`, disturbance: JSON.stringify(disturbance) });
+  const run = job.run({
     stateDirectory: join(home, 'state'),
+    spillDirectory: join(home, 'spilled'),
     batchSize: 8,
     restartBackoff: fixedDelay({ maxAttempts: 20, delayMs: 1 }),
+    ...(threads && overWorkers(job, threads, module, entry)),
   });
-  run.events$.subscribe(() => count('event'));
+  run.events$.subscribe((event) => {
+    tell(marks, event);
+    fate.passed('event');
+  });
+  if (threads !== undefined) terminate(run, threads, instants);
   process.stderr.write('began\n');
   const { receipt } = await run.result;
-  const report: ChildReport = { restored: receipt.resumed?.tasks, calls: counts.call };
+  writeCollected(plan, home, collected);
+  const report: ChildReport = { restored: receipt.resumed?.tasks, calls: instants.count('call') };
   process.stdout.write(JSON.stringify(report));
 }
 
-function die(): void {
-  process.kill(process.pid, 'SIGKILL');
+function overWorkers(job: Job, plan: WorkersPlan, module: string, entry: string): JobRunOptions {
+  const { count, spareSlots, heartbeat, callTimeoutMs } = plan;
+  const graph = new ExecutionGraph(planJob(job).jobGraph);
+  const { least } = slotDemand(graph, pipelinedRegions(graph));
+  const options = {
+    ...{ count, module, slots: Math.ceil(least / count) + spareSlots },
+    ...(callTimeoutMs !== undefined && { callTimeoutMs }),
+    resourceLimits: { maxOldGenerationSizeMb: 48 },
+  };
+  return { executors: workerThreads({ ...workers(options), entry }), ...(heartbeat && { heartbeat }) };
 }
 
-const [home, version, kill] = process.argv.slice(2) as [string, string, string | undefined];
-await main(home, Number(version), kill === undefined ? undefined : (JSON.parse(kill) as Kill));
+/** Terminates workers at their time. */
+function terminate(run: JobRun, { deaths }: WorkersPlan, instants: Instants): void {
+  for (const [index, { by, when }] of deaths.entries()) {
+    if (by !== 'terminate') continue;
+    const kill = (): void => {
+      const { controls } = insideOf(run);
+      const executors = [...insideOf(run).executors()].filter(({ state }) => state === 'registered');
+      const chosen = executors[index % Math.max(1, executors.length)];
+      if (chosen === undefined || run.status !== 'running' || !instants.claim(`${index} terminate`)) return;
+      controls.loseExecutor(chosen.executor);
+    };
+    if (when.at === 'delay') setTimeout(kill, when.ms).unref();
+    if (when.at === 'event') run.events$.subscribe(() => instants.count('event') === when.count && kill());
+  }
+}
+
+function tell(marks: string, event: JobEvent): void {
+  const told = toldOf(event);
+  if (told !== undefined) appendFileSync(join(marks, 'told'), `${JSON.stringify(told)}\n`);
+}
+
+await main(JSON.parse(process.argv[2] as string) as ChildTask);

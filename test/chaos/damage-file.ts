@@ -32,18 +32,28 @@ export function damageFile(state: string, { kind, of }: Damage, random: SeededRa
   return { what: `${relative(state, path)} ${kind} at ${start} of ${size}`, lostAnswers };
 }
 
+/** Answers that are remembered in a state directory. */
+export function answersOf(state: string): number {
+  const directory = join(state, 'answers');
+  return existsSync(directory) ? [...liveAnswers(directory)].length : 0;
+}
+
 /** The answers of a file of remembered answers whose records lie in these bytes, or partly. */
 function answersIn(path: string, start: number, end: number): number {
-  const storage = new FileJournalStorage(dirname(path));
+  const inside = [...liveAnswers(dirname(path))].filter(
+    (answer) => answer.path === path && answer.offset < end && answer.offset + answer.bytes > start,
+  );
+  return inside.length;
+}
+
+function* liveAnswers(directory: string): Generator<{ path: string; offset: number; bytes: number }> {
+  const storage = new FileJournalStorage(directory);
   const files = new AnswerFiles({ storage, processes: systemProcesses(), isExpired: () => false, lost: () => {} });
   for (const _ of files.scanNew());
-  let count = 0;
   for (const { segment, offset, payload } of files.live()) {
-    if (storage.pathOf(segment.name) !== path) continue;
-    if (offset < end && offset + recordBytes(payload.length) > start) count++;
+    yield { path: storage.pathOf(segment.name), offset, bytes: recordBytes(payload.length) };
   }
   files.close();
-  return count;
 }
 
 function filesIn(path: string): string[] {

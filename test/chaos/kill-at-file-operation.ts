@@ -10,7 +10,7 @@ const operations = {
   later: ['link', 'mkdir', 'mkdtemp', 'open', 'rename', 'rm', 'rmdir', 'unlink'],
 } as const;
 
-/** Lets the process die before or after one of its next file operations. */
+/** Lets a process, or a thread of it, die before or after one of its next file operations. */
 export function killAtFileOperation({ count, isBefore }: Extract<Kill, { at: 'file' }>, die: () => void): void {
   let left = count;
   const watched =
@@ -20,8 +20,9 @@ export function killAtFileOperation({ count, isBefore }: Extract<Kill, { at: 'fi
       if (left === 0 && isBefore) die();
       const done = operation(...args);
       if (left !== 0 || isBefore) return done;
-      if (!(done instanceof Promise)) die();
-      return (done as Promise<unknown>).finally(die);
+      if (done instanceof Promise) return done.finally(die);
+      die();
+      return done;
     };
   const [now, later] = [fs, fs.promises] as unknown as Record<string, Call>[];
   for (const name of operations.now) (now as Record<string, Call>)[name] = watched(now?.[name] as Call);

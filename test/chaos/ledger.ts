@@ -21,16 +21,24 @@ export class Ledger {
     appendFileSync(this.#path, `${line} ${call}\n`);
   }
 
-  /** By call. */
-  read(): ReadonlyMap<string, LedgerCounts> {
+  /** Its size now, to read what is added later. */
+  get size(): number {
+    return this.#text.length;
+  }
+
+  /** By call, from what was added since it had a size. */
+  read(since = 0): ReadonlyMap<string, LedgerCounts> {
     const found = new Map<string, Record<Line, number>>();
-    const text = existsSync(this.#path) ? readFileSync(this.#path, 'utf8') : '';
-    for (const line of text.split('\n').slice(0, -1)) {
+    for (const line of this.#text.slice(since).split('\n').slice(0, -1)) {
       const [kind, call] = line.split(' ', 2) as [Line, string];
       const counts = found.get(call) ?? { started: 0, failed: 0, answered: 0 };
       found.set(call, counts);
       counts[kind]++;
     }
     return found;
+  }
+
+  get #text(): string {
+    return existsSync(this.#path) ? readFileSync(this.#path, 'utf8') : '';
   }
 }

@@ -1,15 +1,24 @@
 import { parseArgs } from 'node:util';
 import { runChaos } from './run-chaos.ts';
 
-/** `npm run chaos -- --runs N --seed S`: N drawn jobs, from seed S on, whose processes are killed. */
+/**
+ * `npm run chaos -- --runs N --seed S`: N drawn jobs, from seed S on, whose processes are killed; with `--workers`, whose
+ * tasks run over worker threads, which die.
+ */
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { runs: { type: 'string' }, seed: { type: 'string' } } });
-  const summary = await runChaos(
-    wholeNumber('seed', values.seed ?? '1'),
-    wholeNumber('runs', values.runs ?? '100'),
-    print,
-  );
-  const { passed, failures, kills, resumed, damaged, calls, needed, inFlight, lostAnswers } = summary;
+  const { values } = parseArgs({
+    options: { runs: { type: 'string' }, seed: { type: 'string' }, workers: { type: 'boolean' } },
+  });
+  const first = wholeNumber('seed', values.seed ?? '1');
+  const seeds = Array.from({ length: wholeNumber('runs', values.runs ?? '100') }, (_, index) => first + index);
+  const summary = await runChaos(values.workers === true ? 'workers' : 'processes', seeds, print);
+  const { passed, failures, kills, resumed, damaged, deaths, lost, costly, readers, pauses } = summary;
+  const { calls, needed, inFlight, lostAnswers } = summary;
+  if (values.workers === true) {
+    print(`${deaths} workers died, ${lost} of them before the run ended, ${costly} with running tasks`);
+    print(`${readers} tasks elsewhere failed because they were reading their results, and were decided apart`);
+    print(`${pauses} processes were stopped and continued`);
+  }
   print(`${kills} processes were killed, ${damaged} files damaged; ${resumed} processes took over finished tasks`);
   print(
     `${calls} calls for ${needed}; ${inFlight} were in flight when their process was killed, the answers of ${lostAnswers} were damaged`,

@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
 import type { ChaosPlan } from './chaos-plan.ts';
 
 /** Files that are not output. */
-const ours = new Set(['plan.json', 'input.jsonl', 'ledger', 'state']);
+const ours = new Set(['plan.json', 'input.jsonl', 'ledger', 'state', 'spilled']);
 
 /** The output in a directory, by sink: `out`, `paid`, `rejected`. The records of a sink are the lines of all its parts. */
 export async function outputIn(home: string): Promise<ReadonlyMap<string, readonly unknown[]>> {
@@ -57,6 +57,12 @@ function outputNames(home: string): string[] {
   return readdirSync(home)
     .filter((name) => !ours.has(name))
     .sort();
+}
+
+/** A finished job over workers leaves nothing there, also of processes before. */
+export function spilledIn(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory).map((name) => `spilled/${name} was left behind`);
 }
 
 /** A finished job leaves its journal and its remembered answers. */

@@ -1,17 +1,22 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
 import { differences } from '../../src/testing/output-differences.ts';
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
-import { bundledScript } from '../support/bundled-script.ts';
-import { chaosJob, writeInput } from './chaos-job.ts';
-import { type ChaosPlan, drawChaos, type Kill, versionIn } from './chaos-plan.ts';
-import type { ChildReport } from './child.ts';
-import { damageFile } from './damage-file.ts';
+import { collect } from '../../src/index.ts';
+import { bundledModules } from '../support/bundled-script.ts';
+import { chaosJob, type Item, type Service, writeCollected, writeInput } from './chaos-job.ts';
+import { type Chaos, type ChaosPlan, type Disturbance, drawChaos, drawWorkerChaos, versionIn } from './chaos-plan.ts';
+import type { ChildReport, ChildTask } from './child.ts';
+import { answersOf, damageFile } from './damage-file.ts';
+import { Instants } from './instants.ts';
 import { Ledger, type LedgerCounts } from './ledger.ts';
-import { fileDifferences, outputIn } from './output-files.ts';
+import { fileDifferences, outputIn, spilledIn } from './output-files.ts';
+import { lossesOf, toldIn } from './told-events.ts';
+import type { WorkersPlan } from './worker-plan.ts';
 
 /** Totals over runs with killed processes. */
 export interface ChaosSummary {
@@ -23,6 +28,16 @@ export interface ChaosSummary {
   readonly resumed: number;
   /** Files that were torn or flipped. */
   readonly damaged: number;
+  /** Deaths that were inflicted on workers, */
+  readonly deaths: number;
+  /** those whose loss the run noticed before it ended, */
+  readonly lost: number;
+  /** those that cost a running task, */
+  readonly costly: number;
+  /** and failures of tasks in other workers that were decided apart from that. */
+  readonly readers: number;
+  /** Processes that were stopped and continued. */
+  readonly pauses: number;
   /** Calls that were started, */
   readonly calls: number;
   /** those among them that an undisturbed job makes, */
@@ -35,34 +50,59 @@ export interface ChaosSummary {
 
 type Totals = { -readonly [Name in Exclude<keyof ChaosSummary, 'passed' | 'failures'>]: ChaosSummary[Name] };
 
+/** What is drawn: processes that are killed, or processes whose workers die. */
+export type ChaosKind = 'processes' | 'workers';
+
+const draws: Readonly<Record<ChaosKind, (seed: number) => Chaos>> = {
+  processes: drawChaos,
+  workers: drawWorkerChaos,
+};
+
+/** The modules of the processes. */
+interface Scripts {
+  readonly child: string;
+  readonly module: string;
+  readonly entry: string;
+}
+
 /**
- * Runs `count` drawn jobs, from seed `first` on, each in processes that are killed until one finishes it, and compares
- * what is left with the undisturbed job.
+ * Runs drawn jobs, by their seeds, each in processes that are killed, or whose workers die, until one
+ * finishes it, and compares what is left with the undisturbed job.
  * @param tell gets failed runs, and occasionally the progress
  */
-export async function runChaos(first: number, count: number, tell: (line: string) => void): Promise<ChaosSummary> {
-  const totals: Totals = { kills: 0, resumed: 0, damaged: 0, calls: 0, needed: 0, inFlight: 0, lostAnswers: 0 };
+export async function runChaos(
+  kind: ChaosKind,
+  seeds: readonly number[],
+  tell: (line: string) => void,
+): Promise<ChaosSummary> {
+  const totals: Totals = {
+    ...{ kills: 0, resumed: 0, damaged: 0, deaths: 0, lost: 0, costly: 0, readers: 0, pauses: 0 },
+    ...{ calls: 0, needed: 0, inFlight: 0, lostAnswers: 0 },
+  };
   const failures: string[] = [];
   const workshop = mkdtempSync(join(tmpdir(), 'chaos-'));
   // What the script imports only when it needs it.
   symlinkSync(resolve('node_modules'), join(workshop, 'node_modules'));
-  const script = await bundledScript('chaos/child.ts', workshop);
-  for (let seed = first; seed < first + count; seed++) {
-    const run = new ChaosRun(seed, mkdtempSync(join(tmpdir(), `chaos-${seed}-`)), script, totals);
+  const paths = await bundledModules(['chaos/child.ts', 'chaos/chaos-module.ts'], join(workshop, 'modules'));
+  const [child, module, entry] = paths as [string, string, string];
+  const scripts: Scripts = { child, module, entry: pathToFileURL(entry).href };
+  const option = kind === 'workers' ? '--workers ' : '';
+  for (const [index, seed] of seeds.entries()) {
+    const run = new ChaosRun(draws[kind](seed), mkdtempSync(join(tmpdir(), `chaos-${seed}-`)), scripts, totals);
     const problems = await run.problems();
     if (problems.length === 0) run.remove();
     else {
       failures.push(
-        `seed ${seed} (npm run chaos -- --runs 1 --seed ${seed}; its files are in ${run.directory}):\n` +
+        `seed ${seed} (npm run chaos -- ${option}--runs 1 --seed ${seed}; its files are in ${run.directory}):\n` +
           [...problems, ...run.story].map((line) => `  ${line}`).join('\n'),
       );
       tell(failures.at(-1) as string);
     }
-    const done = seed - first + 1;
-    if (done % 25 === 0) tell(`… ${done} of ${count} runs, ${failures.length} failed`);
+    const done = index + 1;
+    if (done % 25 === 0) tell(`… ${done} of ${seeds.length} runs, ${failures.length} failed`);
   }
   rmSync(workshop, { recursive: true, force: true });
-  return { passed: count - failures.length, failures, ...totals };
+  return { passed: seeds.length - failures.length, failures, ...totals };
 }
 
 /** How a process ended. */
@@ -74,21 +114,24 @@ class ChaosRun {
   /** What happened, for the reader of a failure. */
   readonly story: string[] = [];
   readonly #plan: ChaosPlan;
-  readonly #disturbances: ReturnType<typeof drawChaos>['disturbances'];
+  readonly #disturbances: readonly Disturbance[];
   readonly #random: SeededRandom;
   readonly #home: string;
-  readonly #script: string;
+  readonly #scripts: Scripts;
   readonly #totals: Totals;
+  readonly #problems: string[] = [];
   #lostAnswers = 0;
+  /** Answers that were given, but not written when their process died. */
+  #unwritten = 0;
+  #processes = 0;
 
-  constructor(seed: number, directory: string, script: string, totals: Totals) {
-    const { plan, disturbances } = drawChaos(seed);
+  constructor({ plan, disturbances }: Chaos, directory: string, scripts: Scripts, totals: Totals) {
     this.directory = directory;
     this.#plan = plan;
     this.#disturbances = disturbances;
-    this.#random = seededRandom(seed).fork('damage');
+    this.#random = seededRandom(plan.seed).fork('damage');
     this.#home = join(directory, 'killed');
-    this.#script = script;
+    this.#scripts = scripts;
     this.#totals = totals;
     this.story.push(JSON.stringify(plan));
   }
@@ -103,6 +146,7 @@ class ChaosRun {
       const needed = await this.#undisturbed(expected);
       await this.#disturbed();
       const problems = [
+        ...this.#problems,
         ...differences(await outputIn(expected), await outputIn(this.#home)),
         ...fileDifferences(this.#plan, expected, this.#home),
         ...this.#callProblems(needed),
@@ -122,34 +166,38 @@ class ChaosRun {
     mkdirSync(home);
     writeInput(this.#plan, home);
     let calls = 0;
-    const job = chaosJob(this.#plan, home, versionIn(this.#plan), async (_, answer, fails) => {
+    const service: Service = async (_, answer, fails) => {
       if (fails) throw new Error('Busy');
       calls++;
       return answer;
-    });
+    };
+    const collected = collect<Item>();
+    const job = chaosJob(this.#plan, home, versionIn(this.#plan), { service, collected });
     await job.run({ stateDirectory: join(home, 'state') }).result;
+    writeCollected(this.#plan, home, collected);
     return calls;
   }
 
   async #disturbed(): Promise<void> {
-    for (const [number, { kill, damage }] of this.#disturbances.entries()) {
+    for (const [number, disturbance] of this.#disturbances.entries()) {
       const version = versionIn(this.#plan, number);
-      const end = await this.#process(kill, version);
+      const end = await this.#process(disturbance, version);
       if (end.kind === 'finished' && version === versionIn(this.#plan)) return;
       if (end.kind === 'finished') break;
       this.#totals.kills++;
+      const { damage } = disturbance;
       const damaged = damage && damageFile(join(this.#home, 'state'), damage, this.#random);
       if (damaged === undefined) continue;
       this.#totals.damaged++;
       this.#lostAnswers += damaged.lostAnswers;
       this.story.push(damaged.what);
     }
-    await this.#process(undefined);
+    await this.#process();
   }
 
   /** A job that has finished is not run again. */
   async #again(): Promise<readonly string[]> {
-    const end = await this.#process(undefined);
+    const end = await this.#process();
     return end.kind === 'finished' && end.calls === 0 ? [] : ['run again after it had finished, it makes calls'];
   }
 
@@ -159,7 +207,7 @@ class ChaosRun {
     const sum = (of: (counts: LedgerCounts) => number): number => counts.reduce((total, [, one]) => total + of(one), 0);
     // Errors are not remembered, so calls that fail are made again.
     const calls = sum(({ started, failed }) => started - failed);
-    const inFlight = sum(({ started, failed, answered }) => started - failed - answered);
+    const inFlight = sum(({ started, failed, answered }) => started - failed - answered) + this.#unwritten;
     // Another version may need other calls.
     const needed = this.#plan.change?.place === 'before' ? Math.max(undisturbed, counts.length) : undisturbed;
     this.#totals.calls += calls;
@@ -175,25 +223,82 @@ class ChaosRun {
   }
 
   /** @throws Error if it fails */
-  async #process(kill: Kill | undefined, version = versionIn(this.#plan)): Promise<ChildEnd> {
-    const args = [this.#script, this.#home, `${version}`, ...(kill === undefined ? [] : [JSON.stringify(kill)])];
+  async #process(disturbance: Disturbance = undisturbed, version = versionIn(this.#plan)): Promise<ChildEnd> {
+    const marks = join(this.directory, `process-${this.#processes++}`);
+    const { child, module, entry } = this.#scripts;
+    const task: ChildTask = { home: this.#home, marks, version, disturbance, module, entry };
+    const ledger = new Ledger(join(this.#home, 'ledger'));
+    const [size, remembered] = [ledger.size, answersOf(join(this.#home, 'state'))];
+    const { status, output, told } = await this.#child([child, JSON.stringify(task)], disturbance);
+    this.story.push(`${JSON.stringify(disturbance)}: ${status} ${output}`);
+    const hasEnded = status === '0';
+    this.#countLosses(marks, hasEnded);
+    if (!hasEnded && !killers.has(status)) throw new Error(`the job failed: ${status}\n${told}`);
+    if (!hasEnded) {
+      const given = [...ledger.read(size).values()].filter(({ answered }) => answered > 0).length;
+      this.#unwritten += Math.max(0, given - (answersOf(join(this.#home, 'state')) - remembered));
+      return { kind: 'killed' };
+    }
+    if (disturbance.workers !== undefined) this.#problems.push(...spilledIn(join(this.#home, 'spilled')));
+    const report = JSON.parse(output) as ChildReport;
+    if ((report.restored ?? 0) > 0) this.#totals.resumed++;
+    return { kind: 'finished', ...report };
+  }
+
+  /** Runs a process until it has ended. */
+  async #child(
+    args: readonly string[],
+    { kill, workers }: Disturbance,
+  ): Promise<{ readonly status: string; readonly output: string; readonly told: string }> {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let told = '';
     child.stderr.setEncoding('utf8').on('data', (data: string) => {
-      if (kill?.at === 'delay' && told === '') setTimeout(() => child.kill('SIGKILL'), kill.ms);
+      if (told === '') {
+        if (kill?.at === 'delay') setTimeout(() => child.kill('SIGKILL'), kill.ms);
+        if (workers?.pause !== undefined) this.#pause(child, workers.pause);
+      }
       told += data;
     });
+    let isHanging = false;
+    const hangs = setTimeout(() => {
+      isHanging = true;
+      child.kill('SIGKILL');
+    }, longestMs);
     const [output, status] = await Promise.all([
       text(child.stdout),
       new Promise<string>((resolve) => {
         child.on('close', (code, signal) => resolve(signal ?? `${code}`));
       }),
     ]);
-    this.story.push(`process ${child.pid}, ${JSON.stringify(kill) ?? 'not to be killed'}: ${status} ${output}`);
-    if (status === 'SIGKILL') return { kind: 'killed' };
-    if (status !== '0') throw new Error(`the job failed:\n${told}`);
-    const report = JSON.parse(output) as ChildReport;
-    if ((report.restored ?? 0) > 0) this.#totals.resumed++;
-    return { kind: 'finished', ...report };
+    clearTimeout(hangs);
+    return { status: isHanging ? `it did not end within ${longestMs} ms` : status, output, told };
+  }
+
+  #pause(child: ChildProcess, { afterMs, forMs }: NonNullable<WorkersPlan['pause']>): void {
+    setTimeout(() => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      this.#totals.pauses++;
+      child.kill('SIGSTOP');
+      setTimeout(() => child.kill('SIGCONT'), forMs);
+    }, afterMs);
+  }
+
+  #countLosses(marks: string, hasEnded: boolean): void {
+    const told = toldIn(marks);
+    const { inflicted, noticed, costly, readers, problems } = lossesOf(told, new Instants(marks).claimed, hasEnded);
+    this.#totals.deaths += inflicted;
+    this.#totals.lost += noticed;
+    this.#totals.costly += costly;
+    this.#totals.readers += readers;
+    this.#problems.push(...problems);
+    for (const one of told) if (one.type !== 'decided') this.story.push(`  ${JSON.stringify(one)}`);
   }
 }
+
+const undisturbed: Disturbance = { kill: undefined, damage: undefined, workers: undefined };
+
+/** After which a process counts as hanging, its pauses included. */
+const longestMs = 120_000;
+
+/** Signals that end a process on purpose. */
+const killers = new Set(['SIGKILL', 'SIGABRT']);
