@@ -57,7 +57,7 @@ describe('J7: the loss of an executor is one failure', () => {
   };
 
   it.each(['is quarantined', 'is switched off'])(
-    'when it %s: one failure is recorded, the strategy and the backoff are asked once, results are verified once',
+    'EL1: when it %s: one failure is recorded, the strategy and the backoff are asked once, results are verified once',
     (how) => {
       const { asked, backoffs, ...advisors } = listening();
       const cluster = onThree(advisors);
