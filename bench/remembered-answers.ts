@@ -141,10 +141,11 @@ function writeAnswers(storage: FileJournalStorage, memory: OperatorAnswers): voi
   const origin = { operator: 'call', version: '1' };
   for (let first = 0; first < answerCount; first += 1_000) {
     writer.append(
+      clock.epochMs(),
       Array.from({ length: 1_000 }, (_, index): NewAnswer => {
         const identity = memory.identify(textOf(first + index));
         const packed = packOutcome({ kind: 'answered', answer: { score: index, label: 'positive' } });
-        return { origin, identity, isError: false, atMs: clock.epochMs(), packed };
+        return { origin, identity, isError: false, packed };
       }),
     );
   }

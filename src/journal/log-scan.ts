@@ -52,7 +52,7 @@ export function* scanLog(file: LogBytes, format: LogFormat, from = 0): Generator
     if ('payload' in found) {
       if (lost !== undefined) yield { kind: 'damaged', file: file.path, end: at, ...lost };
       lost = undefined;
-      yield { kind: 'record', offset: at, end: found.end, payload: found.payload };
+      yield found;
       at = found.end;
       continue;
     }
@@ -65,9 +65,7 @@ export function* scanLog(file: LogBytes, format: LogFormat, from = 0): Generator
 }
 
 /** A whole record, or what is wrong and where the next one begins, if that is known. */
-type Found =
-  | { readonly payload: Uint8Array; readonly end: number }
-  | { readonly problem: string; readonly end: number | undefined };
+type Found = LogRecord | { readonly problem: string; readonly end: number | undefined };
 
 function recordAt(bytes: ChunkedBytes, offset: number, format: LogFormat): Found {
   const start = bytes.load(offset, recordHeaderBytes);
@@ -88,7 +86,7 @@ function recordAt(bytes: ChunkedBytes, offset: number, format: LogFormat): Found
   }
   const payload = bytes.read(offset + recordHeaderBytes, payloadBytes);
   if (crc32(payload) !== payloadChecksum) return { problem: 'the checksum of a record is wrong', end };
-  return { payload, end };
+  return { kind: 'record', offset, end, payload };
 }
 
 /** Offset of the first valid header at or after `from`; the end of the file if there is none. */

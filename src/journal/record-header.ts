@@ -105,6 +105,15 @@ export function readRecordHeader(bytes: Uint8Array, offset = 0, start = 0): Reco
   };
 }
 
+/** Whether a whole record with so long a payload is at `start` of `bytes`, which lies at `offset` of its file. */
+export function isWholeRecord(bytes: Uint8Array, offset: number, start: number, payloadBytes: number): boolean {
+  const payload = start + recordHeaderBytes;
+  if (bytes.length < payload + payloadBytes || !begins(bytes, magic, start)) return false;
+  if (wordAt(bytes, start + place.length) !== payloadBytes) return false;
+  if (wordAt(bytes, start + place.checksum) !== headerChecksum(bytes, start, offset)) return false;
+  return wordAt(bytes, start + place.payloadChecksum) === crc32(bytes, 0, payload, payload + payloadBytes);
+}
+
 /** Reads the record at the beginning of a file; ignores the bytes after it. */
 export function readRecord(format: RecordFormat, bytes: Uint8Array): ReadRecord {
   if (!begins(bytes, recordBeginning(format.kind))) {

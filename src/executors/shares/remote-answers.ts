@@ -157,7 +157,7 @@ function answerIn(payload: Uint8Array | undefined): FoundAnswer | undefined {
 }
 
 /** A message has a copy of the buffers in it, which are parts of larger ones. */
-function compact({ origin, identity, isError, atMs, packed: { format, content } }: NewAnswer): SentAnswer {
+function compact({ origin, identity, isError, packed: { format, content } }: NewAnswer): SentAnswer {
   const sent = content instanceof Uint8Array ? new Uint8Array(content) : content;
-  return { origin, hash: callHashKey(identity), key: identity.key, isError, atMs, format, content: sent };
+  return { origin, hash: callHashKey(identity), key: identity.key, isError, format, content: sent };
 }

@@ -129,7 +129,6 @@ export interface SentAnswer {
   readonly hash: string;
   readonly key: string | undefined;
   readonly isError: boolean;
-  readonly atMs: number;
   readonly format: number;
   readonly content: Uint8Array | number | string;
 }

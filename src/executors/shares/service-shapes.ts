@@ -44,7 +44,7 @@ const hash: Shape = (value) =>
 
 const answer = object({
   ...{ origin: object({ operator: text, version: text }), hash, key: optional(text) },
-  ...{ isError: flag, atMs: amount, format: whole(256), content },
+  ...{ isError: flag, format: whole(256), content },
 });
 
 const requests: Table<ServiceRequest> = {

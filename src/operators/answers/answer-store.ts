@@ -58,7 +58,8 @@ export class AnswerStore implements Answers {
   #begun: CallHash[] = [];
   /** Calls that ended without an answer. Their marks wait for another write. */
   #ended: CallHash[] = [];
-  #refreshedMs: number;
+  /** Until then, answers of other runs are not looked for; undefined once they may be. */
+  #refreshTimer: unknown;
   /** AS7: while answers of other runs are synced. */
   #refreshing: Promise<void> | undefined;
   #syncTimer: unknown;
@@ -71,7 +72,6 @@ export class AnswerStore implements Answers {
     this.#options = options;
     this.openedMs = clock.epochMs();
     this.#segmentBytes = Math.min(largestSegmentBytes, Math.max(leastSegmentBytes, maxBytes / 4));
-    this.#refreshedMs = clock.now();
     this.#files = new AnswerFiles({
       storage,
       processes,
@@ -96,6 +96,7 @@ export class AnswerStore implements Answers {
       // AS7: a run that was killed may not have come to its sync.
       if (options.isSynced !== undefined) await store.#files.sync();
       await store.#tidyUp(turn);
+      store.#refreshLater();
     } catch (error) {
       store.#files.close();
       throw journalError(options.storage, error);
@@ -166,6 +167,7 @@ export class AnswerStore implements Answers {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#options.clock.clearTimeout(this.#syncTimer);
+    this.#options.clock.clearTimeout(this.#refreshTimer);
     await this.#output.close([{ kind: 'ended', hashes: this.#ended }]);
     await this.#refreshing;
     this.#files.close();
@@ -276,9 +278,9 @@ export class AnswerStore implements Answers {
 
   /** Looks for answers of other runs, now and then. */
   #refresh(): boolean {
-    const nowMs = this.#options.clock.now();
-    if (nowMs - this.#refreshedMs < refreshMs) return false;
-    this.#refreshedMs = nowMs;
+    // A timer costs less than to ask for the time at each look.
+    if (this.#refreshTimer !== undefined || this.#isClosed) return false;
+    this.#refreshLater();
     if (this.#options.isSynced !== undefined) {
       this.#refreshSynced();
       return false;
@@ -290,6 +292,13 @@ export class AnswerStore implements Answers {
       this.#warn(error);
     }
     return true;
+  }
+
+  #refreshLater(): void {
+    const due = (): void => {
+      this.#refreshTimer = undefined;
+    };
+    this.#refreshTimer = this.#options.clock.setTimeout(due, refreshMs, 'background');
   }
 
   /** AS7. */

@@ -91,8 +91,6 @@ export interface FlightOwner {
   answerTo(identity: CallIdentity, answer: unknown): NewAnswer;
   /** The outcome in a remembered answer; undefined if it is not to be used. */
   outcomeIn(found: FoundAnswer): CallOutcome | undefined;
-  /** Whether no later call for the same record has taken its place. */
-  isCurrent(flight: CallFlight): boolean;
   /** It is no longer in flight. */
   ended(flight: CallFlight): void;
   /** Its answer could not be written, and is kept. */
@@ -111,6 +109,7 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
   #isUnwritten = false;
   /** See `OpenFlights`. */
   next: CallFlight | undefined;
+  isOpen = false;
 
   constructor(owner: FlightOwner, identity: CallIdentity, record: unknown, retry: number, asker: CallAsker) {
     super(asker, retry, owner.clock, owner.graceMs);
@@ -183,7 +182,7 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
   protected override abandoned(reason: Error | undefined): void {
     // One that the end of the run aborts was in flight at that time.
     if (reason !== undefined) this.#tellEnd(reason);
-    else if (this.#owner.isCurrent(this)) this.#owner.store.abandoned(this.identity);
+    else if (this.isOpen) this.#owner.store.abandoned(this.identity);
     this.#owner.ended(this);
   }
 
@@ -207,6 +206,6 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
 
   /** There is nothing to remember of it. */
   #tellEnd(error: Error): void {
-    if (this.#owner.isCurrent(this)) this.#owner.store.ended(this.identity, error);
+    if (this.isOpen) this.#owner.store.ended(this.identity, error);
   }
 }

@@ -5,6 +5,8 @@ interface Flight {
   readonly identity: CallHash;
   /** The next one of those whose hashes begin with the same word, which is kept here. */
   next: this | undefined;
+  /** Whether it is one of them. */
+  isOpen: boolean;
 }
 
 /** The calls in flight of one operator: a map by the first word of their hashes, which costs less than one by texts. */
@@ -23,6 +25,7 @@ export class OpenFlights<Call extends Flight> {
     const word = flight.identity.a;
     flight.next = this.#firstByWord.get(word);
     this.#firstByWord.set(word, flight);
+    flight.isOpen = true;
   }
 
   /** Removes a call that is there. */
@@ -35,6 +38,7 @@ export class OpenFlights<Call extends Flight> {
     } else if (flight.next === undefined) this.#firstByWord.delete(word);
     else this.#firstByWord.set(word, flight.next);
     flight.next = undefined;
+    flight.isOpen = false;
   }
 
   /** All of them. */

@@ -6,11 +6,11 @@ import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { AnswerMemory, AwaitedCall, CallAsker, CallIdentity } from './answer-memory.ts';
 import type { CallOutcome } from './files/call-outcome.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
-import { hashBytesOfText, hashBytesOfValue } from '../identity/value-hash.ts';
+import { hashWordsOfText, hashWordsOfValue } from '../identity/value-hash.ts';
 import { AnswerNotRememberedError } from './answer-errors.ts';
 import type { Answers, FoundAnswer } from './answers.ts';
 import { type AnswerOrigin, type NewAnswer, packOutcome, unpackOutcome } from './files/answer-record.ts';
-import { type CallHash, callHashIn } from './files/call-hash.ts';
+import type { CallHash } from './files/call-hash.ts';
 import { CallFlight, type FlightOwner } from './call-flight.ts';
 import { OpenFlights } from './open-flights.ts';
 
@@ -57,14 +57,14 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
     this.clock = clock;
     this.graceMs = graceMs;
     this.#origin = { operator, version };
-    const saltOf = (kind: string): CallHash => callHashIn(hashBytesOfValue([operator, version, kind]));
+    const saltOf = (kind: string): CallHash => hashWordsOfValue([operator, version, kind]);
     this.#salts = { record: saltOf('record'), key: saltOf('key') };
   }
 
   identify(record: unknown): CallIdentity {
     const key = this.#keyOf(record);
     // 128 bits: of a billion records, two have the same once in 10²⁰.
-    const hash = callHashIn(key === undefined ? this.#hashOf(record) : hashBytesOfText(key));
+    const hash = key === undefined ? this.#hashOf(record) : hashWordsOfText(key);
     const salt = key === undefined ? this.#salts.record : this.#salts.key;
     const [a, b, c, d] = [hash.a ^ salt.a, hash.b ^ salt.b, hash.c ^ salt.c, hash.d ^ salt.d];
     return { a, b, c, d, key, unknownAt: -1 };
@@ -82,16 +82,19 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
   }
 
   recall(identity: CallIdentity): CallOutcome | undefined {
-    if (identity.unknownAt !== this.store.changes) this.lookFor(identity);
-    if (identity.unknownAt === this.store.changes) return undefined;
-    const found = this.store.find(identity);
-    return found && this.outcomeIn(found);
+    const { store } = this;
+    if (identity.unknownAt === store.changes) return undefined;
+    const found = store.find(identity);
+    if (found !== undefined) return this.outcomeIn(found);
+    if (store.changes !== undefined) identity.unknownAt = store.changes;
+    return undefined;
   }
 
   outcomeIn({ head, payload }: FoundAnswer): CallOutcome | undefined {
     const { ttlMs, sinceMs, remembersErrors } = this.#options;
     if (head.isError && !remembersErrors) return undefined;
-    if (head.atMs < sinceMs || this.clock.epochMs() - head.atMs > ttlMs) return undefined;
+    if (head.atMs < sinceMs) return undefined;
+    if (ttlMs !== Number.POSITIVE_INFINITY && this.clock.epochMs() - head.atMs > ttlMs) return undefined;
     return unpackOutcome(payload, head);
   }
 
@@ -151,12 +154,8 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
     }
   }
 
-  isCurrent(flight: CallFlight): boolean {
-    return this.#flights.get(flight.identity) === flight;
-  }
-
   ended(flight: CallFlight): void {
-    if (!this.isCurrent(flight)) return;
+    if (!flight.isOpen) return;
     this.#flights.delete(flight);
     this.#tellIfQuiet();
   }
@@ -172,8 +171,7 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
   }
 
   #newAnswer(identity: CallIdentity, outcome: CallOutcome): NewAnswer {
-    const [packed, atMs] = [packOutcome(outcome), this.clock.epochMs()];
-    return { origin: this.#origin, identity, isError: outcome.kind === 'failed', atMs, packed };
+    return { origin: this.#origin, identity, isError: outcome.kind === 'failed', packed: packOutcome(outcome) };
   }
 
   #keyOf(record: unknown): string | undefined {
@@ -185,9 +183,9 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
     return key;
   }
 
-  #hashOf(record: unknown): string {
+  #hashOf(record: unknown): CallHash {
     try {
-      return hashBytesOfValue(record);
+      return hashWordsOfValue(record);
     } catch (error) {
       throw this.#refusal(error, 'its record has no key', 'Give `remember: { key: (record) => … }`');
     }

@@ -5,7 +5,7 @@ import { checkOptions } from '../../options.ts';
 import { encodeOwner, ownerOf } from '../../partitions/claims/owner-note.ts';
 import { systemProcesses } from '../../partitions/claims/process-table.ts';
 import { FileJournalStorage } from '../../partitions/storage/file-journal-storage.ts';
-import { rewriteSegments, unknownOrigin } from './files/answer-compaction.ts';
+import { type KeptAnswer, rewriteSegments, unknownOrigin } from './files/answer-compaction.ts';
 import { AnswersInUseError } from './answer-errors.ts';
 import { AnswerFiles, freeSegmentName, segmentTime } from './files/answer-files.ts';
 import { type AnswerHead, type AnswerOrigin, unpackOutcome } from './files/answer-record.ts';
@@ -192,8 +192,6 @@ class AnswersOnDisk implements RememberedAnswers {
     return new Promise((next) => this.#environment.clock.setImmediate(() => next()));
   }
 }
-
-type KeptAnswer = Parameters<NonNullable<Parameters<typeof rewriteSegments>[3]>>[0];
 
 type Fits = (origin: AnswerOrigin | undefined, head: Pick<AnswerHead, 'key' | 'atMs'>) => boolean;
 

@@ -2,6 +2,7 @@ import { createHash, hash, type Hash } from 'node:crypto';
 import { types } from 'node:util';
 import { exactBytes } from '../../partitions/records/exact-text.ts';
 import { assertSerializable, isWellFormed } from '../../partitions/records/plain-data.ts';
+import { type HashWords, shortSha256 } from './short-sha256.ts';
 
 /**
  * The SHA-256 of plain data, in hex: equal for two values only if no function can tell them apart; prototypes, and
@@ -14,9 +15,9 @@ export function hashOfValue(value: unknown): string {
   return digestOfValue(value).end('hex');
 }
 
-/** {@link hashOfValue}, as 32 characters, one for each byte. */
-export function hashBytesOfValue(value: unknown): string {
-  return digestOfValue(value).end('binary');
+/** {@link hashOfValue}, as words. */
+export function hashWordsOfValue(value: unknown): HashWords {
+  return typeof value === 'number' ? hashWordsOfText(textOfNumber(value)) : digestOfValue(value).endWords();
 }
 
 /** The SHA-256 of `text`, in hex: equal only for equal texts. */
@@ -24,9 +25,23 @@ export function hashOfText(text: string): string {
   return hash('sha256', exactly(text));
 }
 
-/** {@link hashOfText}, as 32 characters, one for each byte. */
-export function hashBytesOfText(text: string): string {
-  return hash('sha256', exactly(text), 'binary');
+/** {@link hashOfText}, as words. */
+export function hashWordsOfText(text: string): HashWords {
+  return shortSha256(text) ?? hashWordsIn(hash('sha256', exactly(text), 'binary'));
+}
+
+/** The words in the first characters of a text, each of which stands for a byte. */
+export function hashWordsIn(text: string): HashWords {
+  return { a: wordIn(text, 0), b: wordIn(text, 4), c: wordIn(text, 8), d: wordIn(text, 12) };
+}
+
+function wordIn(text: string, at: number): number {
+  return (
+    text.charCodeAt(at) |
+    (text.charCodeAt(at + 1) << 8) |
+    (text.charCodeAt(at + 2) << 16) |
+    (text.charCodeAt(at + 3) << 24)
+  );
 }
 
 /** What is hashed of a text. */
@@ -65,6 +80,11 @@ class Digest {
     return this.#hash.digest(encoding);
   }
 
+  endWords(): HashWords {
+    const short = this.#hash === undefined ? shortSha256(this.#text) : undefined;
+    return short ?? hashWordsIn(this.end('binary'));
+  }
+
   #flush(): void {
     this.#hash ??= createHash('sha256');
     this.#hash.update(this.#text);
@@ -79,7 +99,7 @@ function addValue(digest: Digest, value: unknown): void {
       // UTF-8 would make all lone surrogates one.
       return digest.add(isWellFormed(value) ? `s${value.length}:${value}` : `e${JSON.stringify(value)}`);
     case 'number':
-      return digest.add(Object.is(value, -0) ? 'd-0;' : `d${value};`);
+      return digest.add(textOfNumber(value));
     case 'bigint':
       return digest.add(`i${value};`);
     case 'object':
@@ -87,6 +107,10 @@ function addValue(digest: Digest, value: unknown): void {
     default:
       return digest.add(value === undefined ? 'u' : value === true ? 't' : 'f');
   }
+}
+
+function textOfNumber(value: number): string {
+  return Object.is(value, -0) ? 'd-0;' : `d${value};`;
 }
 
 function addObject(digest: Digest, value: object): void {

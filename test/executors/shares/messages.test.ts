@@ -18,7 +18,7 @@ import { remoteRig, rigs, smallPlan } from './services-rig.ts';
 const error = { name: 'Error', message: 'no', stack: undefined, data: {}, cause: undefined, errors: undefined };
 const hash = 'sixteen bytes!!!';
 const answer = {
-  ...{ origin: { operator: 'embed', version: '1' }, hash, key: undefined, isError: false, atMs: 1, format: 0 },
+  ...{ origin: { operator: 'embed', version: '1' }, hash, key: undefined, isError: false, format: 0 },
   content: Uint8Array.of(1),
 };
 const place = { operator: 'parse', record: undefined };

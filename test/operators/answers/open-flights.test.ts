@@ -2,6 +2,7 @@ import { OpenFlights } from '../../../src/operators/answers/open-flights.ts';
 
 class Flight {
   next: Flight | undefined;
+  isOpen = false;
   readonly identity: { readonly a: number; readonly b: number; readonly c: number; readonly d: number };
 
   constructor(a: number, b: number) {
@@ -25,5 +26,6 @@ it.each([[[0]], [[1]], [[2]], [[3]], [[0, 1]], [[2, 0]], [[1, 2]], [[0, 1, 2, 3]
     const open = all.filter((_, index) => !ended.includes(index));
     expect(all.filter((flight) => flights.get({ ...flight.identity }) === flight)).toEqual(open);
     expect(new Set(flights.all())).toEqual(new Set(open));
+    expect(all.filter(({ isOpen }) => isOpen)).toEqual(open);
   },
 );

@@ -1,7 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { stepParts } from '../../../src/operators/identity/part-identities.ts';
-import { hashOfText, hashOfValue } from '../../../src/operators/identity/value-hash.ts';
+import {
+  hashOfText,
+  hashOfValue,
+  hashWordsOfText,
+  hashWordsOfValue,
+} from '../../../src/operators/identity/value-hash.ts';
 import { plainValues } from '../../support/plain-values.ts';
 
 /** A fresh copy per call of values that a function can tell apart, some of them barely. */
@@ -139,5 +144,25 @@ describe('the identity of a function', () => {
   ])('is unknown if it is %s, unless it has a version', (_, fn) => {
     expect(functionIdentity(fn)).toMatchObject({ kind: 'unknown' });
     expect(functionIdentity(fn, { version: 2 })).toEqual({ kind: 'version', version: 2 });
+  });
+});
+
+describe('the words of a hash', () => {
+  const hexOf = ({ a, b, c, d }: ReturnType<typeof hashWordsOfText>): string =>
+    Buffer.from(new Int32Array([a, b, c, d]).buffer).toString('hex');
+
+  it('are the first half of the hash of a text, whatever its length and characters', () => {
+    const texts = Array.from({ length: 130 }, (_, length) => 'gold '.repeat(26).slice(0, length));
+    for (const text of [...texts, 'ä', '\u007f', '\u0080', '\ud800', `${'x'.repeat(54)}ä`]) {
+      expect(hexOf(hashWordsOfText(text))).toBe(hashOfText(text).slice(0, 32));
+    }
+    fc.assert(fc.property(fc.string(), (text) => hexOf(hashWordsOfText(text)) === hashOfText(text).slice(0, 32)));
+  });
+
+  it('are the first half of the hash of a value', () => {
+    for (const value of apart()) expect(hexOf(hashWordsOfValue(value))).toBe(hashOfValue(value).slice(0, 32));
+    fc.assert(
+      fc.property(plainValues(), (value) => hexOf(hashWordsOfValue(value)) === hashOfValue(value).slice(0, 32)),
+    );
   });
 });

@@ -165,9 +165,9 @@ export class AnswerDesk {
 
   /** AD2. */
   #remember(store: Store, answers: Answers, { executor, id }: Sender, sent: SentAnswer): void {
-    const { origin, hash, key, isError, atMs, format, content } = sent;
+    const { origin, hash, key, isError, format, content } = sent;
     answers.rememberSoon({
-      answer: { origin, identity: { ...callHashIn(hash), key }, isError, atMs, packed: { format, content } },
+      answer: { origin, identity: { ...callHashIn(hash), key }, isError, packed: { format, content } },
       written: (error) => {
         this.#post(executor, { service: 'answers', type: 'written', id, error: error && toPlainError(error) });
         const flight = store.flights.get(hash);

@@ -6,6 +6,11 @@ import type { AnswerWriter } from './answer-writer.ts';
 /** How many small files may lie in a directory. */
 const mostSmall = 8;
 
+/** An answer that is written anew. */
+export interface KeptAnswer extends NewAnswer {
+  readonly atMs: number;
+}
+
 /** Answers written at once. */
 const batch = 256;
 
@@ -35,7 +40,7 @@ export async function* rewriteSegments(
   files: AnswerFiles,
   segments: readonly AnswerSegment[],
   create: () => AnswerWriter,
-  keeps: (answer: NewAnswer) => boolean = () => true,
+  keeps: (answer: KeptAnswer) => boolean = () => true,
 ): AsyncGenerator<undefined, number> {
   let writer: AnswerWriter | undefined;
   let number = -1;
@@ -51,14 +56,14 @@ export async function* rewriteSegments(
     yield;
     if (kept.length === 0) continue;
     writer ??= begin();
-    for (const [index, place] of writer.append(kept).entries()) {
+    for (const [index, place] of writer.append(0, kept).entries()) {
       files.set((kept[index] as NewAnswer).identity, number, place.offset, place.length);
     }
   }
   const unanswered = files.unansweredIn(segments);
   if (unanswered.length > 0) {
     writer ??= begin();
-    writer.append([], [{ kind: 'begun', hashes: unanswered }]);
+    writer.append(0, [], [{ kind: 'begun', hashes: unanswered }]);
     for (const hash of unanswered) files.setUnanswered(hash, number);
   }
   if (writer !== undefined) {
@@ -72,8 +77,8 @@ export async function* rewriteSegments(
   return dropped;
 }
 
-function* batchesOf(files: AnswerFiles, segments: readonly AnswerSegment[]): Generator<NewAnswer[]> {
-  let answers: NewAnswer[] = [];
+function* batchesOf(files: AnswerFiles, segments: readonly AnswerSegment[]): Generator<KeptAnswer[]> {
+  let answers: KeptAnswer[] = [];
   for (const { head, payload, origin } of files.live(segments)) {
     // Without its operator and version, which were damaged, it can be found but not listed.
     const { isError, atMs, hash, key, format, packedAt } = head;

@@ -125,12 +125,20 @@ export class AnswerFiles {
       }
       const segment = this.#segments[number];
       if (segment === undefined || this.#own.has(number)) continue;
+      let inFile = 0;
       for (const item of segment.scanNew()) {
         take(item, segment, number);
+        if (++inFile === answersPerTurn) this.#expectMore(inFile, segment);
         if (++scanned % answersPerTurn === 0) yield;
       }
     }
     return isGone;
+  }
+
+  /** The rest of a file is likely to be as its beginning. */
+  #expectMore(answers: number, segment: AnswerSegment): void {
+    const { scanned, left } = segment.progress;
+    this.#index.expect(Math.ceil((answers * left) / scanned));
   }
 
   /** Adds a file whose writer tells where its answers lie: it is not scanned. Returns its number. */

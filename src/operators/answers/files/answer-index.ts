@@ -13,6 +13,9 @@ export interface AnswerPlace {
 /** 32-bit words per slot: the first eight bytes of the hash, and segment + 1, offset and length. */
 const wordsPerSlot = 5;
 
+/** Below this, a full table grows by more than it needs: to copy a small one again costs more than the memory. */
+const fewSlots = 1 << 16;
+
 /**
  * Finds answers by the hash of their call: a table in one typed array, with linear probing, at most two thirds full. It
  * keeps half of each hash, so a find may name another call's answer once in 2⁶⁴; the record there has the whole hash.
@@ -20,7 +23,7 @@ const wordsPerSlot = 5;
  */
 export class AnswerIndex {
   readonly #isGone: (segment: number) => boolean;
-  #slots = 1 << 10;
+  #slots = 1 << 12;
   #table = new Int32Array(this.#slots * wordsPerSlot);
   #count = 0;
 
@@ -48,13 +51,18 @@ export class AnswerIndex {
     return this.#table[this.#slotOf(a, b) + 2] !== 0;
   }
 
+  /** Makes room for so many more hashes at once, which costs less than for a few at a time. */
+  expect(more: number): void {
+    if ((this.#count + more) * 3 > this.#slots * 2) this.#makeRoom(more);
+  }
+
   /** Notes where the answer of a call lies now. Returns where it lay before; undefined if it was not there. */
   set({ a: first, b: second }: CallHash, segment: number, offset: number, length: number): AnswerPlace | undefined {
     let at = this.#slotOf(first, second);
     const before = this.#placeAt(at);
     if (before === undefined) {
       if ((this.#count + 1) * 3 > this.#slots * 2) {
-        this.#makeRoom();
+        this.#makeRoom(1);
         at = this.#slotOf(first, second);
       }
       this.#count++;
@@ -89,21 +97,26 @@ export class AnswerIndex {
     }
   }
 
-  /** Forgets what lies in files that are gone, and takes more memory if half of it is still taken. */
-  #makeRoom(): void {
+  /** Forgets what lies in files that are gone, and takes more memory if half of it will be taken. */
+  #makeRoom(more: number): void {
     const before = this.#table;
-    const isKept = (at: number): boolean => {
-      const segment = before[at + 2] as number;
-      return segment !== 0 && !this.#isGone(segment - 1);
-    };
     this.#count = 0;
-    for (let at = 0; at < before.length; at += wordsPerSlot) if (isKept(at)) this.#count++;
-    while (this.#count * 2 > this.#slots) this.#slots *= 2;
-    this.#table = new Int32Array(this.#slots * wordsPerSlot);
+    for (let at = 0; at < before.length; at += wordsPerSlot) if (this.#isKept(before[at + 2] as number)) this.#count++;
+    const isFull = (): boolean => (this.#count + more) * 3 > this.#slots * 2 || this.#count * 2 > this.#slots;
+    while (isFull()) this.#slots *= this.#slots < fewSlots ? 4 : 2;
+    const table = new Int32Array(this.#slots * wordsPerSlot);
+    const mask = this.#slots - 1;
     for (let at = 0; at < before.length; at += wordsPerSlot) {
-      if (!isKept(at)) continue;
-      const to = this.#slotOf(before[at] as number, before[at + 1] as number);
-      for (let word = 0; word < wordsPerSlot; word++) this.#table[to + word] = before[at + word] as number;
+      if (!this.#isKept(before[at + 2] as number)) continue;
+      let slot = (before[at] as number) & mask;
+      while (table[slot * wordsPerSlot + 2] !== 0) slot = (slot + 1) & mask;
+      for (let word = 0; word < wordsPerSlot; word++) table[slot * wordsPerSlot + word] = before[at + word] as number;
     }
+    this.#table = table;
+  }
+
+  /** @param segment as it is in the table */
+  #isKept(segment: number): boolean {
+    return segment !== 0 && !this.#isGone(segment - 1);
   }
 }

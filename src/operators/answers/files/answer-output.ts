@@ -54,7 +54,7 @@ export class AnswerOutput {
   write(answers: readonly NewAnswer[], marks: readonly CallMarks[]): Written {
     try {
       const { writer, segment } = (this.#file ??= this.#newFile());
-      return { segment, places: writer.append(answers, marks) };
+      return { segment, places: writer.append(this.#options.clock.epochMs(), answers, marks) };
     } catch (error) {
       this.#drop(this.#file);
       return { error: toError(error) };
@@ -104,7 +104,7 @@ export class AnswerOutput {
     const writer = this.#file?.writer;
     this.#file = undefined;
     try {
-      writer?.append([], marks);
+      writer?.append(this.#options.clock.epochMs(), [], marks);
       writer?.end();
       await writer?.sync();
     } catch (error) {

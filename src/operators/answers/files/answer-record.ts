@@ -71,7 +71,8 @@ export interface NewAnswer {
   readonly origin: AnswerOrigin;
   readonly identity: CallHash & { readonly key: string | undefined };
   readonly isError: boolean;
-  readonly atMs: number;
+  /** When it was remembered, in ms since 1970; undefined: when it is written. */
+  readonly atMs?: number | undefined;
   readonly packed: PackedAnswer;
 }
 
@@ -124,11 +125,12 @@ export function packOutcome(outcome: CallOutcome): PackedAnswer {
   return packAnswer(outcome.kind === 'answered' ? outcome.answer : toPlainError(outcome.error));
 }
 
-/** Adds the record of an answer, of the origin with this number. Returns the length of its payload. */
+/** Adds the record of an answer, of the origin with this number and of this time. Returns the length of its payload. */
 export function addAnswer(
   records: RecordBuffer,
   origin: number,
-  { isError, identity, atMs, packed }: Omit<NewAnswer, 'origin'>,
+  { isError, identity, packed }: Omit<NewAnswer, 'origin' | 'atMs'>,
+  atMs: number,
 ): number {
   const { key } = identity;
   const mostKeyBytes = key === undefined ? 0 : key.length * mostBytesPerUnit;
@@ -184,7 +186,7 @@ export function readAnswerRecord(payload: Uint8Array): AnswerRecord | undefined 
 
 /** The outcome in the record of an answer. @throws Error saying what is wrong with the bytes */
 export function unpackOutcome(payload: Uint8Array, { isError, format, packedAt }: AnswerHead): CallOutcome {
-  const value = unpackAnswer(format, payload.subarray(packedAt));
+  const value = unpackAnswer(format, payload, packedAt);
   return isError ? { kind: 'failed', error: fromPlainError(value as PlainError) } : { kind: 'answered', answer: value };
 }
 

@@ -1,7 +1,6 @@
-import { crc32 } from '../../../journal/crc32.ts';
 import type { LogBytes } from '../../../journal/journal-storage.ts';
 import { type LogLoss, scanLog } from '../../../journal/log-scan.ts';
-import { readRecordHeader, recordHeaderBytes } from '../../../journal/record-header.ts';
+import { isWholeRecord, recordHeaderBytes } from '../../../journal/record-header.ts';
 import { decodeOwner, isDead, type Owner } from '../../../partitions/claims/owner-note.ts';
 import type { ProcessTable } from '../../../partitions/claims/process-table.ts';
 import { type AnswerHead, type AnswerOrigin, answerFormat, type CallMarks, readAnswerRecord } from './answer-record.ts';
@@ -32,7 +31,7 @@ export class AnswerSegment {
   #owner: Owner | undefined;
   #hasEnded = false;
   readonly #originByNumber = new Map<number, AnswerOrigin>();
-  #ahead: Uint8Array = new Uint8Array();
+  #ahead: Buffer = Buffer.alloc(0);
   #aheadStart = 0;
 
   /** @param lost hears of damaged records, once */
@@ -50,6 +49,11 @@ export class AnswerSegment {
   /** Its length in bytes now. */
   size(): number {
     return this.#file.size();
+  }
+
+  /** Bytes that were scanned, and those that were not yet. */
+  get progress(): { readonly scanned: number; readonly left: number } {
+    return { scanned: this.#scanned, left: this.size() - this.#scanned };
   }
 
   /** Operator and version of an answer in it; undefined if their record is damaged. */
@@ -101,24 +105,30 @@ export class AnswerSegment {
 
   /** The payload at an offset, of a known length; undefined if it is damaged. */
   read(offset: number, length: number): Uint8Array | undefined {
-    const bytes = this.#bytes(offset, recordHeaderBytes + length);
-    const header = readRecordHeader(bytes, offset);
-    if (header?.payloadBytes !== length) return undefined;
-    const payload = bytes.subarray(recordHeaderBytes);
-    return payload.length === length && crc32(payload) === header.payloadChecksum ? payload : undefined;
+    const start = this.#load(offset, recordHeaderBytes + length);
+    if (!isWholeRecord(this.#ahead, offset, start, length)) return undefined;
+    return this.#ahead.subarray(start + recordHeaderBytes, start + recordHeaderBytes + length);
   }
 
   close(): void {
     this.#file.close();
   }
 
-  /** Answers are mostly asked for in the order in which they were written, so the next ones are read with the last. */
-  #bytes(offset: number, length: number): Uint8Array {
+  /**
+   * Reads bytes, unless they are there; fewer if the file ends. Answers are mostly asked for in the order in which they were
+   * written, so the next ones are read with the last. Returns where the bytes begin in what is there.
+   */
+  #load(offset: number, length: number): number {
     const at = offset - this.#aheadStart;
-    if (at >= 0 && at + length <= this.#ahead.length) return this.#ahead.subarray(at, at + length);
+    if (at >= 0 && at + length <= this.#ahead.length) return at;
     const isNext = at >= 0 && at <= this.#ahead.length + length;
-    this.#ahead = this.#file.read(offset, isNext ? Math.max(length, readAheadBytes) : length);
+    const {
+      buffer,
+      byteOffset,
+      length: read,
+    } = this.#file.read(offset, isNext ? Math.max(length, readAheadBytes) : length);
+    this.#ahead = Buffer.from(buffer, byteOffset, read);
     this.#aheadStart = offset;
-    return this.#ahead.subarray(0, length);
+    return 0;
   }
 }

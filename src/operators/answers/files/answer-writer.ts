@@ -41,8 +41,13 @@ export class AnswerWriter {
     return this.#log.size;
   }
 
-  /** Appends answers, and marks of calls behind them, with one write: all or, if it throws, none. @throws JournalAccessError */
-  append(answers: readonly NewAnswer[], marks: readonly CallMarks[] = []): WrittenAnswer[] {
+  /**
+   * Appends answers, and marks of calls behind them, with one write: all or, if it throws, none.
+   *
+   * @param nowMs the time of new answers, in ms since 1970
+   * @throws JournalAccessError
+   */
+  append(nowMs: number, answers: readonly NewAnswer[], marks: readonly CallMarks[] = []): WrittenAnswer[] {
     const records = this.#records;
     const known = this.#originNumbers.size;
     const first = this.#log.size;
@@ -51,7 +56,7 @@ export class AnswerWriter {
       for (const answer of answers) {
         const number = this.#numberOf(answer.origin);
         const offset = first + records.length;
-        places.push({ offset, length: addAnswer(records, number, answer) });
+        places.push({ offset, length: addAnswer(records, number, answer, answer.atMs ?? nowMs) });
       }
       for (const mark of marks) addMarks(records, mark);
       this.#log.appendFrom(records);

@@ -1,15 +1,9 @@
 import { putWord, wordAt } from '../../../journal/record-header.ts';
+import type { HashWords } from '../../identity/short-sha256.ts';
+import { hashWordsIn } from '../../identity/value-hash.ts';
 
-/**
- * What a call is known by in files and indexes: 128 bits, as four signed words. Words take no memory of their own, and a
- * `Uint8Array` for each call would cost more than its look-up.
- */
-export interface CallHash {
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-  readonly d: number;
-}
+/** What a call is known by in files and indexes. */
+export type CallHash = HashWords;
 
 /** Its length in files. */
 export const callHashBytes = 16;
@@ -26,7 +20,7 @@ export function callHashAt(bytes: Uint8Array, at: number): CallHash {
 
 /** The hash in the first characters of a text, each of which stands for a byte. */
 export function callHashIn(text: string): CallHash {
-  return { a: wordIn(text, 0), b: wordIn(text, 4), c: wordIn(text, 8), d: wordIn(text, 12) };
+  return hashWordsIn(text);
 }
 
 /** Writes it to `bytes` at an offset. */
@@ -53,13 +47,4 @@ function textOfWord(word: number): string {
 
 function signedWordAt(bytes: Uint8Array, at: number): number {
   return wordAt(bytes, at) | 0;
-}
-
-function wordIn(text: string, at: number): number {
-  return (
-    text.charCodeAt(at) |
-    (text.charCodeAt(at + 1) << 8) |
-    (text.charCodeAt(at + 2) << 16) |
-    (text.charCodeAt(at + 3) << 24)
-  );
 }

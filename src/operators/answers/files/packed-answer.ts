@@ -1,11 +1,13 @@
 import { packRecords, unpackRecords } from '../../../partitions/records/plain-codec.ts';
 import { isWellFormed } from '../../../partitions/records/plain-data.ts';
+import { isJson } from './json-value.ts';
 
 /**
- * How an answer is packed: as records are, in one of their two forms; or a number or a text by hand, because to enter the
- * code for records costs as much as all the rest of what stands between an answer and the next call.
+ * How an answer is packed: as records are, in one of their two forms; or a number or a text by hand, or as JSON if that
+ * preserves it, because to enter the code for records costs as much as all the rest of what stands between an answer and the
+ * next call, or between a look-up and the answer.
  */
-const formats = { records: 0, escapedRecords: 1, number: 2, text: 3 } as const;
+const formats = { records: 0, escapedRecords: 1, number: 2, text: 3, json: 4 } as const;
 
 /** An answer that can be written. */
 export interface PackedAnswer {
@@ -17,8 +19,6 @@ export interface PackedAnswer {
 /** Of UTF-8, per unit of a text. */
 export const mostBytesPerUnit = 3;
 
-const fromText = new TextDecoder('utf-8', { ignoreBOM: true });
-
 /** To convert a number without a view for each. */
 const oneNumber = new Float64Array(1);
 const itsBytes = new Uint8Array(oneNumber.buffer);
@@ -27,6 +27,7 @@ const itsBytes = new Uint8Array(oneNumber.buffer);
 export function packAnswer(answer: unknown): PackedAnswer {
   if (typeof answer === 'number') return { format: formats.number, content: answer };
   if (typeof answer === 'string' && isWellFormed(answer)) return { format: formats.text, content: answer };
+  if (isJson(answer)) return { format: formats.json, content: JSON.stringify(answer) };
   const { bytes, isEscaped } = packRecords([answer]);
   return { format: isEscaped ? formats.escapedRecords : formats.records, content: bytes };
 }
@@ -49,15 +50,22 @@ export function putPacked(bytes: Buffer, at: number, { content }: PackedAnswer):
   return content.length;
 }
 
-/** A new copy of what was packed. @throws Error saying what is wrong with the bytes */
-export function unpackAnswer(format: number, bytes: Uint8Array): unknown {
+/** A new copy of what was packed from `at` on. @throws Error saying what is wrong with the bytes */
+export function unpackAnswer(format: number, payload: Uint8Array, at: number): unknown {
   switch (format) {
     case formats.number:
-      itsBytes.set(bytes);
+      itsBytes.set(payload.subarray(at));
       return oneNumber[0];
     case formats.text:
-      return fromText.decode(bytes);
+      return textIn(payload, at);
+    case formats.json:
+      return JSON.parse(textIn(payload, at));
     default:
-      return unpackRecords({ bytes, isEscaped: format === formats.escapedRecords })[0];
+      return unpackRecords({ bytes: payload.subarray(at), isEscaped: format === formats.escapedRecords })[0];
   }
+}
+
+function textIn(payload: Uint8Array, at: number): string {
+  const { buffer, byteOffset, length } = payload;
+  return (Buffer.isBuffer(payload) ? payload : Buffer.from(buffer, byteOffset, length)).toString('utf8', at);
 }
