@@ -64,7 +64,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     fused: ['.', 'state', 'rejected'],
     calls: ['.', 'state', 'rejected', 'answers', 'answers/files'],
     answers: ['.', 'answers/files', 'calls', 'identity'],
-    'answers/files': [],
+    'answers/files': ['identity'],
     task: ['.', 'state', 'rejected', 'answers', 'fused', 'calls'],
   },
   journal: { '.': [], identity: [], run: ['.', 'identity'] },
