@@ -95,12 +95,13 @@ function project(files: Readonly<Record<string, string>>): string {
   return home;
 }
 
-/** Installs the package, with its dependencies and the types of Node. */
+/** Installs the package, with its dependencies, the types of Node, and what reads TypeScript. */
 function install(): void {
   const modules = join(directory, 'project', 'node_modules');
   mkdirSync(modules, { recursive: true });
   const { dependencies = {}, peerDependencies = {} } = manifest;
-  for (const dependency of [...Object.keys(dependencies), ...Object.keys(peerDependencies), '@types/node']) {
+  const others = ['@types/node', 'tsx'];
+  for (const dependency of [...Object.keys(dependencies), ...Object.keys(peerDependencies), ...others]) {
     const place = join(modules, dependency);
     mkdirSync(dirname(place), { recursive: true });
     symlinkSync(realpathSync(join(root, 'node_modules', dependency)), place, 'junction');
@@ -205,11 +206,16 @@ describe('a fresh project', () => {
     expect(execFileSync(process.execPath, ['--no-warnings', file], options)).toBe('4 4 7\n');
   });
 
-  it.each([[[]], [['--workers', '2']]])('runs the job of a module by its command, with %j', (given) => {
-    const home = project({ 'job.mjs': jobModule });
+  it.each([
+    ['job.mjs', []],
+    ['job.mjs', ['--workers', '2']],
+    ['job.ts', ['--workers', '2']],
+  ])('runs the job of the module %s by its command, with %j', (module, given) => {
+    // Not by stripping types alone.
+    const home = project({ [module]: module.endsWith('.ts') ? `${jobModule}\nexport enum Size { Small }` : jobModule });
     const bin = join(home, 'node_modules', 'kintsugi', 'dist', 'cli', 'bin.js');
     const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
-    const { status, stdout, stderr } = spawnSync(process.execPath, [bin, 'run', 'job.mjs', ...given], options);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [bin, 'run', module, ...given], options);
     expect({ status, stdout }).toEqual({ status: 0, stdout: '4\n4\n7\n' });
     expect(stderr).toMatch(/^words: 1 task in \d+ ms, 0 failures$/m);
     const { version } = manifest as unknown as { version: string };

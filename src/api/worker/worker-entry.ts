@@ -10,12 +10,13 @@ import { WorkerExecutor } from '../../executors/workers/worker-executor.ts';
 import { ThreadPort } from '../../executors/workers/thread-port.ts';
 import { WorkerLine, type WiringMessage } from '../../executors/workers/worker-line.ts';
 import { ExecutionGraph } from '../../graph/execution-graph.ts';
+import { WorkerTap } from '../../inspector/tap/worker-tap.ts';
 import { toPlainError } from '../../plain-error.ts';
 import { jobShape } from '../../run/folds/job-shape.ts';
 import type { JobPlan } from '../../run/job-plan.ts';
 import { loadJob } from '../job-module.ts';
 import { planJob } from '../job-planner.ts';
-import { whileLoading } from './loading-job.ts';
+import { isFirstStart, whileLoading } from './loading-job.ts';
 
 /** The URL of this module, or of what it was bundled into: a worker thread runs it, and starts below. */
 export const workerEntry = import.meta.url;
@@ -42,15 +43,9 @@ async function start(boot: WorkerBoot): Promise<void> {
   }
 }
 
-/** Lets the inspector follow the actors of this thread. Without one, nothing of it is loaded. */
-async function observe(executor: WorkerExecutor, plan: JobPlan, port: MessagePort): Promise<void> {
-  try {
-    const { WorkerTap } = await import('../../inspector/tap/worker-tap.ts');
-    new WorkerTap({ port: new ThreadPort(port), executor, shape: jobShape(plan), clock: systemEnvironment().clock });
-  } catch {
-    // Whoever watches sees no actors of this thread, and its tasks go on.
-    port.close();
-  }
+/** Lets the inspector follow the actors of this thread. */
+function observe(executor: WorkerExecutor, plan: JobPlan, port: MessagePort): void {
+  new WorkerTap({ port: new ThreadPort(port), executor, shape: jobShape(plan), clock: systemEnvironment().clock });
 }
 
-if (!isMainThread && isWorkerBoot(workerData)) void start(workerData);
+if (!isMainThread && isWorkerBoot(workerData) && isFirstStart()) void start(workerData);

@@ -12,7 +12,7 @@ export type Preferred =
   | { readonly why: 'the other failed'; readonly cause: Error };
 
 /** The failure of one of two attempts. */
-interface FailedAttempt {
+export interface FailedAttempt {
   readonly vertex: ExecutionVertexId;
   readonly attempt: AttemptNumber;
   readonly cause: Error;
