@@ -35,6 +35,8 @@ export class HandExecutors {
   /** Everything that the master said. */
   readonly commands: MasterToExecutorMessage[] = [];
   readonly released: ResultPartitionId[] = [];
+  /** Everything that the master said, by executor. */
+  readonly said: { readonly executor: ExecutorId; readonly message: MasterToExecutorMessage }[] = [];
   readonly lost: ResultPartitionId[] = [];
   readonly quarantined: { readonly executor: ExecutorId; readonly why: string }[] = [];
   /** Results that are missing when they are verified, by what their producers are called. */
@@ -74,6 +76,7 @@ export class HandExecutors {
 
   #receive(executor: ExecutorId, port: MasterPort, message: MasterToExecutorMessage): void {
     this.commands.push(message);
+    this.said.push({ executor, message });
     switch (message.type) {
       case 'task.deploy':
         this.#portOf.set(message.deployment.vertex, port);

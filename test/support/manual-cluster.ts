@@ -29,6 +29,7 @@ import { jobCharts } from '../../src/machines/job-charts.ts';
 import { createJobMaster } from '../../src/machines/create-job-master.ts';
 import { ExecutorConnections } from '../../src/machines/connections/executor-connections.ts';
 import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
+import type { Speculation } from '../../src/machines/job-master/slow-task-watch.ts';
 import type { JobMasterActorRef } from '../../src/machines/job-master/job-master-machine.ts';
 import type { JobMasterEvent } from '../../src/machines/job-master/job-master-setup.ts';
 import type { FailureHandling } from '../../src/machines/job-services.ts';
@@ -116,6 +117,8 @@ export interface ManualClusterOptions {
   readonly keepResults?: KeepResults;
   /** Whether executors find each other's results. Default true. */
   readonly shareResults?: boolean;
+  /** When slow tasks get a second attempt. Default: never. */
+  readonly speculation?: Speculation;
   /** How the executors are watched. Default: they are not. */
   readonly heartbeat?: HeartbeatSettings;
 }
@@ -172,6 +175,7 @@ export class ManualCluster {
       charts,
       actors,
       failureHandling: failureHandlingOf(options),
+      speculation: options.speculation,
       slotRequestTimeoutMs: 10_000,
     });
     this.connections.serve(this.master, actors);
