@@ -82,6 +82,11 @@ describe('a second attempt, as the executors hear of it', () => {
     expect(cluster.deployments.at(-1)?.inputs[0]?.partitions[slowResult]).toMatchObject({ attempt: 1 });
     expect(cluster.ledger.results.placeOf(slowResult as never)).toBe(second);
     expect(cluster.regionStateOf('a[1]')).toBe('running');
+    // Facts about results count by the attempt that was preferred.
+    cluster.ledger.results.truncated({ partition: slowResult, attempt: 0 } as never);
+    expect(cluster.ledger.isPartitionComplete(slowResult as never)).toBe(true);
+    cluster.ledger.results.truncated({ partition: slowResult, attempt: 1 } as never);
+    expect(cluster.ledger.isPartitionComplete(slowResult as never)).toBe(false);
     cluster.report('a[1]', 'canceled', 0);
     expect(cluster.regionStateOf('a[1]')).toBe('finished');
     const gone = released(cluster).filter(({ partition }) => partition === slowResult);
@@ -90,11 +95,12 @@ describe('a second attempt, as the executors hear of it', () => {
 
   it('comes in second, by a report that is already on its way: that counts for nothing', () => {
     const cluster = racing();
-    const [, second] = placesOf(cluster);
+    const [first, second] = placesOf(cluster);
     cluster.report('a[1]', 'finished', 0);
     cluster.report('a[1]', 'finished', 1);
     expect(cluster.stateOf('a[1]')).toBe('finished');
     expect(cluster.attemptOf('a[1]')).toBe(0);
+    expect(cluster.ledger.results.placeOf(slowResult as never)).toBe(first);
     expect(cluster.regionStateOf('a[1]')).toBe('finished');
     const gone = released(cluster).filter(({ partition }) => partition === slowResult);
     expect(new Set(gone.map(({ executor, attempt }) => `${executor} ${attempt}`))).toEqual(new Set([`${second} 1`]));
@@ -111,6 +117,12 @@ describe('a second attempt, as the executors hear of it', () => {
     cluster.clock.advance(1_000);
     expect(cluster.attemptOf('a[1]')).toBe(2);
     expect(said(cluster, 'results.register').at(-1)?.message.registrations[0]).toMatchObject({ origin: 'new' });
+  });
+
+  it('what a task with two attempts wrote is not reproduced, although it is declared deterministic', () => {
+    const cluster = racing({ vertices: ['a', 'b'].map((id) => ({ id, parallelism: 2, deterministic: true })) });
+    cluster.report('a[1]', 'finished', 1);
+    expect(['a[0]', 'a[1]'].map((task) => cluster.ledger.mayProduceAgain(cluster.vertex(task)))).toEqual([true, false]);
   });
 
   it('the executors of both are lost: one failure, and the third attempt', () => {

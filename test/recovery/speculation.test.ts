@@ -111,6 +111,11 @@ describe('a slow task', () => {
     expect(begun).toMatchObject({ task: 'numbers[1]', attempt: 1, beside: 0, allowedMs: 165 });
     expect(begun?.ranMs).toBeGreaterThan(165);
     expect(of(events, 'speculation.decided')).toMatchObject([{ attempt: 1, instead: 0, why: 'finished first' }]);
+    const states = of(events, 'task.stateChanged').filter(({ task }) => task === 'numbers[1]');
+    expect(states.slice(-2)).toMatchObject([
+      { attempt: 0, state: 'running' },
+      { attempt: 1, state: 'finished' },
+    ]);
     const { receipt } = await run.result;
     expect(receipt).toMatchObject({ failures: 0, speculation: { begun: 1, finishedFirst: 1 } });
     expect(receipt.toString()).toContain('1 second attempt of slow tasks, of which 1 finished first');
