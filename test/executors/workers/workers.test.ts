@@ -22,6 +22,7 @@ import { heard, pictureOf } from '../../inspector/recorded-run.ts';
 import { bundledModules } from '../../support/bundled-script.ts';
 import collecting, { collected } from './collecting-job.ts';
 import paid, { paidIn } from './paid-job.ts';
+import slow, { summed } from './slow-job.ts';
 import rude, { type Rudeness } from './rude-module.ts';
 import type { Strike } from '../../support/strikes.ts';
 import struck, { type Counted, type ExchangeKind, exchanges } from './struck-job.ts';
@@ -37,6 +38,7 @@ beforeAll(async () => {
     'executors/workers/rude-module.ts',
     'executors/workers/collecting-job.ts',
     'executors/workers/paid-job.ts',
+    'executors/workers/slow-job.ts',
   ];
   const paths = await bundledModules(places, join(home, 'modules'));
   modules = paths.slice(0, places.length);
@@ -208,6 +210,17 @@ describe('a run over workers', () => {
     await run.result;
     const numbers = collected.records.map(({ number }) => number).sort((a, b) => a - b);
     expect(numbers).toEqual(Array.from({ length: 1_000 }, (_, number) => number));
+  });
+
+  it('a slow task gets a second attempt in another worker, whose result is read there', async () => {
+    const run = slow().run({
+      executors: threads({ count: 2, module: modules[4] as string }),
+      speculation: { minimumMs: 20, checkIntervalMs: 10 },
+    });
+    const { receipt } = await run.result;
+    expect(receipt).toMatchObject({ failures: 0, speculation: { begun: 1, finishedFirst: 1 } });
+    const sums = Array.from({ length: 10 }, (_, key) => ({ key, sum: 400 * key + 10 * ((400 * 399) / 2) }));
+    expect([...summed.records].sort((a, b) => a.key - b.key)).toEqual(sums);
   });
 
   it('shows its executors, running tasks and results, as of their last heartbeats', async () => {
