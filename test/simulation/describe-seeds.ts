@@ -42,6 +42,11 @@ export function describeSeeds(first: number, count: number): void {
       expect(summary.lostExecutors).toBeGreaterThan(count / 6);
     });
 
+    it('slow tasks got second attempts, most of which were preferred', () => {
+      expect(summary.speculated).toBeGreaterThan(count / 200);
+      expect(summary.preferred).toBeGreaterThan(summary.speculated / 2);
+    });
+
     it('extensions, observers and sinks misbehaved, files changed while they were read, regions were quarantined', () => {
       expect(summary.rudeSinks).toBeGreaterThan(count / 8);
       expect(summary.rejected).toBeGreaterThan(count);
