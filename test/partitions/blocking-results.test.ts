@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { PartitionLostError, RecordNotSerializableError, SpillError } from '../../src/errors/result-errors.ts';
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import type { Retention } from '../../src/partitions/retained/memory-room.ts';
 import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
@@ -17,12 +18,17 @@ import { elementOf } from '../../src/partitions/stream-element.ts';
 const unlimited = Number.POSITIVE_INFINITY;
 
 /** One partition on an in-memory store. */
-function partitionOf({ subpartitionCount = 1, budgetBytes = 0, freeze = false } = {}) {
+function partitionOf({
+  subpartitionCount = 1,
+  budgetBytes = 0,
+  freeze = false,
+  retention = 'memory-then-disk' as Retention,
+} = {}) {
   const environment = virtualEnvironment();
   const budget = new ByteBudget(budgetBytes);
   const store = new MemorySpillStore(environment.clock, { faults: environment.faults });
   const partition = new RetainedResultPartition({
-    retention: 'memory-then-disk',
+    retention,
     id: somePartition,
     exchange: exchangeTypes.blocking,
     subpartitionCount,
@@ -115,8 +121,8 @@ describe('blocking results', () => {
   });
 
   describe('reads ahead', () => {
-    const counted = (batchCount: number, records: (batch: number) => unknown[]) => {
-      const made = partitionOf();
+    const counted = (batchCount: number, records: (batch: number) => unknown[], budgetBytes = 0) => {
+      const made = partitionOf({ retention: 'disk', budgetBytes });
       for (let batch = 0; batch < batchCount; batch++) {
         made.partition.write(0, elementOf(records(batch)));
         made.settle();
@@ -149,6 +155,24 @@ describe('blocking results', () => {
       reading.request(1);
       settle();
       expect([reading.records.length, reads()]).toEqual([2, 5]);
+    });
+
+    it.each([
+      { memory: 'free', budgetBytes: 1e9, ahead: [63, 127, 255, 256] },
+      { memory: 'short', budgetBytes: 100, ahead: [63, 64, 64, 64] },
+    ])('twice as far whenever its consumer waits, up to 1 MiB, while memory is $memory', ({ budgetBytes, ahead }) => {
+      const { budget, read, reads, settle } = counted(2_000, (batch) => [batch], budgetBytes);
+      const reading = read(0, 1);
+      const found = ahead.map(() => {
+        settle();
+        const held = reads() - reading.records.length;
+        reading.request(held + 1);
+        settle();
+        return held;
+      });
+      expect(found).toEqual(ahead);
+      reading.stop();
+      expect(budget.lentBytes).toBe(0);
     });
 
     it('and at least as many as it has credits for', () => {

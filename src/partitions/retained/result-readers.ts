@@ -1,6 +1,7 @@
 import { PartitionLostError } from '../../errors/result-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
+import type { ReadAhead } from '../read-ahead.ts';
 import type { SubpartitionView } from '../result-partition.ts';
 import type { RetainedElements } from './retained-elements.ts';
 import type { LogEntry, RetainedLog } from './retained-log.ts';
@@ -68,6 +69,10 @@ export class ResultReaders implements ViewHost {
 
   get isWhole(): boolean {
     return this.#result.elements.logs.areWhole;
+  }
+
+  readAhead(): ReadAhead {
+    return this.#result.elements.readAhead();
   }
 
   fetch(log: RetainedLog, entry: LogEntry, done: FetchDone): void {

@@ -1,5 +1,6 @@
 import type { ResultPartitionId } from '../../ids.ts';
 import { type ElementPlace, encodeElement } from '../records/element-codec.ts';
+import { ReadAhead } from '../read-ahead.ts';
 import type { PartitionStatistics } from '../result-partition.ts';
 import { recordCountOf, type WrittenElement } from '../stream-element.ts';
 import { FrameCopies } from './frame-copies.ts';
@@ -84,6 +85,11 @@ export class RetainedElements {
   /** Whether an element is present, or on its way to the file. */
   holds(entry: LogEntry): boolean {
     return entry.reservedBytes > 0 || this.file.holds(entry);
+  }
+
+  /** For a new reader. */
+  readAhead(): ReadAhead {
+    return new ReadAhead(this.#options.budget);
   }
 
   append(subpartition: number, element: WrittenElement): void {

@@ -1,6 +1,7 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
+import type { ReadAhead } from '../read-ahead.ts';
 import type { SubpartitionView } from '../result-partition.ts';
 import { ReadFrame } from '../storage/read-back.ts';
 import { elementOf, endOfPartition, type StreamElement, type WrittenElement } from '../stream-element.ts';
@@ -22,6 +23,8 @@ export type FetchDone = (error: Error | undefined, fetched: Fetched | undefined)
 export interface ViewHost {
   /** Whether no more elements will be written. */
   readonly isWhole: boolean;
+  /** How far a new view may read ahead. */
+  readAhead(): ReadAhead;
   /** Fetches an element that is not in memory. */
   fetch(log: RetainedLog, entry: LogEntry, done: FetchDone): void;
   /** The view has a subscriber now. */
@@ -33,13 +36,6 @@ export interface ViewHost {
   /** The view was read to the end, or abandoned. */
   closed(view: RetainedView, log: RetainedLog): void;
 }
-
-/**
- * Read-ahead from a file: this many bytes (and the rest of an element) or elements, whichever is less. The next
- * read-ahead begins when half of it was taken, so a lagging reader reads at the speed of the disk, many small batches
- * at a time. Its frames are decoded one by one, when they are taken.
- */
-const readAhead = { bytes: 256 * 1_024, elements: 64 } as const;
 
 /** A requested element; while it is being read, neither `fetched` nor `error` is set. */
 interface Slot {
@@ -55,11 +51,15 @@ interface Slot {
 /**
  * One reading of one retained subpartition: fetches as many elements as it has credits for, plus a read-ahead from a
  * file, and emits them in order. At an element that is missing or not written yet, it waits for a notification.
+ *
+ * The next read-ahead begins when half of the last one was taken, so a lagging reader reads at the speed of the disk, many
+ * small batches at a time. Its frames are decoded one by one, when they are taken.
  */
 export class RetainedView implements SubpartitionView, LogReader {
   readonly elements$: Observable<StreamElement>;
   readonly #log: RetainedLog;
   readonly #host: ViewHost;
+  readonly #ahead: ReadAhead;
   #subscriber: Subscriber<StreamElement> | undefined;
   #state: 'unread' | 'reading' | 'over' = 'unread';
   #credits = 0;
@@ -70,12 +70,15 @@ export class RetainedView implements SubpartitionView, LogReader {
   #slots: Slot[] = [];
   /** Total over the slots. */
   #slotBytes = 0;
+  /** The last slot for which its consumer waited while it was read. */
+  #awaited: Slot | undefined;
   #isEmitting = false;
   #lost: Error | undefined;
 
   constructor(log: RetainedLog, { index, skippedRecords }: ViewStart, host: ViewHost) {
     this.#log = log;
     this.#host = host;
+    this.#ahead = host.readAhead();
     this.#next = this.#taken = index;
     this.#skippedRecords = skippedRecords;
     this.elements$ = new Observable((subscriber) => {
@@ -148,14 +151,21 @@ export class RetainedView implements SubpartitionView, LogReader {
       if (head === undefined && this.isComplete) {
         subscriber.next(endOfPartition);
         subscriber.complete();
-      }
+      } else if (head !== undefined && this.#credits > 0) this.#await(head);
       break;
     }
     this.#isEmitting = false;
   }
 
+  /** The first time its consumer always waits. */
+  #await(head: Slot): void {
+    if (head === this.#awaited) return;
+    if (this.#awaited !== undefined) this.#ahead.grow();
+    this.#awaited = head;
+  }
+
   get #isFarAhead(): boolean {
-    return this.#slotBytes >= readAhead.bytes || this.#slots.length >= readAhead.elements;
+    return this.#slotBytes >= this.#ahead.bytes || this.#slots.length >= this.#ahead.elements;
   }
 
   /** The element of the first slot; undefined if its frame is not as it was written. */
@@ -191,7 +201,7 @@ export class RetainedView implements SubpartitionView, LogReader {
   }
 
   #fetchMore(): void {
-    const isLow = this.#slotBytes * 2 <= readAhead.bytes && this.#slots.length * 2 <= readAhead.elements;
+    const isLow = this.#slotBytes * 2 <= this.#ahead.bytes && this.#slots.length * 2 <= this.#ahead.elements;
     for (;;) {
       const entry = this.#log.entryAt(this.#next);
       if (entry === undefined) return;
@@ -226,6 +236,7 @@ export class RetainedView implements SubpartitionView, LogReader {
   #close(): void {
     this.#state = 'over';
     this.#slots = [];
+    this.#ahead.close();
     this.#host.closed(this, this.#log);
   }
 }
