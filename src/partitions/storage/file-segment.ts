@@ -71,7 +71,7 @@ export class FileSegment {
   }
 
   locate(offset: number): FilePlace {
-    return { file: this.#options.path(), offset: headerBytes + (offset - this.start) };
+    return { file: this.#options.path(), offset: this.#positionOf(offset) };
   }
 
   /** Appends all chunks or none. One write at a time. */
@@ -141,6 +141,11 @@ export class FileSegment {
     return this.#options;
   }
 
+  /** Where a byte is in the file. */
+  #positionOf(offset: number): number {
+    return headerBytes + (offset - this.start);
+  }
+
   async #syncTo(end: number): Promise<void> {
     if (this.#syncFailure !== undefined) throw this.#syncFailure;
     if (end <= this.#syncedEnd) return;
@@ -175,7 +180,7 @@ export class FileSegment {
 
   async #readRun(handle: FileHandle, run: RangeRun): Promise<void> {
     try {
-      const bytes = await readFully(handle, this.locate(run.offset).offset, run.length);
+      const bytes = await readFully(handle, this.#positionOf(run.offset), run.length);
       if (this.#file.isRemoved) throw new Error('the file was removed');
       deal(run, bytes);
     } catch (error) {
