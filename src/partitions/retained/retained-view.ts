@@ -42,6 +42,8 @@ interface Slot {
   readonly entry: LogEntry;
   /** Its bytes in the file it is read from; 0 if it was in memory. */
   readonly bytes: number;
+  /** Number of the read that brings it; 0 if it was in memory. */
+  readonly read: number;
   /** Its place there when it was requested. */
   written: LogEntry['written'];
   fetched: Fetched | undefined;
@@ -70,8 +72,9 @@ export class RetainedView implements SubpartitionView, LogReader {
   #slots: Slot[] = [];
   /** Total over the slots. */
   #slotBytes = 0;
-  /** The last slot for which its consumer waited while it was read. */
-  #awaited: Slot | undefined;
+  /** Number of reads, each of what is wanted at once, and the last of them that its consumer waited for. */
+  #reads = 0;
+  #awaitedRead = 0;
   #isEmitting = false;
   #lost: Error | undefined;
 
@@ -157,11 +160,11 @@ export class RetainedView implements SubpartitionView, LogReader {
     this.#isEmitting = false;
   }
 
-  /** The first time its consumer always waits. */
-  #await(head: Slot): void {
-    if (head === this.#awaited) return;
-    if (this.#awaited !== undefined) this.#ahead.grow();
-    this.#awaited = head;
+  /** Its consumer waits for the first slot. It always does for those of the first read. */
+  #await({ read }: Slot): void {
+    if (read <= this.#awaitedRead) return;
+    if (this.#awaitedRead > 0) this.#ahead.grow();
+    this.#awaitedRead = read;
   }
 
   get #isFarAhead(): boolean {
@@ -202,6 +205,7 @@ export class RetainedView implements SubpartitionView, LogReader {
 
   #fetchMore(): void {
     const isLow = this.#slotBytes * 2 <= this.#ahead.bytes && this.#slots.length * 2 <= this.#ahead.elements;
+    const read = this.#reads + 1;
     for (;;) {
       const entry = this.#log.entryAt(this.#next);
       if (entry === undefined) return;
@@ -209,14 +213,15 @@ export class RetainedView implements SubpartitionView, LogReader {
       const isAhead = this.#slots.length >= this.#credits;
       if (element !== undefined) {
         if (isAhead) return;
-        this.#slots.push({ entry, bytes: 0, written: undefined, fetched: element, error: undefined });
+        this.#slots.push({ entry, bytes: 0, read: 0, written: undefined, fetched: element, error: undefined });
         this.#next++;
         continue;
       }
       // There is nothing to wait for.
       if (written === undefined || (isAhead && (copy !== undefined || !isLow || this.#isFarAhead))) return;
       this.#next++;
-      const slot: Slot = { entry, bytes: written.bytes, written, fetched: undefined, error: undefined };
+      this.#reads = read;
+      const slot: Slot = { entry, bytes: written.bytes, read, written, fetched: undefined, error: undefined };
       this.#slots.push(slot);
       this.#slotBytes += slot.bytes;
       this.#fetch(slot);
