@@ -25,6 +25,8 @@ import {
   type FoldOptions,
   foldOptionNames,
   mapAsyncOptionNames,
+  type SinkOptions,
+  sinkOptionNames,
   type ReduceOptions,
   type StreamEnd,
 } from './stream-end.ts';
@@ -217,9 +219,9 @@ export class DataStream<out Out> {
   }
 
   /** Ends the stream: its records go to `sink`. The name is the sink's uid. */
-  sink(name: string, sink: Sink<Out>, options: Omit<OperatorOptions, 'uid' | 'deterministic'> = {}): void {
+  sink(name: string, sink: Sink<Out>, options: SinkOptions = {}): void {
     if (typeof sink?.open !== 'function') throw new InvalidArgumentError(`sink "${name}"`, sink, 'a sink');
-    checkOptions(`sink "${name}"`, options, { parallelism: true, exchange: true, version: true, inputs: true });
+    checkOptions(`sink "${name}"`, options, sinkOptionNames);
     this.#end.sink({ kind: 'sink', sink }, { ...options, uid: name });
   }
 }

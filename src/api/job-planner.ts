@@ -10,10 +10,11 @@ import type { Partitioning, VertexProgram } from '../operators/operator-descript
 import type { Sink } from '../operators/sink.ts';
 import type { ExchangeSettings } from '../graph/exchange-settings.ts';
 import { isKeptBeyondJob } from '../graph/keep-results.ts';
-import { checkPlaces, type OutsidePlaces } from './output-places.ts';
+import { checkPlaces, type OutsidePlaces } from './planning/output-places.ts';
 import type { JobPlan } from '../run/job-plan.ts';
-import { beginFold } from './partial-folds.ts';
-import { orderFaults } from './record-order.ts';
+import { beginFold } from './planning/partial-folds.ts';
+import { canShareTask, checkCoLocation, slotGroupsOf } from './planning/slot-groups.ts';
+import { orderFaults } from './planning/record-order.ts';
 import type { JobDefinition, StreamInput, StreamNode } from './stream-graph.ts';
 import { deadLettersOf, rejectsRecords, staysInSubtask } from './stream-graph.ts';
 
@@ -46,7 +47,7 @@ interface PlannedEdge {
  * it only resolves links in file paths.
  *
  * Two steps are chained when the second is the only consumer of the first and has no other input, both have the same
- * parallelism, no exchange is named between them, and records stay in their subtask (always the case at parallelism 1).
+ * parallelism, no exchange is named between them, their slot groups agree, and records stay in their subtask (always the case at parallelism 1).
  *
  * A blocking edge inside one pipelined region would wait for itself. Therefore the other edges of such a ring become
  * blocking too, unless the user named their exchange.
@@ -74,13 +75,13 @@ export function planJob(job: JobDefinition): JobPlan {
     for (const input of reader.inputs) edges.push(edgeOf(job, input, placedStep(placed, input.from), vertex, reader));
   }
   openRings(job, vertices, edges);
+  checkCoLocation(vertices);
   checkPlaces(placesOf(placed.values(), edges));
 
   const jobGraph = createJobGraph(
     job.name,
     vertices.map(({ id, parallelism, nodes }) => ({
-      id,
-      parallelism,
+      ...{ id, parallelism, ...slotGroupsOf(nodes) },
       deterministic: nodes.every((node) => node.deterministic),
       replayable: nodes.every((node) => node.replayable),
       operators: nodes.map((node) => node.uid),
@@ -205,6 +206,7 @@ function chainable(
   const isChained =
     readers.get(input.from) === 1 &&
     input.exchange === undefined &&
+    canShareTask(node, upstream.vertex) &&
     upstream.parallelism === parallelism &&
     (parallelism === 1 || staysInSubtask(input));
   return isChained ? upstream.vertex : undefined;

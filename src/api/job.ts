@@ -13,7 +13,7 @@ import { recordToFile } from '../inspector/recorder/flight-recorder.ts';
 import { insideOf } from '../run/run-inside.ts';
 import { runJob } from '../run/run-job.ts';
 import type { JobRunOptions } from '../run/run-options.ts';
-import { type JobDefinition, StreamGraph, type StreamNode } from './stream-graph.ts';
+import { type JobDefinition, type SlotOptions, StreamGraph, type StreamNode } from './stream-graph.ts';
 import type { JobMode } from '../run/job-plan.ts';
 
 /** Options of a job. */
@@ -30,10 +30,15 @@ export interface JobOptions {
    * declare it themselves. Default false.
    */
   readonly deterministic?: boolean | undefined;
+  /**
+   * The slot sharing group of operators that name none and whose inputs have none. With one for the whole job, it needs as
+   * many slots as its greatest parallelism. Default: none; each task takes a slot of its own.
+   */
+  readonly slotSharingGroup?: string | undefined;
 }
 
 /** Options of a source. */
-export interface SourceOptions extends VersionOptions {
+export interface SourceOptions extends SlotOptions, VersionOptions {
   /** Parallelism. Default: that of the job, limited to the source's maximum. */
   readonly parallelism?: number | undefined;
   /** Whether reading again yields the same records in the same order. Default: the source's declaration. */
@@ -45,10 +50,19 @@ export interface SourceOptions extends VersionOptions {
   readonly replayable?: boolean | undefined;
 }
 
+const jobOptionNames: OptionNames<JobOptions> = {
+  mode: true,
+  parallelism: true,
+  deterministic: true,
+  slotSharingGroup: true,
+};
+
 const sourceOptionNames: OptionNames<SourceOptions> = {
   parallelism: true,
   deterministic: true,
   replayable: true,
+  slotSharingGroup: true,
+  coLocationGroup: true,
   version: true,
   inputs: true,
 };
@@ -78,8 +92,8 @@ export class Job implements JobDefinition {
 
   /** @throws InvalidArgumentError for an empty name, an unknown mode or a parallelism out of range. */
   static create(name: string, options: JobOptions = {}): Job {
-    checkOptions('Job.create', options, { mode: true, parallelism: true, deterministic: true });
-    return new Job(new StreamGraph(name, options.mode ?? 'batch', options.parallelism ?? 1, options.deterministic));
+    checkOptions('Job.create', options, jobOptionNames);
+    return new Job(new StreamGraph(name, options.mode ?? 'batch', options.parallelism ?? 1, options));
   }
 
   get name(): string {

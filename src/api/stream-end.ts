@@ -48,6 +48,9 @@ export interface ReduceOptions<In = never> extends FoldOptions<In> {
   readonly merge?: boolean | undefined;
 }
 
+/** Options of a sink. */
+export type SinkOptions = Omit<OperatorOptions, 'uid' | 'deterministic'>;
+
 /** Functions that fold records by key, as operators call them. */
 export interface Fold {
   readonly key: KeyDeclaration;
@@ -163,6 +166,18 @@ const operatorOptionNames: OptionNames<OperatorOptions> = {
   parallelism: true,
   deterministic: true,
   exchange: true,
+  slotSharingGroup: true,
+  coLocationGroup: true,
+  version: true,
+  inputs: true,
+};
+
+/** What sinks may be told. */
+export const sinkOptionNames: OptionNames<SinkOptions> = {
+  parallelism: true,
+  exchange: true,
+  slotSharingGroup: true,
+  coLocationGroup: true,
   version: true,
   inputs: true,
 };

@@ -27,8 +27,22 @@ export interface ExchangeOptions {
 /** Options of `keyBy`; `version` and `inputs` are those of the key function. */
 export interface KeyOptions extends ExchangeOptions, VersionOptions {}
 
+/** Options of sources, operators and sinks that say with which others they share slots. */
+export interface SlotOptions {
+  /**
+   * Its subtasks share slots with those of other operators of this name: a slot has room for one subtask of each. Default:
+   * that of its inputs if they have the same, else that of the job; without one, each subtask takes a slot of its own.
+   */
+  readonly slotSharingGroup?: string | undefined;
+  /**
+   * Its subtasks run in one slot, and so on one executor, with those of equal index of the other operators of this name,
+   * which have the same parallelism: they start and restart together.
+   */
+  readonly coLocationGroup?: string | undefined;
+}
+
 /** Options of every operator. */
-export interface OperatorOptions extends ExchangeOptions, VersionOptions {
+export interface OperatorOptions extends ExchangeOptions, SlotOptions, VersionOptions {
   /** Name of the operator, unique in its job and stable across runs. Default: kind and number, such as `map-3`. */
   readonly uid?: string | undefined;
   /** Parallelism. Default: that of its input; after a shuffle, that of the job. */
@@ -73,6 +87,9 @@ export interface StreamNode {
   readonly deterministic: boolean;
   /** False for a source that cannot be read again. */
   readonly replayable: boolean;
+  /** Its own, that of its inputs, or that of the job. */
+  readonly slotSharingGroup: string | undefined;
+  readonly coLocationGroup: string | undefined;
 }
 
 /** Options of any step; `replayable` applies to sources only. */
@@ -95,19 +112,26 @@ export class StreamGraph implements JobDefinition {
   readonly name: string;
   readonly mode: JobMode;
   readonly parallelism: number;
-  /** Default for operators without a declaration. */
+  /** Defaults for operators that do not say it. */
   readonly #deterministic: boolean;
+  readonly #slotSharingGroup: string | undefined;
   readonly #nodes: StreamNode[] = [];
   readonly #nodeByUid = new Map<string, StreamNode>();
   readonly #countByMethod = new Map<string, number>();
 
-  constructor(name: string, mode: JobMode, parallelism: number, deterministic = false) {
+  constructor(
+    name: string,
+    mode: JobMode,
+    parallelism: number,
+    { deterministic = false, slotSharingGroup }: Pick<OperatorOptions, 'deterministic' | 'slotSharingGroup'> = {},
+  ) {
     this.name = checkName('name of a job', name);
     if (mode !== 'batch' && mode !== 'streaming') {
       throw new InvalidArgumentError(`mode of job "${name}"`, mode, '"batch" or "streaming"');
     }
     this.mode = mode;
     this.#deterministic = checkBoolean(`deterministic of job "${name}"`, deterministic);
+    this.#slotSharingGroup = checkGroup(`slotSharingGroup of job "${name}"`, slotSharingGroup);
     this.parallelism = checkParallelism(`parallelism of job "${name}"`, parallelism);
   }
 
@@ -146,6 +170,8 @@ export class StreamGraph implements JobDefinition {
       parallelism,
       deterministic: this.#declarationOf(uid, step, options.deterministic, replayable),
       replayable,
+      slotSharingGroup: checkGroup(`slotSharingGroup of "${uid}"`, options.slotSharingGroup) ?? this.#groupOf(inputs),
+      coLocationGroup: checkGroup(`coLocationGroup of "${uid}"`, options.coLocationGroup),
       inputs: exchange === undefined ? inputs : inputs.map((input) => withExchange(input, exchange, `"${uid}"`)),
     });
     this.#nodes.push(node);
@@ -181,6 +207,14 @@ export class StreamGraph implements JobDefinition {
     if (operator.errors === undefined) return declared ?? (this.#deterministic && !isUnordered);
     refuseDeterministic(uid, declared);
     return false;
+  }
+
+  /** The slot sharing group that inputs pass on. */
+  #groupOf([first, ...others]: readonly StreamInput[]): string | undefined {
+    const group = first?.from.slotSharingGroup;
+    return others.every(({ from }) => from.slotSharingGroup === group) && group !== undefined
+      ? group
+      : this.#slotSharingGroup;
   }
 
   #defaultUid(method: string): string {
@@ -251,6 +285,10 @@ function callOf(partitioning: Partitioning): string {
 function checkName(what: string, name: unknown): string {
   if (typeof name !== 'string' || name.trim() === '') throw new InvalidArgumentError(what, name, 'a non-empty string');
   return name;
+}
+
+function checkGroup(what: string, name: string | undefined): string | undefined {
+  return name === undefined ? undefined : checkName(what, name);
 }
 
 function checkParallelism(what: string, parallelism: number): number {

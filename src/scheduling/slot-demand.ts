@@ -2,12 +2,13 @@ import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import { MaxFlow } from '../graph/max-flow.ts';
 import type { PipelinedRegions } from '../graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
+import { SlotSharing } from './slot-sharing.ts';
 
-/** The number of slots that a job takes. Each running task has one. */
+/** The number of slots that a job takes. A running task has one, alone or with others of its slot sharing group. */
 export interface SlotDemand {
-  /** The minimum to run the job: the number of tasks in its largest region, which run together. */
+  /** The minimum to run the job: the number of slots of its largest region, whose tasks run together. */
   readonly least: number;
-  /** The maximum it can use: the number of tasks that can run at once. */
+  /** It uses no more: the number of tasks that can run at once, or of slots if tasks share them. */
   readonly most: number;
 }
 
@@ -23,11 +24,13 @@ const sink = 1;
  * O(tasks) nodes.
  */
 export function slotDemand(graph: ExecutionGraph, regions: PipelinedRegions): SlotDemand {
+  const sharing = new SlotSharing(graph);
   let least = 0;
   for (let region = 0 as RegionId; region < regions.count; region++) {
-    least = Math.max(least, regions.verticesOf(region).length);
+    const tasks = regions.verticesOf(region);
+    if (tasks.length > least) least = Math.max(least, sharing.slotsOf(tasks).size);
   }
-  return { least, most: graph.vertexCount - slotsHandedOn(graph, regions) };
+  return { least, most: Math.min(sharing.count, graph.vertexCount - slotsHandedOn(graph, regions)) };
 }
 
 function slotsHandedOn(graph: ExecutionGraph, regions: PipelinedRegions): number {

@@ -148,6 +148,27 @@ export class SlotSharing {
   }
 }
 
+/** A slot sharing group: its vertices, and the number of slots that their tasks share. */
+export interface SharedSlots {
+  readonly group: string;
+  readonly slots: number;
+  readonly vertices: readonly string[];
+}
+
+/** The slot sharing groups of a job. */
+export function sharedSlots(graph: ExecutionGraph): SharedSlots[] {
+  const sharing = new SlotSharing(graph);
+  const groups = new Map<SharingGroup, SharedSlots & { readonly vertices: string[] }>();
+  for (const [index, { id }] of graph.jobGraph.vertices.entries()) {
+    const group = sharing.groupOf(sharing.of(graph.vertexAt(index, 0)));
+    if (group.name === undefined) continue;
+    const known = groups.get(group);
+    if (known === undefined) groups.set(group, { group: group.name, slots: group.slots.length, vertices: [id] });
+    else known.vertices.push(id);
+  }
+  return [...groups.values()];
+}
+
 /**
  * The name of the slot sharing group of each vertex; undefined if its subtasks have slots of their own. A co-location
  * group of which no member is in a slot sharing group is one by itself.

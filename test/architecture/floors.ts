@@ -95,7 +95,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     identity: ['.'],
     durable: ['.', 'folds', 'identity'],
   },
-  api: { '.': ['explain', 'worker'], explain: ['.'], worker: ['.'] },
+  api: { '.': ['explain', 'planning', 'worker'], explain: ['.'], planning: ['.'], worker: ['.'] },
   cli: { '.': ['commands', 'progress'], commands: ['.', 'progress'], progress: ['.'] },
   partitions: {
     '.': ['records'],

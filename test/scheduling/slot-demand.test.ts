@@ -3,6 +3,7 @@ import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
 import { PipelinedRegionScheduling } from '../../src/scheduling/pipelined-region-scheduling.ts';
 import { slotDemand } from '../../src/scheduling/slot-demand.ts';
+import { SlotSharing } from '../../src/scheduling/slot-sharing.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
 import { drawn } from '../graph/drawn-graph.ts';
 
@@ -11,18 +12,19 @@ const demandOf = (...lines: readonly string[]) => {
   return slotDemand(graph, pipelinedRegions(graph));
 };
 
-/** The maximum number of concurrent tasks of a job with unlimited slots, whose tasks end in a drawn order. */
+/** The maximum number of slots in use by a job with unlimited slots, whose tasks end in a drawn order. */
 function mostOf(lines: readonly string[], seed: number): number {
   const graph = drawn(...lines);
   const regions = pipelinedRegions(graph);
   const scheduling = new PipelinedRegionScheduling(graph, regions);
+  const sharing = new SlotSharing(graph);
   const random = seededRandom(seed);
   const running = new Set<ExecutionVertexId>();
   const ended = new Set<number>();
   let most = 0;
   const begin = (begun: readonly RegionId[]): void => {
     for (const region of begun) for (const task of regions.verticesOf(region)) running.add(task as ExecutionVertexId);
-    most = Math.max(most, running.size);
+    most = Math.max(most, sharing.slotsOf([...running]).size);
   };
   /** It has read everything to its end. */
   const canEnd = (task: ExecutionVertexId): boolean => {
@@ -55,6 +57,10 @@ describe('the slot demand of a job', () => {
     { lines: ['a:2 ~> b:2 => c:2'], least: 1, most: 4 },
     { lines: ['a:2 => b:2 ~> c:2'], least: 1, most: 4 },
     { lines: ['a => b => c', 'x'], least: 1, most: 2 },
+    { lines: ['a/g:3 -x> b/g:2'], least: 3, most: 3 },
+    { lines: ['a/g:3 -x> b/h:2'], least: 5, most: 5 },
+    { lines: ['a/g:2 ~x> b/g:4 => c/g:4'], least: 1, most: 4 },
+    { lines: ['a@p:3 => b@p:3'], least: 1, most: 3 },
     { lines: ['a => b', 'a => c', 'b => d', 'c => d'], least: 1, most: 2 },
     // b0 reads a0 and a1; b1 reads a2: b1 runs concurrently with a0 and a1.
     { lines: ['a:3 => b:2 -> c:2 -> d:2'], least: 3, most: 6 },

@@ -96,6 +96,8 @@ export interface ManualClusterOptions {
     readonly id: string;
     readonly parallelism: number;
     readonly deterministic?: boolean;
+    readonly slotSharingGroup?: string;
+    readonly coLocationGroup?: string;
   }[];
   readonly edges?: readonly {
     readonly from: string;

@@ -2,11 +2,12 @@ import type { FailoverRule } from '../../failover/failover-strategy.ts';
 import type { RecoveryView } from '../../failover/restart-proposal.ts';
 import type { ExchangeName } from '../../graph/exchange-type.ts';
 import { ExecutionGraph } from '../../graph/execution-graph.ts';
-import type { JobEdge } from '../../graph/job-graph.ts';
+import { coLocationGroups, type JobEdge, type JobVertex } from '../../graph/job-graph.ts';
 import { pipelinedRegions } from '../../graph/pipelined-region.ts';
 import { ReproducibleRegions } from '../../graph/reproducibility.ts';
 import type { Partitioning } from '../../operators/operator-description.ts';
 import { checkFunction, checkOptions, type OptionNames } from '../../options.ts';
+import { type SharedSlots, sharedSlots } from '../../scheduling/slot-sharing.ts';
 import { type SlotDemand, slotDemand } from '../../scheduling/slot-demand.ts';
 import { planJob } from '../job-planner.ts';
 import { type JobPlan, type JobMode, partitioningOf } from '../../run/job-plan.ts';
@@ -55,8 +56,12 @@ export interface JobExplanation {
     readonly partitioning: Partitioning['kind'];
   }[];
   readonly regions: readonly RegionGroup[];
-  /** How many slots the job takes over all executors. A region takes one slot per task, all at the same time. */
+  /** How many slots the job takes over all executors. A region takes its slots all at the same time. */
   readonly slots: SlotDemand;
+  /** The vertices of each slot sharing group, and how many slots their tasks share. Tasks of other vertices have one each. */
+  readonly slotSharing: readonly SharedSlots[];
+  /** The vertices of each co-location group: their tasks of equal index run in one slot, and restart together. */
+  readonly coLocation: readonly { readonly group: string; readonly vertices: readonly string[] }[];
   /** Sources that cannot be read again: a restart of one loses the records before it. */
   readonly liveSources: readonly LiveSource[];
   /**
@@ -141,6 +146,8 @@ class PlanExplanation implements JobExplanation {
   readonly edges: JobExplanation['edges'];
   readonly regions: readonly RegionGroup[];
   readonly slots: SlotDemand;
+  readonly slotSharing: readonly SharedSlots[];
+  readonly coLocation: JobExplanation['coLocation'];
   readonly liveSources: readonly LiveSource[];
   readonly #failures: AssumedFailures;
 
@@ -177,6 +184,10 @@ class PlanExplanation implements JobExplanation {
     });
     this.regions = regionGroups(topology);
     this.slots = slotDemand(graph, regions);
+    this.slotSharing = sharedSlots(graph);
+    this.coLocation = [...coLocationGroups(jobGraph)].map(([group, members]) => {
+      return { group, vertices: members.map((member) => (jobGraph.vertices[member] as JobVertex).id) };
+    });
     this.liveSources = liveSources(jobGraph, chains, (id) => this.whatRestarts(id).tasks);
   }
 
@@ -185,7 +196,7 @@ class PlanExplanation implements JobExplanation {
   }
 
   toString(): string {
-    const { vertices, edges, regions, slots, liveSources } = this;
+    const { vertices, edges, regions, slots, slotSharing, coLocation, liveSources } = this;
     const counts = [
       counted(vertices.length, 'vertex', 'vertices'),
       counted(this.taskCount, 'task'),
@@ -208,9 +219,18 @@ class PlanExplanation implements JobExplanation {
         return [String(count), `× ${counted(size, 'task')}`, listed(tasks), repeats];
       }),
       '',
-      'Slots (one per running task)',
+      slotSharing.length === 0 ? 'Slots (one per running task)' : 'Slots (one per running task, or shared)',
       `  ${slots.least} or more for the job to run: the tasks of its largest region run together`,
       `  ${slots.most} for all that can run at once`,
+      ...section('Slot sharing groups', slotSharing, ({ group, slots: shared, vertices: members }) => [
+        group,
+        counted(shared, 'slot'),
+        members.join(', '),
+      ]),
+      ...section('Co-located (tasks of equal index run in one slot, and restart together)', coLocation, (located) => [
+        located.group,
+        located.vertices.join(', '),
+      ]),
       ...section('Sources that cannot be read again (a restart loses what came before)', liveSources, (source) => [
         source.source,
         protectionOf(source),

@@ -1,5 +1,5 @@
-import type { JobGraph, JobVertex } from '../graph/job-graph.ts';
-import type { StreamNode } from './stream-graph.ts';
+import type { JobGraph, JobVertex } from '../../graph/job-graph.ts';
+import type { StreamNode } from '../stream-graph.ts';
 
 /**
  * By job vertex: why its subtasks may get or produce other records, or another order, in another attempt or process;

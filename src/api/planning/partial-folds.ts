@@ -1,6 +1,6 @@
-import type { Partial } from '../operators/fused/partial-results.ts';
-import type { OperatorDescription } from '../operators/operator-description.ts';
-import type { StreamInput, StreamNode } from './stream-graph.ts';
+import type { Partial } from '../../operators/fused/partial-results.ts';
+import type { OperatorDescription } from '../../operators/operator-description.ts';
+import type { StreamInput, StreamNode } from '../stream-graph.ts';
 
 type Fold = Extract<OperatorDescription, { readonly kind: 'aggregate' }>;
 

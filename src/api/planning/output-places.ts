@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
-import { partPath } from '../connectors/outputs/part-file.ts';
-import { isLike, isPattern } from '../connectors/inputs/file-pattern.ts';
-import { JobValidationError } from '../errors/usage-errors.ts';
-import { entryOf, placeOf } from '../partitions/claims/path-place.ts';
+import { partPath } from '../../connectors/outputs/part-file.ts';
+import { isLike, isPattern } from '../../connectors/inputs/file-pattern.ts';
+import { JobValidationError } from '../../errors/usage-errors.ts';
+import { entryOf, placeOf } from '../../partitions/claims/path-place.ts';
 
 /** The places that a job reads and writes, as far as they are known. */
 export interface OutsidePlaces {
