@@ -8,7 +8,14 @@ export { DataStream, KeyedStream, type RecordOf } from './api/data-stream.ts';
 export type { Aggregation, Key, KeyedAsyncMapOptions, KeyedProcess } from './api/keyed-functions.ts';
 export type { UseMapAsync } from './api/record-function.ts';
 export type { FoldOptions, ReduceOptions } from './api/stream-end.ts';
-export type { ExchangeOptions, JobDefinition, KeyOptions, OperatorOptions, RecordOptions } from './api/stream-graph.ts';
+export type {
+  ExchangeOptions,
+  JobDefinition,
+  KeyOptions,
+  OperatorOptions,
+  RecordOptions,
+  SlotOptions,
+} from './api/stream-graph.ts';
 export type { ConnectorDefinition, VersionOptions } from './operators/identity/step-declaration.ts';
 export type { JobMode } from './run/job-plan.ts';
 export {
@@ -30,6 +37,7 @@ export type { LiveSource } from './api/explain/live-sources.ts';
 export type { RegionGroup } from './api/explain/region-groups.ts';
 export type { SubtasksOfVertex } from './api/explain/task-list.ts';
 export type { SlotDemand } from './scheduling/slot-demand.ts';
+export type { SharedSlots } from './scheduling/slot-sharing.ts';
 
 // Runs
 export {
@@ -226,7 +234,12 @@ export {
   PositionNotStableError,
   SourceNotReplayableError,
 } from './errors/connector-errors.ts';
-export { ExecutorLostError, NoResourceAvailableError } from './errors/executor-errors.ts';
+export {
+  type AskedSlots,
+  ExecutorLostError,
+  NoResourceAvailableError,
+  type OfferedSlots,
+} from './errors/executor-errors.ts';
 export {
   JobCanceledError,
   JobFailedError,

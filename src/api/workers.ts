@@ -13,7 +13,7 @@ import { workerEntry } from './worker/worker-entry.ts';
 export interface WorkersOptions {
   /** Number of worker threads, each an executor. Default: one for each core that this process may use. */
   readonly count?: number | undefined;
-  /** Maximum tasks that run at once in each. Default: `slots` of the run. */
+  /** Slots of each: a task that runs takes one, alone or with others of its slot sharing group. Default: `slots` of the run. */
   readonly slots?: number | undefined;
   /**
    * The module that exports the job as its default, as `kintsugi run` takes it: a URL or a path. The module that calls

@@ -56,7 +56,7 @@ export interface JobRunOptions {
   readonly failureEnrichers?: readonly FailureEnricher[] | undefined;
   /** How long a strategy or backoff may take to decide, in ms. Default 10 000. */
   readonly decisionDeadlineMs?: number | undefined;
-  /** Maximum tasks that run at once, per executor. Default: no limit. */
+  /** Slots per executor: a task that runs takes one, alone or with others of its slot sharing group. Default: no limit. */
   readonly slots?: number | undefined;
   /**
    * Where tasks run: a number of task executors in this process, or `workers({ count })` for executors in worker threads.

@@ -21,6 +21,7 @@ import { insideOf } from '../../../src/run/run-inside.ts';
 import { heard, pictureOf } from '../../inspector/recorded-run.ts';
 import { bundledModules } from '../../support/bundled-script.ts';
 import collecting, { collected } from './collecting-job.ts';
+import besides, { neighbors } from './neighbors-job.ts';
 import paid, { paidIn } from './paid-job.ts';
 import slow, { summed } from './slow-job.ts';
 import rude, { type Rudeness } from './rude-module.ts';
@@ -39,6 +40,7 @@ beforeAll(async () => {
     'executors/workers/collecting-job.ts',
     'executors/workers/paid-job.ts',
     'executors/workers/slow-job.ts',
+    'executors/workers/neighbors-job.ts',
   ];
   const paths = await bundledModules(places, join(home, 'modules'));
   modules = paths.slice(0, places.length);
@@ -222,6 +224,30 @@ describe('a run over workers', () => {
     const sums = Array.from({ length: 10 }, (_, key) => ({ key, sum: 400 * key + 10 * ((400 * 399) / 2) }));
     expect([...summed.records].sort((a, b) => a.key - b.key)).toEqual(sums);
   });
+
+  it.each([
+    ['over two workers', 'threads'],
+    ['in this process', 2],
+  ] as const)(
+    '%s: a job of eight tasks runs in two slots, and co-located ones in one thread, also after a failure',
+    async (_, where) => {
+      const executors = where === 2 ? where : threads({ count: 2, module: modules[5] as string });
+      const run = besides().run({
+        ...{ executors, slots: 1, restartBackoff: fixedDelay({ maxAttempts: 3, delayMs: 1 }) },
+      });
+      const events: string[] = [];
+      run.events$.subscribe(({ type }) => events.push(type));
+      await run.result;
+      const numbers = neighbors.records.map(({ number }) => number).sort((a, b) => a - b);
+      expect(numbers).toEqual(Array.from({ length: 500 }, (__, number) => number));
+      expect(neighbors.records.filter(({ threads: [first, second] }) => first !== second)).toEqual([]);
+      expect(new Set(neighbors.records.flatMap(({ threads: used }) => used)).size).toBe(where === 2 ? 1 : 2);
+      expect(events.filter((type) => type === 'task.failed' || type === 'regions.coLocated')).toEqual([
+        'regions.coLocated',
+        'task.failed',
+      ]);
+    },
+  );
 
   it('shows its executors, running tasks and results, as of their last heartbeats', async () => {
     const seen: { state: unknown; moving: number; results: number; executors: string[] }[] = [];
