@@ -1,4 +1,4 @@
-import { Job, type Sink, type Source, systemEnvironment } from 'kintsugi';
+import { collect, Job, range, type Sink, type Source, systemEnvironment } from 'kintsugi';
 import { subpartitionOfKey } from '../src/partitions/records/key-hash.ts';
 import { type Bench, type BenchOptions, type BenchRow, compare, measure } from './harness.ts';
 
@@ -127,6 +127,32 @@ function byHandRouted(): number {
   return total(sums);
 }
 
+const heavyCount = 10_000;
+
+/** About 0.1 ms of work. */
+function heavy(id: number): number {
+  let sum = id;
+  for (let step = 0; step < 100_000; step++) sum = (Math.imul(sum, 31) + step) | 0;
+  return sum;
+}
+
+async function heavyJob(): Promise<void> {
+  const results = collect<number>();
+  const job = Job.create('heavy');
+  job
+    .source('ids', range(0, heavyCount))
+    .map((id) => heavy(id))
+    .sink('out', results);
+  await job.run({ environment: systemEnvironment({ freezeRecords: false }) }).result;
+  if (results.records.length !== heavyCount) throw new Error('Not everything ran');
+}
+
+function heavyByHand(): void {
+  const results: number[] = [];
+  for (let id = 0; id < heavyCount; id++) results.push(heavy(id));
+  if (results.length !== heavyCount) throw new Error('Not everything ran');
+}
+
 function add(sums: Map<string, { sum: number }>, reading: Reading): void {
   const scaled = scale(reading);
   if (!isUseful(scaled)) return;
@@ -172,6 +198,17 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
       goal: { atLeast: 0.75 },
       clock: 'cpu',
       collectsBefore: false,
+      effort,
+    }),
+    await compare({
+      name: `a map that takes 0.1 ms for each of ${heavyCount.toLocaleString('en')} records, a whole job`,
+      ours: heavyJob,
+      baseline: heavyByHand,
+      goal: { atLeast: 0.95 },
+      clock: 'cpu',
+      collectsBefore: false,
+      rounds: 5,
+      warmUp: 1,
       effort,
     }),
   ];

@@ -1,6 +1,8 @@
+import type { Clock } from '../environment.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
 import { checkFunction } from '../options.ts';
+import { TimeSlice } from '../time-slice.ts';
 import { isThenable } from '../user-code.ts';
 import { type RecordContext, recordContext } from './record-position.ts';
 
@@ -24,6 +26,8 @@ export function forEach<In>(fn: (record: In, context: RecordContext) => unknown)
 class Calls<In> implements SinkWriter<In> {
   readonly #fn: (record: In, context: RecordContext) => unknown;
   readonly #context: RecordContext;
+  readonly #clock: Clock;
+  readonly #slice: TimeSlice;
   /** Number of records in the batches before the current one. */
   #before = 0;
   #batchLength = 0;
@@ -32,15 +36,19 @@ class Calls<In> implements SinkWriter<In> {
 
   constructor(fn: (record: In, context: RecordContext) => unknown, context: RuntimeContext) {
     this.#fn = fn;
+    this.#clock = context.environment.clock;
+    this.#slice = new TimeSlice(this.#clock);
     this.#context = recordContext(context, () => this.#before + this.#index);
   }
 
   readonly write = (records: readonly In[]): void | Promise<void> => {
     this.#before += this.#batchLength;
     this.#batchLength = records.length;
+    this.#slice.begin();
     for (this.#index = 0; this.#index < records.length; this.#index++) {
       const result = this.#fn.call(undefined, records[this.#index] as In, this.#context);
       if (isThenable(result)) return this.#callOn(records, result);
+      if (this.#slice.isOver() && this.#index + 1 < records.length) return this.#callOn(records, this.#pause());
     }
   };
 
@@ -63,6 +71,17 @@ class Calls<In> implements SinkWriter<In> {
     for (this.#index++; this.#index < records.length && !this.#context.signal.aborted; this.#index++) {
       const result = this.#fn.call(undefined, records[this.#index] as In, this.#context);
       if (isThenable(result)) await result;
+      else if (this.#slice.isOver()) await this.#pause();
     }
+  }
+
+  /** Lets others have the thread. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.setImmediate(() => {
+        this.#slice.begin();
+        resolve();
+      });
+    });
   }
 }

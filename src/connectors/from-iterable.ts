@@ -3,6 +3,7 @@ import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { ignoreRejection } from '../foreign-value.ts';
 import { noRecord } from '../partitions/loop-ends.ts';
 import type { Source, SourceReader } from '../operators/source.ts';
+import { TimeSlice } from '../time-slice.ts';
 import { isThenable, refusePromise } from '../user-code.ts';
 import { fromArray } from './from-array.ts';
 
@@ -25,13 +26,13 @@ export function fromIterable<Out>(iterable: Iterable<Out> | (() => Iterable<Out>
     name,
     maxParallelism: 1,
     splitLimit: 'an iterable has one reader',
-    open: (_context, _plan, from = 0) => {
+    open: ({ environment }, _plan, from = 0) => {
       const iterator = iterableOf(name, make())[Symbol.iterator]();
       if (used.has(iterator)) {
         throw new SourceNotReplayableError(name, 'Pass a function that makes it: fromIterable(() => …)');
       }
       used.add(iterator);
-      return new IteratorReader(iterator, from as number);
+      return new IteratorReader(iterator, from as number, new TimeSlice(environment.clock));
     },
   };
 }
@@ -50,12 +51,14 @@ function isIterable(value: unknown): value is Iterable<unknown> {
 
 class IteratorReader<Out> implements SourceReader<Out> {
   readonly #iterator: Iterator<Out>;
+  readonly #slice: TimeSlice;
   /** Number of records to skip at the start. */
   #skip: number;
   #count: number;
   #isDone = false;
 
-  constructor(iterator: Iterator<Out>, skip: number) {
+  constructor(iterator: Iterator<Out>, skip: number, slice: TimeSlice) {
+    this.#slice = slice;
     this.#iterator = iterator;
     this.#skip = this.#count = skip;
   }
@@ -70,11 +73,12 @@ class IteratorReader<Out> implements SourceReader<Out> {
     // In slices, because there may be many records to skip, and the thread is shared.
     if (this.#skip > 0) return this.#passOver(maxRecords);
     const records: Out[] = [];
-    while (records.length < maxRecords) {
+    this.#slice.begin();
+    do {
       const item = this.#step();
       if (item.done === true) break;
       records.push(item.value);
-    }
+    } while (records.length < maxRecords && !this.#slice.isOver());
     this.#count += records.length;
     return records.length > 0 ? records : null;
   }
@@ -88,7 +92,8 @@ class IteratorReader<Out> implements SourceReader<Out> {
   }
 
   #passOver(count: number): readonly Out[] | null {
-    for (let passed = 0; passed < count && this.#skip > 0; passed++, this.#skip--) {
+    this.#slice.begin();
+    for (let passed = 0; passed < count && this.#skip > 0 && !this.#slice.isOver(); passed++, this.#skip--) {
       if (this.#step().done === true) return null;
     }
     return [];

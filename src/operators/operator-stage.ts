@@ -1,3 +1,4 @@
+import type { Clock } from '../environment.ts';
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { AnswerMemories, CallCounts } from './answers/answer-memory.ts';
 import type { CallLimiterRegistry } from './call-limiter.ts';
@@ -97,6 +98,8 @@ export interface StageContext extends BatchLimits {
   readonly tracksOrigins?: boolean;
   /** Whether records are frozen between operators. Default false. */
   readonly freezesRecords?: boolean;
+  /** Times the loops of a stage, which then adapt. Default: none do. */
+  readonly clock?: Pick<Clock, 'now'>;
   /** Name of the vertex, for stack traces. */
   readonly name?: string;
   /** The ends of the task, for a stage whose loop may reach them. Not with `rejections`. Default: none. */

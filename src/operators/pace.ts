@@ -1,3 +1,5 @@
+import type { Clock } from '../environment.ts';
+
 /** Where results go, as far as the pace depends on it. */
 export interface ResultRoom {
   /** Whether all results of earlier steps were taken. */
@@ -14,35 +16,56 @@ const growth = 4;
 /** Batches of results per step above which the next step is shorter. */
 const mostBatches = 4;
 
+/** Time after which work stops for now, and which a step should not take longer than, in ms. */
+const sliceMs = 1;
+
 /**
- * Adapts how many records to process at once, so that each step yields a few batches of results. A record may expand
- * into many records, or a large one, and not all of them should be in memory at once. Begins with one record.
+ * Adapts how many records to process at once, so that each step yields a few batches of results, and takes a
+ * millisecond at most: a record may expand into many, or a large one, and not all of them should be in memory at once; or
+ * it may take long, and others wait for the thread. Begins with one record.
  */
 export class Pace {
   readonly #results: ResultRoom;
+  readonly #clock: Pick<Clock, 'now'> | undefined;
   #most = 1;
+  /** Records that a step has time for. */
+  #mostInTime = Number.POSITIVE_INFINITY;
   /** Records processed since the last adaptation. */
   #worked = 0;
   #batchesBefore = 0;
 
-  constructor(results: ResultRoom) {
+  /** @param clock without one, a record takes no time */
+  constructor(results: ResultRoom, clock?: Pick<Clock, 'now'>) {
     this.#results = results;
+    this.#clock = clock;
   }
 
   /**
-   * Works in steps until a batch of results is full, or no input is left.
+   * Works in steps until a batch of results is full, the time is over, or no input is left.
    *
    * @param work processes `count` records; returns whether there may be more
    */
   workOn(count: number, work: (count: number) => boolean): void {
     if (this.#results.isEmpty) this.#learn();
+    const beganMs = this.#clock?.now() ?? 0;
+    let nowMs = beganMs;
     for (let left = count; left > 0; ) {
-      const step = Math.min(this.#most, left);
+      const step = Math.min(this.#most, this.#mostInTime, left);
       left -= step;
       this.#worked += step;
-      if (!work(step) || left === 0 || !this.#results.hasRoom) return;
+      const hasMore = work(step);
+      const stepBeganMs = nowMs;
+      nowMs = this.#clock?.now() ?? 0;
+      this.#keepTime(step, nowMs - stepBeganMs);
+      if (!hasMore || left === 0 || nowMs - beganMs >= sliceMs || !this.#results.hasRoom) return;
       this.#most *= growth;
     }
+  }
+
+  /** Goes by the last step as soon as the next one might take too long. */
+  #keepTime(step: number, tookMs: number): void {
+    if (tookMs * growth > sliceMs) this.#mostInTime = Math.max(1, Math.floor((step * sliceMs) / tookMs));
+    else if (step >= this.#mostInTime) this.#mostInTime *= growth;
   }
 
   /** Adapts to the number of batches that the last steps yielded. */

@@ -1,3 +1,4 @@
+import type { Clock } from '../environment.ts';
 import type { Batch } from '../partitions/stream-element.ts';
 import { Pace, type ResultRoom } from './pace.ts';
 
@@ -9,8 +10,9 @@ export class PacedInput {
   #records = nothing;
   #at = 0;
 
-  constructor(results: ResultRoom) {
-    this.#pace = new Pace(results);
+  /** @param clock without one, a record takes no time */
+  constructor(results: ResultRoom, clock?: Pick<Clock, 'now'>) {
+    this.#pace = new Pace(results, clock);
   }
 
   get isEmpty(): boolean {
@@ -28,7 +30,7 @@ export class PacedInput {
     this.#at = 0;
   }
 
-  /** Processes the batch until a batch of results is full, or no input is left. */
+  /** Processes the batch until a batch of results is full, the time is over, or no input is left. */
   workOn(work: (records: Batch) => void): void {
     this.#pace.workOn(this.#records.length - this.#at, (count) => {
       const isWhole = count === this.#records.length;

@@ -42,7 +42,7 @@ export class PipeStage implements OperatorStage {
   constructor({ operator }: Extract<OperatorDescription, { kind: 'pipe' }>, context: StageContext) {
     this.#context = context;
     this.#results = new ResultBuffer(context);
-    this.#input = new PacedInput(this.#results);
+    this.#input = new PacedInput(this.#results, context.clock);
     this.#subscriber = this.#createSubscriber();
     this.#connect(operator as (source: Observable<unknown>) => unknown);
     this.#isCalled = false;
@@ -94,7 +94,10 @@ export class PipeStage implements OperatorStage {
 
   poll(): Batch | undefined {
     this.#throwIfFailed();
-    if (this.#results.isEmpty && !this.#input.isEmpty) this.#work();
+    if (this.#results.isEmpty && !this.#input.isEmpty) {
+      this.#work();
+      if (this.#results.isEmpty && !this.#input.isEmpty) this.#context.wake();
+    }
     return this.#results.take();
   }
 

@@ -124,6 +124,7 @@ export const partByRootFile: Readonly<Record<string, string>> = {
   'environment.ts': 'kernel',
   'deadline.ts': 'kernel',
   'waiting-time.ts': 'kernel',
+  'time-slice.ts': 'kernel',
   'version.ts': 'kernel',
   'assert.ts': 'kernel',
   'clock-scheduler.ts': 'clock-scheduler',

@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { noRecord } from '../../src/index.ts';
-import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
-import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
 import type { LoopHead, LoopTail } from '../../src/partitions/loop-ends.ts';
 import type { SynchronousOperator } from '../../src/operators/fused/stretches.ts';
 import { type ChannelSelection, RecordWriter } from '../../src/operators/task/record-writer.ts';
 import { SinkOutput } from '../../src/operators/task/sink-output.ts';
+import { loopKinds } from './loop-kinds.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
 import { StageHarness } from './stage-driver.ts';
 
@@ -46,10 +45,7 @@ function writerTo(
   return new RecordWriter(options);
 }
 
-describe.each([
-  ['a generated loop', compileLoop],
-  ['closures', closureLoop],
-])('a loop that reaches the ends of its task, by %s', (_, compile) => {
+describe.each(loopKinds)('a loop that reaches the ends of its task, by %s', (_, compile) => {
   /** Runs like a task, pulling at most five records at once. */
   function run(operators: SynchronousOperator[], head: LoopHead, tail?: LoopTail) {
     const harness = new StageHarness(4);

@@ -1,13 +1,12 @@
 import fc from 'fast-check';
 import { map as rxMap } from 'rxjs';
-import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
-import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import type { LoopOperator } from '../../src/operators/fused/loop.ts';
 import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import type { Blame, OperatorStage } from '../../src/operators/operator-stage.ts';
 import { pictureOf } from '../../src/operators/record-picture.ts';
 import { describePlace } from '../../src/failure-place.ts';
+import { loopKinds } from './loop-kinds.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 
 type Fn = (n: number) => unknown;
@@ -173,10 +172,7 @@ describe('the blame of a chain when a function throws', () => {
     );
   });
 
-  it.each([
-    ['generated', compileLoop],
-    ['closures', closureLoop],
-  ] as const)('a loop of %s tracks the origins of its results', (_, compile) => {
+  it.each(loopKinds)('a loop of %s tracks the origins of its results', (_, compile) => {
     const { run } = compile([evenOnly, twice, map((n) => n)] as LoopOperator[], [], { tracksOrigins: true });
     const [out, origins]: [unknown[], number[]] = [[], []];
     run([1, 2, 3, 4], out, { origins, failedAt: () => {}, failedWith: () => {}, passed: () => {}, reject: () => {} });

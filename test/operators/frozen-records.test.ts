@@ -1,11 +1,10 @@
 import { map as rxMap } from 'rxjs';
-import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
-import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
 import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import { freezeRecord } from '../../src/partitions/records/freeze-records.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+import { loopKinds } from './loop-kinds.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 
 interface Row {
@@ -49,10 +48,7 @@ describe('a record that one operator passes to the next', () => {
     await expect(run([giver, changing], true)).rejects.toThrow(/^Cannot assign to read only property 'n'/);
   });
 
-  it.each([
-    ['a generated loop', compileLoop],
-    ['closures', closureLoop],
-  ])('is frozen by %s', async (_, compile) => {
+  it.each(loopKinds)('is frozen by %s', async (_, compile) => {
     const harness = new StageHarness();
     const operators = [
       { kind: 'map', fn: () => ({ n: 1 }) } as const,

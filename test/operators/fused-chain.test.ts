@@ -3,13 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
-import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
-import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import type { KeyedProcessContext } from '../../src/operators/operator-description.ts';
 import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
 import type { SynchronousOperator } from '../../src/operators/fused/stretches.ts';
 import { bundledCode } from '../support/bundled-script.ts';
 import type { StageState } from '../../src/operators/state/stage-state.ts';
+import { loopKinds } from './loop-kinds.ts';
 import { inBatches, StageHarness } from './stage-driver.ts';
 
 const map = (fn: (record: number) => unknown): SynchronousOperator => ({ kind: 'map', fn });
@@ -26,10 +25,7 @@ const trace = (emit: 'final' | 'updates', keyOf = (record: number): unknown => r
   emit,
 });
 
-describe.each([
-  ['a generated loop', compileLoop],
-  ['closures', closureLoop],
-])('a fused chain by %s', (_, compile) => {
+describe.each(loopKinds)('a fused chain by %s', (_, compile) => {
   const run = async (operators: SynchronousOperator[], input: unknown[], batchSize = 3): Promise<unknown[][]> => {
     const harness = new StageHarness(batchSize);
     const results = await harness.run(new FusedChain(operators, harness, compile), inBatches(input, batchSize));

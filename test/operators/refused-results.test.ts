@@ -1,10 +1,9 @@
 import { from, map as rxMap } from 'rxjs';
-import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
-import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
 import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
 import type { SynchronousOperator } from '../../src/operators/fused/stretches.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import { PipeStage } from '../../src/operators/pipe-stage.ts';
+import { loopKinds } from './loop-kinds.ts';
 import { thenable, withThen } from '../support/rude-values.ts';
 import { inBatches, StageHarness, unhandledDuring } from './stage-driver.ts';
 
@@ -69,10 +68,7 @@ const refused: readonly [string, SynchronousOperator, RegExp][] = [
   ],
 ];
 
-describe.each([
-  ['a generated loop', compileLoop],
-  ['closures', closureLoop],
-])('a promise is not a record in %s', (_, compile) => {
+describe.each(loopKinds)('a promise is not a record in %s', (_, compile) => {
   it.each(refused)('%s', async (_name, operator, message) => {
     const unhandled = await unhandledDuring(async () => {
       const harness = new StageHarness();

@@ -1,6 +1,7 @@
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { Clock } from '../../environment.ts';
+import { TimeSlice } from '../../time-slice.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { callAndForget, callAndWait, type Returned } from '../../user-code.ts';
 
@@ -29,6 +30,7 @@ interface Waiting<Out> {
 export class PullReader<Out> implements SourceReader<Out> {
   readonly #pulled: Pulled<Out>;
   readonly #clock: Clock;
+  readonly #slice: TimeSlice;
   #waiting: Waiting<Out> | undefined;
   #isPulling = false;
   /** An item that arrived after its read was answered. */
@@ -39,9 +41,11 @@ export class PullReader<Out> implements SourceReader<Out> {
   constructor(pulled: Pulled<Out>, clock: Clock) {
     this.#pulled = pulled;
     this.#clock = clock;
+    this.#slice = new TimeSlice(clock);
   }
 
   read(maxRecords: number): Promise<readonly Out[] | null> {
+    this.#slice.begin();
     return new Promise((resolve, reject) => {
       this.#waiting = { records: [], maxRecords, resolve, reject };
       const early = this.#early;
@@ -90,7 +94,8 @@ export class PullReader<Out> implements SourceReader<Out> {
       return;
     }
     waiting.records.push(item);
-    if (waiting.records.length >= waiting.maxRecords) {
+    // Items that arrive without a turn of the event loop would keep the thread.
+    if (waiting.records.length >= waiting.maxRecords || this.#slice.isOver()) {
       this.#answer();
       return;
     }

@@ -36,9 +36,8 @@ type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
 /**
  * `mapAsync`: concurrent calls of the user's function, with a timeout and retries per call, within its call limits.
  *
- * If calls per key are limited, a record first waits for a place of its key. Then it is under way: it waits for a
- * grant, calls, and may wait for a retry. Places and grants come from the operator's {@link CallLimiter}, which also
- * serves the other subtasks and attempts.
+ * If calls per key are limited, a record first waits for a place of its key. Then it is under way: it waits for a grant,
+ * calls, and may wait for a retry. The {@link CallLimiter} of the operator serves its other subtasks and attempts, too.
  *
  * Invariants:
  * - AM1 At most `concurrency` records are under way.
@@ -64,7 +63,7 @@ export class AsyncMapStage implements OperatorStage {
   readonly #begun: BegunEntries;
   /** Entries that have a place of their key but are not yet under way. */
   readonly #placed: CallEntry[] = [];
-  readonly #underWay = new UnderWay();
+  readonly #underWay: UnderWay;
   #failure: Error | undefined;
   #blame: Blame | undefined;
   /** undefined: an error fails the stage. */
@@ -92,6 +91,7 @@ export class AsyncMapStage implements OperatorStage {
     this.#calls = memory === undefined ? new DirectCalls(callFunctionOf(operator)) : new RememberedCalls(memory);
     this.#begun = new BegunEntries(this.#options.ordered);
     this.#cutter = new BatchCutter(context);
+    this.#underWay = new UnderWay(this.#options.concurrency, clock, context.wake);
     this.#deadlines = new CallDeadlines(this.#name, clock, this.#options.timeoutMs);
   }
 
@@ -111,6 +111,7 @@ export class AsyncMapStage implements OperatorStage {
 
   poll(): Batch | undefined {
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#underWay.renewTurn()) this.#begin();
     const { taken, results } = this.#begun.takeAnswered(this.#context.batchSize, this.#cutter);
     if (results.length === 0) return undefined;
     const numbers = this.#lineage && taken.map(({ number }) => number);
@@ -155,10 +156,9 @@ export class AsyncMapStage implements OperatorStage {
     this.#isClosed = true;
     // AM5.
     for (const entry of this.#begun.open) withdraw(entry);
-    const entries = this.#begun.clear();
     this.#waiting.clear();
     this.#restored = [];
-    for (const { call } of entries) call?.abandon();
+    for (const { call } of this.#begun.clear()) call?.abandon();
   }
 
   #goOn(): void {
@@ -169,9 +169,9 @@ export class AsyncMapStage implements OperatorStage {
   /** Begins as many records as the limits allow; entries with a place go first. */
   #begin(): void {
     while (!this.#isClosed && this.#failure === undefined) {
-      const isFree = this.#underWay.count < this.#options.concurrency;
-      if (isFree && this.#placed.length > 0) this.#start(this.#placed.shift() as CallEntry);
-      else if ((isFree || this.#options.keyOf !== undefined) && this.#mayTakeAnother()) this.#beginNext();
+      if (this.#underWay.hasRoom && this.#placed.length > 0) this.#start(this.#placed.shift() as CallEntry);
+      else if ((this.#underWay.hasRoom || this.#options.keyOf !== undefined) && this.#mayTakeAnother())
+        this.#beginNext();
       else return;
     }
   }
@@ -191,7 +191,7 @@ export class AsyncMapStage implements OperatorStage {
   /** The record takes a call. */
   #admit(entry: CallEntry): void {
     if (this.#options.keyOf !== undefined) this.#askForPlace(entry);
-    else if (this.#underWay.count < this.#options.concurrency) this.#start(entry);
+    else if (this.#underWay.hasRoom) this.#start(entry);
     else this.#placed.push(entry);
   }
 
@@ -233,7 +233,7 @@ export class AsyncMapStage implements OperatorStage {
   }
 
   #start(entry: CallEntry): void {
-    this.#underWay.add(entry);
+    this.#underWay.begin(entry);
     this.#orGiveUp(entry, this.#callInTurn);
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../environment.ts';
 import type { BatchCutter } from '../../partitions/records/batch-cutter.ts';
+import { TimeSlice } from '../../time-slice.ts';
 import type { CallCounts, CallIdentity } from '../answers/answer-memory.ts';
 import type { CallOutcome } from '../answers/files/call-outcome.ts';
 
@@ -66,12 +67,46 @@ export interface CallEntry {
   leavePlace: (() => void) | undefined;
 }
 
-/** The records of a stage that have a call, or wait for one without waiting for another record. */
+/**
+ * The records of a stage that have a call, or wait for one without waiting for another record. Calls that take their time
+ * before they return, or are answered without a turn of the event loop, would keep the thread for as long as there are
+ * records: when the time of a turn is over, there is no room for another one until the next turn.
+ */
 export class UnderWay {
+  readonly #most: number;
+  readonly #slice: TimeSlice;
+  readonly #wake: () => void;
   #count = 0;
+  #turn: 'new' | 'begun' | 'over' = 'new';
 
-  get count(): number {
-    return this.#count;
+  /** @param wake asks for the next turn */
+  constructor(most: number, clock: Pick<Clock, 'now'>, wake: () => void) {
+    this.#most = most;
+    this.#slice = new TimeSlice(clock);
+    this.#wake = wake;
+  }
+
+  get hasRoom(): boolean {
+    return this.#count < this.#most && this.#turn !== 'over';
+  }
+
+  /** A turn begins. Returns whether the time of the one before was over. */
+  renewTurn(): boolean {
+    const wasOver = this.#turn === 'over';
+    this.#turn = 'new';
+    return wasOver;
+  }
+
+  /** A record takes a call. Idempotent. */
+  begin(entry: CallEntry): void {
+    this.add(entry);
+    if (this.#turn === 'new') {
+      this.#turn = 'begun';
+      this.#slice.begin();
+    } else if (this.#turn === 'begun' && this.#slice.isOver()) {
+      this.#turn = 'over';
+      this.#wake();
+    }
   }
 
   /** Idempotent. */

@@ -4,6 +4,7 @@ import { checkKey } from '../key-identity.ts';
 import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
 import { skipped } from '../rejected/rejections.ts';
 import { closureLoop } from './closure-loop.ts';
+import { callApart, callApartWithTwo, stayApart } from './call-apart.ts';
 import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
 import { type LoopTail, noRecord, type WriterTail } from '../../partitions/loop-ends.ts';
 
@@ -39,7 +40,7 @@ export function compileLoop(
 /** What the source text of a loop may call. */
 const helpers = {
   ...{ checkKey, checkVerdict, checkMany, freezeRecord, refuseAccumulator, refuseRecord },
-  ...{ allOf, skipped, noRecord, subpartitionOfKey },
+  ...{ callApart, callApartWithTwo, stayApart, allOf, skipped, noRecord, subpartitionOfKey },
 };
 
 /** The source text of the loops, and the values it refers to by name. */
@@ -50,12 +51,15 @@ class LoopCode {
   readonly #accumulators: readonly Accumulators[];
   readonly #options: LoopOptions;
   readonly #tail: LoopTail | undefined;
+  /** Functions that are called apart. In an array, because V8 knows the value of a variable that is never assigned. */
+  readonly #apart: unknown[] | undefined;
 
   constructor(operators: readonly LoopOperator[], accumulators: readonly Accumulators[], options: LoopOptions) {
     this.#operators = operators;
     this.#accumulators = accumulators;
     this.#options = options;
     this.#tail = tailOf(operators, options);
+    if (options.callsApart === true) this.values.set('apart', (this.#apart = []));
     const { name, ends } = options;
     const lines = ['"use strict";', 'return {', `usesTail: ${this.#tail !== undefined},`];
     lines.push('run: function loop(records, out, trace) {', ...this.#loop('records[i]'), '},');
@@ -77,6 +81,7 @@ class LoopCode {
     const freezing = this.#options.freezesRecords === true ? ['freezeRecord(r);'] : [];
     return [
       ...(tracksOrigins ? ['const origins = trace.origins;'] : []),
+      ...(this.#apart === undefined ? [] : ['stayApart();']),
       'let i = 0, at = 0, n = 0, isBusy = false;',
       'try {',
       isPulling
@@ -159,12 +164,16 @@ class LoopCode {
     if (selection === undefined) return [put, `tail.put(0, ${value});`];
     if (selection === 'in turn') return [put, `tail.putInTurn(${value});`];
     this.values.set('placeBy', selection.keyOf);
-    return [`const s = subpartitionOfKey(placeBy(${value}), ${subpartitionCount});`, put, `tail.put(s, ${value});`];
+    return [
+      `const s = subpartitionOfKey(${this.#call('placeBy', value)}, ${subpartitionCount});`,
+      put,
+      `tail.put(s, ${value});`,
+    ];
   }
 
   #map(index: number, fn: unknown, value: string, caught: Caught): string[] {
     return [
-      ...assigned(`v${index}`, `${this.#name(index, 'map', fn)}(${value})`, caught),
+      ...assigned(`v${index}`, this.#call(this.#name(index, 'map', fn), value), caught),
       refusing(`v${index}`, `refuseRecord('map', v${index})`),
     ];
   }
@@ -172,14 +181,14 @@ class LoopCode {
   #filter(index: number, predicate: unknown, value: string, skip: string, caught: Caught): string[] {
     return [
       `const v${index} = ${value};`,
-      ...assigned(`h${index}`, `${this.#name(index, 'holds', predicate)}(v${index})`, caught),
+      ...assigned(`h${index}`, this.#call(this.#name(index, 'holds', predicate), `v${index}`), caught),
       `if (h${index} !== true) { if (!h${index}) ${skip} checkVerdict(h${index}); }`,
     ];
   }
 
   /** Opens a loop over the results. */
   #flatMap(index: number, fn: unknown, value: string, caught: Caught): string[] {
-    const many = `${this.#name(index, 'many', fn)}(${value})`;
+    const many = this.#call(this.#name(index, 'many', fn), value);
     return [
       ...assigned(`m${index}`, caught === undefined ? many : `allOf(${many})`, caught),
       `if (!Array.isArray(m${index})) checkMany(m${index});`,
@@ -197,11 +206,11 @@ class LoopCode {
   ): string[] {
     const cells = this.#name(index, 'cells', accumulators);
     const [callKeyOf, callCreate, callAdd] = [
-      `${this.#name(index, 'keyOf', keyOf)}(r${index})`,
-      `${this.#name(index, 'create', create)}(r${index})`,
-      `${this.#name(index, 'add', add)}(c${index}.accumulator, r${index})`,
+      this.#call(this.#name(index, 'keyOf', keyOf), `r${index}`),
+      this.#call(this.#name(index, 'create', create), `r${index}`),
+      this.#call(this.#name(index, 'add', add), `c${index}.accumulator`, `r${index}`),
     ];
-    const callResult = (of: string): string => `${this.#name(index, 'result', result)}(${of}, k${index})`;
+    const callResult = (of: string): string => this.#call(this.#name(index, 'result', result), of, `k${index}`);
     if (caught !== undefined) {
       return [
         `const r${index} = ${value};`,
@@ -254,6 +263,12 @@ class LoopCode {
     if (emit !== 'partial') return keep;
     const partials = this.#name(index, 'partials', this.#options.partials);
     return `if (${partials}.isFull) ${partials}.pass(k${index}, c${index}.accumulator, out); else ${keep}`;
+  }
+
+  #call(name: string, ...values: string[]): string {
+    if (this.#apart === undefined) return `${name}(${values.join(', ')})`;
+    const place = this.#apart.push(this.values.get(name)) - 1;
+    return `${values.length === 1 ? 'callApart' : 'callApartWithTwo'}(${[`apart[${place}]`, ...values].join(', ')})`;
   }
 
   #name(index: number, what: string, value: unknown): string {

@@ -60,11 +60,11 @@ export class FusedChain implements OperatorStage {
     const tracksOrigins = context.tracksOrigins === true && !this.#isOneToOne && this.#tail === undefined;
     this.#lineage = tracksOrigins ? new Lineage() : undefined;
     const room = this.#tail === undefined ? this.#results : new TailRoom(this.#tail);
-    this.#input = new PacedInput(room);
-    this.#pace = new Pace(this.#results);
+    this.#input = new PacedInput(room, context.clock);
+    this.#pace = new Pace(this.#results, context.clock);
     const { firstOperator = 0 } = context;
     this.#segments = segmentsOf(stretches, compile, firstOperator, { ...context, tracksOrigins, ends });
-    const pace = new Pace(room);
+    const pace = new Pace(room, context.clock);
     this.pull = this.#segments[0]?.segment.pull && ((first, count) => this.#pull(first, count, pace));
   }
 
@@ -83,7 +83,10 @@ export class FusedChain implements OperatorStage {
 
   poll(): Batch | undefined {
     const { batchSize, wake } = this.#context;
-    if (this.#results.isEmpty && !this.#input.isEmpty) this.#work();
+    if (this.#results.isEmpty && !this.#input.isEmpty) {
+      this.#work();
+      if (this.#results.isEmpty && !this.#input.isEmpty) wake();
+    }
     if (this.#isOver && this.#results.isEmpty) {
       this.#drain(batchSize);
       if (this.#results.isEmpty && this.#draining < this.#segments.length) wake();

@@ -6,9 +6,10 @@ import { skipped } from '../rejected/rejections.ts';
 import type { SegmentState } from '../state/stage-state.ts';
 import { refuseState } from '../state/state-snapshot.ts';
 import type { compileLoop } from './compile-loop.ts';
-import type { Accumulators, LoopOperator, LoopOptions } from './loop.ts';
+import type { Accumulators, LoopOperator, LoopOptions, Loops } from './loop.ts';
 import { PartialResults } from './partial-results.ts';
 import { type Loop, pairsOf, type PullingLoop, type Segment } from './segment.ts';
+import { TimedLoops } from './timed-loops.ts';
 
 /** A stretch of operators as one loop, with the accumulators of its aggregates. */
 export class LoopSegment implements Segment {
@@ -29,7 +30,10 @@ export class LoopSegment implements Segment {
     const cells = this.#accumulators.at(-1) as Accumulators;
     if (last?.kind === 'aggregate' && last.emit === 'partial') this.#partials = new PartialResults(cells);
     const own = { ...options, partials: this.#partials };
-    ({ run: this.run, pull: this.pull, usesTail: this.usesTail } = compile(operators, this.#accumulators, own));
+    const loops = compile(operators, this.#accumulators, own);
+    const apart = (): Loops => compile(operators, this.#accumulators, { ...own, callsApart: true });
+    const timed = options.clock && operators.length > 0 ? new TimedLoops(loops, apart, options.clock) : loops;
+    ({ run: this.run, pull: this.pull, usesTail: this.usesTail } = timed);
     if (last?.kind !== 'aggregate' || last.emit === 'updates') return;
     const result = last.result as (accumulator: unknown, key: unknown) => unknown;
     const { rejections, firstOperator = 0 } = options;

@@ -1,3 +1,4 @@
+import type { Clock } from '../../environment.ts';
 import type { RecordRejections } from '../rejected/rejections.ts';
 import type { OperatorDescription } from '../operator-description.ts';
 import type { LoopEnds, LoopTail } from '../../partitions/loop-ends.ts';
@@ -31,6 +32,10 @@ export interface LoopOptions {
   readonly rejections?: RecordRejections | undefined;
   /** Index of the first operator in the task's chain. Default 0. */
   readonly firstOperator?: number | undefined;
+  /** Whether the user's functions are called, never inlined. Default false. */
+  readonly callsApart?: boolean;
+  /** Times the loops, which then adapt. Default: they do not. */
+  readonly clock?: Pick<Clock, 'now'> | undefined;
   /** Name of the vertex, for stack traces. */
   readonly name?: string | undefined;
   /** Of its last operator, an `aggregate` with `emit: 'partial'`. */

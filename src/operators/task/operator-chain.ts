@@ -27,7 +27,8 @@ export function createOperatorChain(
 ): OperatorStage {
   const stages: OperatorStage[] = [];
   const { vertex: name, environment } = runtime;
-  const about = { ...context, name, freezesRecords: environment.freezeRecords };
+  const { clock, freezeRecords: freezesRecords } = environment;
+  const about = { ...context, name, clock, freezesRecords };
   try {
     const groups = groupsOf(operators, context.ends);
     let firstOperator = 0;

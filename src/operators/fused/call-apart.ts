@@ -1,0 +1,26 @@
+type UserFunction = (...values: unknown[]) => unknown;
+
+/**
+ * Calls a function at a place where V8 has seen others, so that it does not inline it.
+ *
+ * The loops have a `try` around the user's functions. V8 does not peel a loop within a `try`, so a loop of a function that
+ * it inlines there may take three times as long as by itself.
+ */
+export function callApart(fn: UserFunction, value: unknown): unknown {
+  return fn(value);
+}
+
+/** The same with two values. */
+export function callApartWithTwo(fn: UserFunction, first: unknown, second: unknown): unknown {
+  return fn(first, second);
+}
+
+const others: readonly UserFunction[] = [() => 0, () => 1];
+
+/** Shows V8 the other functions. Now and then, because it forgets what it has seen. */
+export function stayApart(): void {
+  for (const other of others) {
+    callApart(other, undefined);
+    callApartWithTwo(other, undefined, undefined);
+  }
+}

@@ -1,0 +1,94 @@
+import type { Loops } from '../../src/operators/fused/loop.ts';
+import { RunTrace } from '../../src/operators/fused/run-trace.ts';
+import { TimedLoops } from '../../src/operators/fused/timed-loops.ts';
+
+type Kind = 'inlined' | 'apart';
+
+/** Loops on a clock that they move: µs per record, by kind and by the number of the run. */
+function timed(usOf: (kind: Kind, run: number) => number) {
+  let [nowMs, runs] = [0, 0];
+  const ran: Kind[] = [];
+  const made: Kind[] = [];
+  const loops = (kind: Kind): Loops => {
+    made.push(kind);
+    const take = (count: number): void => {
+      nowMs += (usOf(kind, runs++) * count) / 1_000;
+      ran.push(kind);
+    };
+    return {
+      usesTail: kind === 'inlined',
+      run: (records) => take(records.length),
+      pull: (_, count) => take(count),
+    };
+  };
+  const clock = { now: () => nowMs };
+  return { loops: new TimedLoops(loops('inlined'), () => loops('apart'), clock), ran, made };
+}
+
+/** The kinds that ran, each with the number of runs in a row. */
+function inRow(ran: readonly Kind[]): [Kind, number][] {
+  const rows: [Kind, number][] = [];
+  for (const kind of ran) {
+    const last = rows.at(-1);
+    if (last?.[0] === kind) last[1]++;
+    else rows.push([kind, 1]);
+  }
+  return rows;
+}
+
+const ways: readonly [string, (loops: Loops) => void][] = [
+  ['batches', ({ run }) => run(Array.from({ length: 100_000 }), [], new RunTrace(undefined, undefined))],
+  ['records that it takes', ({ pull }) => pull?.(0, 100_000, [], new RunTrace(undefined, undefined))],
+];
+
+describe.each(ways)('the loops of a stretch, timed over %s', (_, once) => {
+  it.each<[string, (kind: Kind, run: number) => number, [Kind, number][]]>([
+    ['light functions stay inlined', () => 0.1, [['inlined', 40]]],
+    [
+      'heavy ones are called apart if that is faster, from the third measurement on',
+      (kind) => (kind === 'inlined' ? 2 : 1),
+      [
+        ['inlined', 3],
+        ['apart', 37],
+      ],
+    ],
+    [
+      'else they are inlined for good',
+      (kind) => (kind === 'inlined' ? 2 : 2.1),
+      [
+        ['inlined', 3],
+        ['apart', 3],
+        ['inlined', 34],
+      ],
+    ],
+    ['slow until V8 has optimized them', (_kind, run) => (run < 2 ? 50 : 0.1), [['inlined', 40]]],
+    [
+      'ones that become light are inlined again, and heavy ones called apart again',
+      (kind, run) => (run >= 10 && run < 2_000 ? 0.04 : kind === 'inlined' ? 2 : 1),
+      [
+        ['inlined', 3],
+        ['apart', 12],
+        ['inlined', 25],
+      ],
+    ],
+  ])('%s', (_name, usOf, expected) => {
+    const { loops, ran } = timed(usOf);
+    for (let run = 0; run < 40; run++) once(loops);
+    expect(inRow(ran)).toEqual(expected);
+  });
+
+  it('are made when they are needed, and once', () => {
+    const { loops, ran, made } = timed((kind, run) => (run >= 10 && run < 60 ? 0.04 : kind === 'inlined' ? 2 : 1));
+    for (let run = 0; run < 80; run++) once(loops);
+    expect(inRow(ran).map(([kind]) => kind)).toEqual(['inlined', 'apart', 'inlined', 'apart']);
+    expect(made).toEqual(['inlined', 'apart']);
+  });
+
+  it('count the results of a record that has many', () => {
+    const { loops, ran } = timed(() => 2);
+    const many = Array.from({ length: 1_000_000 });
+    for (let run = 0; run < 10; run++)
+      loops.run(Array.from({ length: 10_000 }), many, new RunTrace(undefined, undefined));
+    expect(inRow(ran)).toEqual([['inlined', 10]]);
+  });
+});
