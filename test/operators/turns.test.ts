@@ -1,4 +1,4 @@
-import { map as rxMap, type Observable } from 'rxjs';
+import { type Observable, filter as rxFilter, map as rxMap } from 'rxjs';
 import { forEach } from '../../src/connectors/for-each.ts';
 import { fromIterable } from '../../src/connectors/from-iterable.ts';
 import { PullReader } from '../../src/connectors/streams/pull-reader.ts';
@@ -20,12 +20,11 @@ class Thread {
   readonly runtime: RuntimeContext;
 
   constructor() {
-    const environment = virtualEnvironment();
     const clock = {
       ...{ now: () => this.nowMs, epochMs: () => this.nowMs, setTimeout: () => 0, clearTimeout: () => {} },
       setImmediate: (callback: () => void) => this.#waiting.push(callback),
     };
-    this.runtime = testContext({ ...environment, clock });
+    this.runtime = testContext(Object.assign(virtualEnvironment(), { clock }));
   }
 
   /** A function of the user that keeps the thread for a millisecond. */
@@ -82,6 +81,14 @@ describe('slow functions leave the thread to others every few milliseconds', () 
         new PipeStage({ kind: 'pipe', operator: (of: Observable<unknown>) => of.pipe(rxMap(thread.slow)) }, context),
       200,
     ],
+    [
+      'through that keeps nothing',
+      (thread, context) => {
+        const operator = (of: Observable<number>): Observable<number> => of.pipe(rxFilter((n) => thread.slow(n) < 0));
+        return new PipeStage({ kind: 'pipe', operator: operator as never }, context);
+      },
+      0,
+    ],
     ['mapAsync of a promise, one at a time', calls(1, true), 200],
     ['mapAsync of a promise, many at a time', calls(100, true), 200],
     ['mapAsync of a value', calls(100, false), 200],
@@ -93,9 +100,14 @@ describe('slow functions leave the thread to others every few milliseconds', () 
     /** As a task does, of which this is the only step in a turn. */
     const step = (): void => {
       isDue = false;
-      for (let batch = stage.poll(); batch !== undefined; batch = undefined) results.push(...batch), wake();
-      if (stage.isAccepting && rest.length > 0) stage.push(rest.splice(0, 100)), wake();
-      else if (stage.isAccepting && !isEnded) (isEnded = true), stage.end(), wake();
+      const batch = stage.poll();
+      results.push(...(batch ?? []));
+      if (stage.isAccepting && rest.length > 0) stage.push(rest.splice(0, 100));
+      else if (stage.isAccepting && !isEnded) {
+        isEnded = true;
+        stage.end();
+      } else if (batch === undefined) return;
+      wake();
     };
     const wake = (): void => {
       if (isDue) return;
