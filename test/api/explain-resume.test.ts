@@ -1,7 +1,14 @@
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DurableJobExplanation, JobExplanation, JobRunOptions, ResumeExplanation, Sink } from '../../src/index.ts';
+import type {
+  DurableJobExplanation,
+  JobExplanation,
+  JobRunOptions,
+  RememberOptions,
+  ResumeExplanation,
+  Sink,
+} from '../../src/index.ts';
 import { explain, forEach, fromArray, Job, jsonLinesFile, noRestart, toJsonLinesFile } from '../../src/index.ts';
 import { runStory } from '../support/run-story.ts';
 
@@ -14,7 +21,7 @@ interface Version {
   readonly prepare?: (text: Text) => Text;
   readonly fix?: (text: Text) => Text;
   readonly sink?: Sink<Text>;
-  readonly remember?: boolean;
+  readonly remember?: boolean | RememberOptions<Text>;
 }
 
 const asItIs = (text: Text): Text => text;
@@ -110,6 +117,18 @@ const situations: readonly {
       ['fix', '`rerun: true`'],
     ],
     paid: [{ operator: 'label', taskCount: 2, totalTaskCount: 2, answers: 60, paysAgain: undefined }],
+  },
+  {
+    name: 'its answers are older than they may be',
+    before: finished,
+    version: { remember: { ttlMs: 0.001 } },
+    options: { rerun: true },
+    reused: [],
+    runs: [
+      ['texts', '`rerun: true`'],
+      ['fix', '`rerun: true`'],
+    ],
+    paid: [{ operator: 'label', taskCount: 2, totalTaskCount: 2, answers: 0, paysAgain: undefined }],
   },
   {
     name: 'nothing from before is to be used',

@@ -175,16 +175,21 @@ function paidOperators(
 
 async function withAnswers(
   operator: PaidTasks,
-  { stateDirectory, resume, environment }: ResumeQuestion,
+  { stateDirectory, resume, environment = systemEnvironment() }: ResumeQuestion,
 ): Promise<PaidOperator> {
   const { uid, taskCount, totalTaskCount } = operator;
   const paid = { operator: uid, taskCount, totalTaskCount };
   const [remembering] = rememberingOf(operator, stateDirectory);
   if (remembering === undefined) return { ...paid, answers: 0, paysAgain: '`remember: false`' };
   if (resume === 'never') return { ...paid, answers: 0, paysAgain: "`resume: 'never'`" };
-  const { directory, version } = remembering;
-  const answers = await rememberedAnswers(directory, { environment }).count({ operator: uid, version });
-  return { ...paid, answers, paysAgain: undefined };
+  const { directory, version, options } = remembering;
+  const { ttlMs = Number.POSITIVE_INFINITY } = options;
+  const remembered = rememberedAnswers(directory, { environment });
+  const all = await remembered.count({ operator: uid, version });
+  const isForever = all === 0 || ttlMs === Number.POSITIVE_INFINITY;
+  const beforeMs = environment.clock.epochMs() - ttlMs;
+  const expired = isForever ? 0 : await remembered.count({ operator: uid, version, beforeMs });
+  return { ...paid, answers: all - expired, paysAgain: undefined };
 }
 
 function describe(explanation: ResumeExplanation): string {
