@@ -95,7 +95,7 @@ export function chaosJob(plan: ChaosPlan, home: string, version: number, surroun
           concurrency,
           ordered: isOrdered,
           ...(rateLimit && { rateLimit }),
-          ...(remember === 'record' && { remember: true }),
+          ...(remember === 'record' && { remember: { sync: 'call' } }),
           ...(remember === 'key' && { remember: { key: ({ id, value }) => `${id}/${value}` } }),
         },
       );

@@ -10,7 +10,7 @@ interface PaidPlan {
   readonly exchange: Exchange;
   readonly concurrency: number;
   readonly isOrdered: boolean;
-  /** How answers are found again: by default, said so, or by a key. */
+  /** How answers are found again: by default; by the record, each synced before it is passed on; or by a key. */
   readonly remember: 'default' | 'record' | 'key';
   readonly rateLimit: { readonly calls: number; readonly perMs: number } | undefined;
 }

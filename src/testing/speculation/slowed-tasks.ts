@@ -1,4 +1,3 @@
-import { isTerminalJobStatus } from '../../actors/protocol/states.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import { insideOf } from '../../run/run-inside.ts';
@@ -32,7 +31,8 @@ export function slowTasks(run: JobRun, { share }: DrawnSlowness, random: SeededR
   const { controls, environment } = insideOf(run);
   const slow = (vertex: number, delayMs: number): void => {
     environment.clock.setImmediate(() => {
-      if (!isTerminalJobStatus(run.status)) controls.slowConsumer(vertex as ExecutionVertexId, delayMs);
+      // A job that fails or is canceled has nothing left to slow down.
+      if (run.status === 'running') controls.slowConsumer(vertex as ExecutionVertexId, delayMs);
     });
   };
   run.events$.subscribe((event) => {
