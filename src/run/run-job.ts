@@ -107,7 +107,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const master = createJobMaster({
     ...{ ledger, environment, gateway: connections, charts, observe, actors },
     ...failureHandlingOf(options),
-    speculation: speculationOf(plan, options.speculation, options.stateDirectory),
+    speculation: speculationOf({ ...options, plan, shape, logger }),
   });
   openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers, folds, invalid });
   run.start(master);

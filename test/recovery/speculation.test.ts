@@ -1,9 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   collect,
   Job,
   type JobEvent,
   type JobRun,
   type JobRunOptions,
+  noRestart,
   reliable,
   type Source,
 } from '../../src/index.ts';
@@ -18,7 +22,7 @@ import { PartitionLostError } from '../../src/errors/result-errors.ts';
 const speculation = { minimumMs: 100, checkIntervalMs: 50 };
 
 /** Ten records for each subtask, at the pace of its attempt. */
-function paced(paceOf: (subtask: number, attempt: number) => number): Source<number> {
+function paced(paceOf: (subtask: number, attempt: number, left: number) => number): Source<number> {
   return {
     name: 'paced',
     maxParallelism: 100,
@@ -31,7 +35,7 @@ function paced(paceOf: (subtask: number, attempt: number) => number): Source<num
             resolve = done;
             environment.clock.setTimeout(
               () => done(left-- > 0 ? [subtask * 10 + left] : null),
-              paceOf(subtask, attempt),
+              paceOf(subtask, attempt, left),
             );
           }),
         close: () => resolve(null),
@@ -60,8 +64,8 @@ interface Told {
   readonly events: readonly JobEvent[];
   readonly run: JobRun;
   readonly executors: Executors;
-  /** Results that are still held when the job has ended. */
   readonly error: Error | undefined;
+  readonly logged: readonly string[];
 }
 
 async function play(
@@ -70,7 +74,9 @@ async function play(
   watch: (event: JobEvent, told: Pick<Told, 'run' | 'executors'>) => void = () => {},
 ): Promise<Told> {
   const { faults = faultPlan(), ...given } = options;
-  const environment = virtualEnvironment({ faults });
+  const logged: string[] = [];
+  const log = (line: string): void => void logged.push(line);
+  const environment = virtualEnvironment({ faults, logger: { debug: log, info: log, warn: log, error: log } });
   let executors: Executors | undefined;
   const run = runJob(
     planJob(job),
@@ -88,7 +94,7 @@ async function play(
   } catch (thrown) {
     error = thrown as Error;
   }
-  return { events, run, executors: executors as Executors, error };
+  return { events, run, executors: executors as Executors, error, logged };
 }
 
 const of = <Type extends JobEvent['type']>(events: readonly JobEvent[], type: Type) =>
@@ -229,6 +235,46 @@ describe('a slow task', () => {
     expect(sorted(sums.records)).toEqual(right);
   });
 
+  it('with a state directory, a later run has the result of the attempt that was preferred', async () => {
+    const stateDirectory = mkdtempSync(join(tmpdir(), 'speculation-'));
+    const faults = faultPlan();
+    faults.fail('task.end', { when: (at) => at['vertex'] === 'sums' });
+    const earlier = await play(slowJob().job, { stateDirectory, faults, restartBackoff: noRestart() });
+    expect(of(earlier.events, 'speculation.decided')).toMatchObject([{ attempt: 1, instead: 0 }]);
+    expect(earlier.error).toMatchObject({ code: 'JOB_FAILED' });
+    const { job, sums } = slowJob();
+    const { events, run } = await play(job, { stateDirectory });
+    const [resumed] = of(events, 'job.resumed');
+    expect(resumed?.reused.map(({ records }) => records)).toEqual([10, 10, 10, 10]);
+    expect((await run.result).receipt.attemptsByVertex['numbers']).toBe(0);
+    expect(sorted(sums.records)).toEqual(right);
+    rmSync(stateDirectory, { recursive: true });
+  });
+
+  it('makes no call twice whose answer is remembered', async () => {
+    const stateDirectory = mkdtempSync(join(tmpdir(), 'speculation-'));
+    const job = Job.create('paid', { parallelism: 4 });
+    const paid = collect<number>();
+    const calls: number[] = [];
+    const isStuck = (subtask: number, attempt: number, left: number): boolean =>
+      subtask === 1 && attempt === 0 && left < 5;
+    job
+      .source(
+        'numbers',
+        paced((...at) => (isStuck(...at) ? 10_000 : 10)),
+        { version: 1 },
+      )
+      .mapAsync(async (n) => calls.push(n) && n, { uid: 'paid', version: 1 })
+      .rebalance()
+      .sink('out', paid);
+    const { events } = await play(job, { stateDirectory });
+    expect(of(events, 'speculation.decided')).toMatchObject([{ attempt: 1, why: 'finished first' }]);
+    const all = Array.from({ length: 40 }, (_, n) => n);
+    expect([...paid.records].sort((a, b) => a - b)).toEqual(all);
+    expect(calls.sort((a, b) => a - b)).toEqual(all);
+    rmSync(stateDirectory, { recursive: true });
+  });
+
   it('waits for a slot that no region waits for', async () => {
     const { job, sums } = slowJob();
     const { events } = await play(job, { slots: 2 });
@@ -241,7 +287,13 @@ describe('no second attempt', () => {
   const slow = (): Source<number> => paced((subtask) => (subtask === 1 ? 1_000 : 10));
   const out = () => collect<unknown>();
 
-  it.each<{ readonly why: string; readonly options?: JobRunOptions; readonly build: (job: Job) => void }>([
+  it.each<{
+    readonly why: string;
+    /** In the log; about the sink if there is none. */
+    readonly told?: string;
+    readonly options?: JobRunOptions;
+    readonly build: (job: Job) => void;
+  }>([
     {
       why: 'speculation is off, as by default',
       options: { speculation: undefined },
@@ -254,22 +306,27 @@ describe('no second attempt', () => {
     },
     {
       why: 'the task is joined with others by pipelined exchanges',
+      told: '"slow" (other tasks run together with it)',
       build: (job) => job.source('slow', slow()).rebalance({ exchange: 'pipelined' }).sink('out', out()),
     },
     {
       why: 'its result is read while it is written',
+      told: '"slow" (its results are read before they are complete)',
       build: (job) => job.source('slow', slow()).rebalance({ exchange: reliable() }).sink('out', out()),
     },
     {
       why: 'it writes to a sink',
+      told: '"slow" (it writes to a sink)',
       build: (job) => job.source('slow', slow()).sink('out', out()),
     },
     {
       why: 'its source cannot be read again',
+      told: '"slow" (its source cannot be read again)',
       build: (job) => job.source('slow', slow(), { replayable: false }).rebalance().sink('out', out()),
     },
     {
       why: 'it makes calls that are not remembered',
+      told: '"slow" (its calls would be made twice)',
       build: (job) =>
         job
           .source('slow', slow())
@@ -279,6 +336,7 @@ describe('no second attempt', () => {
     },
     {
       why: 'it writes dead letters',
+      told: '"slow" (it writes dead letters)',
       build: (job) =>
         job
           .source('slow', slow())
@@ -288,6 +346,7 @@ describe('no second attempt', () => {
     },
     {
       why: 'its errors are counted',
+      told: '"slow" (its errors are counted)',
       build: (job) =>
         job
           .source('slow', slow())
@@ -295,12 +354,15 @@ describe('no second attempt', () => {
           .rebalance()
           .sink('out', out()),
     },
-  ])('$why', async ({ options = {}, build }) => {
+  ])('$why', async ({ told, options = {}, build }) => {
     const job = Job.create('slow', { parallelism: 4 });
     build(job);
-    const { events, error } = await play(job, options);
+    const { events, error, logged } = await play(job, options);
     expect(error).toBeUndefined();
     expect(of(events, 'task.speculated')).toEqual([]);
+    const line = logged.find((text) => text.startsWith('No second attempts of tasks of'));
+    if (told === undefined) expect(line ?? '').not.toContain('"slow"');
+    else expect(line).toContain(told);
   });
 
   it('unless the user says that calls may be repeated', async () => {

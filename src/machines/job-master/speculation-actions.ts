@@ -1,6 +1,6 @@
 import { enqueueActions } from 'xstate';
 import type { ExecutionVertexId, ExecutorId, PartitionId } from '../../ids.ts';
-import { mayRunTwice } from '../../scheduling/second-attempts.ts';
+import { whyRunOnce } from '../../scheduling/second-attempts.ts';
 import { chartServicesOf } from '../chart-services.ts';
 import type { JobLedger } from './job-ledger.ts';
 import type { MasterActions } from './job-master-machine.ts';
@@ -31,7 +31,7 @@ function mayHaveRival(ledger: JobLedger, task: ExecutionVertexId): boolean {
   const { graph, regions, regionActors, results } = ledger;
   const region = regions.regionOf(task);
   return (
-    mayRunTwice(graph, regions, task) &&
+    whyRunOnce(graph, regions, task) === undefined &&
     ledger.planOf(region) === 'new' &&
     regionActors[region]?.getSnapshot().matches({ live: { running: 'alone' } }) === true &&
     !graph.outputsOf(task).some(({ edge }) => results.keptEdges.includes(edge)) &&

@@ -4,6 +4,9 @@ import type { VertexProgram } from '../../operators/operator-description.ts';
 import type { JobVertex } from '../../graph/job-graph.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { checkBoolean, checkMilliseconds, checkOptions } from '../../options.ts';
+import { whyRunOnce } from '../../scheduling/second-attempts.ts';
+import type { Logger } from '../../environment.ts';
+import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 
 /** When a slow task gets a second attempt. The defaults are those of Flink. */
@@ -49,30 +52,49 @@ export function resolveSpeculation(given: boolean | SpeculationOptions | undefin
   return { rule: { ratio, multiplier, minimumMs }, checkIntervalMs, repeatCalls };
 }
 
-/** The speculation of a run: which of its vertices may do their work twice. */
-export function speculationOf(
-  { programs, jobGraph }: Pick<JobPlan, 'programs' | 'jobGraph'>,
-  resolved: ResolvedSpeculation | undefined,
-  stateDirectory: string | undefined,
-): Speculation | undefined {
-  if (resolved === undefined) return undefined;
-  const { repeatCalls, ...speculation } = resolved;
-  const may = programs.map(
-    (program, index) =>
-      (jobGraph.vertices[index] as JobVertex).replayable !== false &&
-      !writes(program) &&
-      (repeatCalls || !makesCalls(program, stateDirectory)),
-  );
-  return { ...speculation, mayRepeat: (jobVertex) => may[jobVertex] === true };
+/** What decides which tasks of a run may do their work twice. */
+interface SpeculatedRun {
+  readonly plan: Pick<JobPlan, 'programs' | 'jobGraph'>;
+  readonly shape: JobShape;
+  readonly speculation: ResolvedSpeculation | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly logger: Logger;
 }
 
-/** Whether something outside would get records twice, or errors would count twice: the sinks, also of dead letters. */
-function writes({ source, operators, sink }: VertexProgram): boolean {
-  const handling = [source?.errors, ...operators.map(({ errors }) => errors)];
-  return (
-    sink !== undefined ||
-    handling.some((errors) => errors?.reaction.kind === 'deadLetter' || errors?.limit !== undefined)
+/** The speculation of a run; undefined without. Logs which vertices are left out, and why. */
+export function speculationOf({ plan, shape, ...options }: SpeculatedRun): Speculation | undefined {
+  if (options.speculation === undefined) return undefined;
+  const { logger, stateDirectory } = options;
+  const { repeatCalls, ...speculation } = options.speculation;
+  const { graph, regions, job } = shape;
+  const reasons = plan.programs.map((program, index): string | undefined => {
+    const vertex = plan.jobGraph.vertices[index] as JobVertex;
+    if (vertex.parallelism === 1) return 'it is one task, with no other to be compared with';
+    if (vertex.replayable === false) return 'its source cannot be read again';
+    const repeats = !repeatCalls && makesCalls(program, stateDirectory);
+    return (
+      whatItWrites(program) ??
+      (repeats ? 'its calls would be made twice' : whyRunOnce(graph, regions, graph.vertexAt(index, 0)))
+    );
+  });
+  const leftOut = reasons.flatMap((why, index) =>
+    why === undefined ? [] : [`"${plan.jobGraph.vertices[index]?.id}" (${why})`],
   );
+  if (leftOut.length > 0) {
+    const more = leftOut.length > mostNamed ? ` and ${leftOut.length - mostNamed} more` : '';
+    logger.info(`No second attempts of tasks of ${leftOut.slice(0, mostNamed).join(', ')}${more}`, { job });
+  }
+  return { ...speculation, mayRepeat: (jobVertex) => reasons[jobVertex] === undefined };
+}
+
+const mostNamed = 10;
+
+/** What something outside would get twice, or what would count twice. */
+function whatItWrites({ source, operators, sink }: VertexProgram): string | undefined {
+  if (sink !== undefined) return 'it writes to a sink';
+  const handling = [source?.errors, ...operators.map(({ errors }) => errors)];
+  if (handling.some((errors) => errors?.reaction.kind === 'deadLetter')) return 'it writes dead letters';
+  return handling.some((errors) => errors?.limit !== undefined) ? 'its errors are counted' : undefined;
 }
 
 /** Whether it makes calls that a second attempt would make, and pay, again. */
