@@ -62,6 +62,7 @@ export type { JobResult, JobRun } from './run/job-run.ts';
 export type { JobSnapshot } from './run/folds/job-snapshot.ts';
 export type { JobRunOptions, ResumePolicy } from './run/run-options.ts';
 export type { RunRecordingOptions } from './run/record-option.ts';
+export type { DrainOptions } from './run/run-controls.ts';
 export type { SpeculationOptions } from './run/executors/speculation-option.ts';
 export type { StorageUse } from './run/storage-use.ts';
 export { diagnosticsChannels, type DiagnosticsMessage } from './run/diagnostics.ts';

@@ -42,6 +42,16 @@ export type TaskReport =
 export type ExecutorToMasterEvent =
   | { readonly type: 'executor.registered'; readonly executor: ExecutorId; readonly slots: number }
   | { readonly type: 'executor.lost'; readonly executor: ExecutorId; readonly cause: Error }
+  /** It gets no more tasks, and will stop. */
+  | {
+      readonly type: 'executor.draining';
+      readonly executor: ExecutorId;
+      readonly graceMs: number;
+      /** Whether another one takes its place. */
+      readonly isReplaced: boolean;
+    }
+  /** It has stopped: nothing ran on it any more, and no consumer needed its results. */
+  | { readonly type: 'executor.drained'; readonly executor: ExecutorId }
   /** All tasks of a lost executor have failed, each with this very cause. */
   | { readonly type: 'executor.tasksFailed'; readonly executor: ExecutorId; readonly cause: Error }
   /**

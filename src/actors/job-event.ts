@@ -315,6 +315,15 @@ export type JobEvent =
       readonly message: string;
       readonly problem: string;
     }
+  /** The user stops an executor: it gets no more tasks, and has this long to end those that it runs. */
+  | {
+      readonly type: 'executor.draining';
+      readonly atMs: number;
+      readonly executor: ExecutorId;
+      readonly graceMs: number;
+    }
+  /** A draining executor has stopped: its tasks had ended, and its results were read. */
+  | { readonly type: 'executor.drained'; readonly atMs: number; readonly executor: ExecutorId }
   | { readonly type: 'executor.lost'; readonly atMs: number; readonly executor: ExecutorId; readonly cause: Error };
 
 export type JobEventType = JobEvent['type'];

@@ -68,6 +68,7 @@ export class TaskExecutor {
   readonly #tasks = new Map<ExecutionVertexId, DeployedTask>();
   #watch: MasterWatch | undefined;
   #phase: 'open' | 'quarantined' | 'stopped' = 'open';
+  #stopped: Promise<void> | undefined;
 
   constructor(options: TaskExecutorOptions) {
     this.#options = options;
@@ -122,7 +123,12 @@ export class TaskExecutor {
    * Ends its tasks, whose reports are ignored, and releases its results, including those kept beyond the job unless the
    * job has finished. Settles when all work on kept results is complete.
    */
-  async stop(hasFinished: boolean): Promise<void> {
+  stop(hasFinished: boolean): Promise<void> {
+    this.#stopped ??= this.#stop(hasFinished);
+    return this.#stopped;
+  }
+
+  async #stop(hasFinished: boolean): Promise<void> {
     this.#phase = 'stopped';
     this.#watch?.stop();
     this.#abandonTasks();
@@ -196,10 +202,14 @@ export class TaskExecutor {
         return this.#options.quarantined();
       case 'executor.stop':
         this.#options.dataPlane.end?.(message.hasFinished);
-        void this.stop(message.hasFinished).then(() =>
-          this.#options.port.post({ type: 'executor.stopped', token: message.token }),
-        );
+        return this.#stopAndSaySo(message.token, message.hasFinished);
+      case 'executor.release':
+        return this.#stopAndSaySo(message.token, false);
     }
+  }
+
+  #stopAndSaySo(token: number, hasFinished: boolean): void {
+    void this.stop(hasFinished).then(() => this.#options.port.post({ type: 'executor.stopped', token }));
   }
 
   #deploy(deployment: TaskDeployment): void {

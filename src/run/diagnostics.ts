@@ -45,6 +45,8 @@ const channelOf = {
   'results.keepFailed': result,
   'executor.registered': executor,
   'executor.lost': executor,
+  'executor.draining': executor,
+  'executor.drained': executor,
   'message.invalid': executor,
 } as const satisfies Record<JobEventType, Channel>;
 

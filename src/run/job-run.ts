@@ -6,7 +6,7 @@ import type { Clock } from '../environment.ts';
 import { JobCanceledError, JobFailedError, JobIncompleteError } from '../errors/job-errors.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { RootExceptionEntry } from '../failover/exception-history.ts';
-import type { RegionId, RunId } from '../ids.ts';
+import type { ExecutorId, RegionId, RunId } from '../ids.ts';
 import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
 import type { JobMasterContext } from '../machines/job-master/job-master-setup.ts';
 import { freezeRecords } from '../partitions/records/freeze-records.ts';
@@ -17,6 +17,7 @@ import type { JobSnapshot } from './folds/job-snapshot.ts';
 import type { LiveRun } from './folds/receipt-book.ts';
 import { foldEvent, type RunFolds } from './folds/run-folds.ts';
 import type { Observers } from './observers.ts';
+import type { DrainOptions } from './run-controls.ts';
 import type { StorageUse } from './storage-use.ts';
 
 /** The result of a finished job. Its records are in its sinks. */
@@ -39,6 +40,8 @@ export interface JobRunParts {
   readonly observers: Observers;
   /** Restarts a quarantined region; see {@link JobRun.release}. */
   readonly release: (region: RegionId) => void;
+  /** Stops an executor gracefully; see {@link JobRun.drainExecutor}. */
+  readonly drain: (executor: ExecutorId, options: DrainOptions | undefined) => void;
   /** Takes over what an earlier run left, before anything runs; undefined if nothing outlives the process. */
   readonly begin: (() => Promise<void>) | undefined;
   /** Connects the executors; calls `connected` when they have offered their slots. */
@@ -170,6 +173,18 @@ export class JobRun implements AsyncDisposable {
    */
   release(region: number): void {
     this.#parts.release(region as RegionId);
+  }
+
+  /**
+   * Stops an executor gracefully, by its name (`worker-0`): it gets no more tasks, those that it runs may end, and its
+   * results stay readable until they are read; then it goes (`executor.drained`). After `graceMs` (default 30 000) it goes
+   * anyway, and what it still ran restarts elsewhere, as one failure. Another executor takes its place at once, unless
+   * `replace` is false.
+   * @throws InvalidArgumentError for an unknown executor, or the only one if it is not replaced
+   * @throws IllegalStateError if the job has ended or ends
+   */
+  drainExecutor(executor: string, options?: DrainOptions): void {
+    this.#parts.drain(executor as ExecutorId, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

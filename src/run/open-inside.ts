@@ -73,7 +73,13 @@ export function openInside(run: JobRun, parts: InsideParts): void {
     storage: () => run.storage(),
     executors: () => presentExecutors(parts),
     controls: new RunControls({
-      ...{ shape, master: parts.master, executors: parts.executors, disk: options.disk },
+      ...{
+        shape,
+        master: parts.master,
+        executors: parts.executors,
+        connections: parts.connections,
+        disk: options.disk,
+      },
       status: () => run.status,
     }),
     observerFailed: (observer, cause) => observers.report(observer, cause),

@@ -2,7 +2,9 @@ import { isTerminalJobStatus, type JobStatus } from '../actors/protocol/states.t
 import { InvalidArgumentError, IllegalStateError } from '../errors/usage-errors.ts';
 import type { Executors } from '../executors/executors.ts';
 import type { ExecutionVertexId, ExecutorId, PartitionId, RegionId } from '../ids.ts';
+import type { ExecutorConnections } from '../machines/connections/executor-connections.ts';
 import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
+import { checkOptions, milliseconds } from '../options.ts';
 import type { JobShape } from './folds/job-shape.ts';
 import type { FullDisk } from './full-disk.ts';
 
@@ -10,10 +12,21 @@ import type { FullDisk } from './full-disk.ts';
 export interface RunControlsParts {
   readonly shape: JobShape;
   readonly master: Pick<JobMasterActorRef, 'send'>;
-  readonly executors: Pick<Executors, 'kill' | 'names'>;
+  readonly executors: Pick<Executors, 'kill' | 'names' | 'replace'>;
+  readonly connections: Pick<ExecutorConnections, 'connected' | 'drain'>;
   readonly disk: FullDisk;
   readonly status: () => JobStatus;
 }
+
+/** How an executor is drained. */
+export interface DrainOptions {
+  /** How long its tasks may take to end, and its results to be read, in ms. Default 30 000. */
+  readonly graceMs?: number | undefined;
+  /** Whether another executor takes its place, from now on. Default true. */
+  readonly replace?: boolean | undefined;
+}
+
+const defaultGraceMs = 30_000;
 
 /** Longest injected wait, in ms. */
 const mostDelayMs = 60_000;
@@ -93,6 +106,30 @@ export class RunControls {
     }
     this.#checkRunning();
     executors.kill(executor, 'it was killed on purpose');
+  }
+
+  /**
+   * Stops an executor gracefully: it gets no more tasks, those that it runs may end, and its results stay readable until
+   * they are read. Then it goes. After the grace period it goes anyway, and what it still ran restarts elsewhere, as one
+   * failure. No effect on one that is drained already.
+   */
+  drainExecutor(executor: ExecutorId, options: DrainOptions = {}): void {
+    const { executors, connections } = this.#parts;
+    checkOptions('drainExecutor', options, { graceMs: true, replace: true });
+    const graceMs = milliseconds('graceMs', options.graceMs, defaultGraceMs);
+    const { replace = true } = options;
+    if (typeof replace !== 'boolean') throw new InvalidArgumentError('replace', replace, 'true or false');
+    const offering = [...connections.connected()].filter(({ state }) => state === 'registered');
+    if (!executors.names.includes(executor)) {
+      throw new InvalidArgumentError('executor', executor, `one of ${executors.names.join(', ')}`);
+    }
+    this.#checkRunning();
+    if (!offering.some((one) => one.executor === executor)) return;
+    if (!replace && offering.length === 1) {
+      throw new InvalidArgumentError('replace', replace, `true, because ${executor} is the only executor`);
+    }
+    connections.drain(executor, { graceMs, isReplaced: replace });
+    if (replace) executors.replace();
   }
 
   /** While the disk is full, tasks fail that write results to it. */

@@ -84,6 +84,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     storage: () => storageUse(executors.held, shape, folds.snapshot, clock.now()),
     observers,
     release: (region) => insideOf(run).controls.release(region),
+    drain: (executor, given) => insideOf(run).controls.drainExecutor(executor, given),
     begin: durable && (() => takeOver(durable, ledger, observe)),
     connect: (connected) => {
       connections.serve(master, actors);
@@ -133,6 +134,7 @@ function connectionsTo(
     ...{ ledger, clock, observe, cancellationTimeoutMs, slotLimit: executors.slotLimit },
     shareResults: executors.shareResults,
     heartbeat: heartbeat && { machine: charts.heartbeat, settings: heartbeat },
+    drained: (executor, why) => executors.giveUp(executor, why)(),
     lost: (executor, why) => {
       lose(executors.giveUp(executor, why), clock);
       clock.setImmediate(() => {

@@ -143,6 +143,19 @@ export class ResultTracker {
     return producers;
   }
 
+  /** Whether a result that was registered with an executor is there, or to come, and is still to be read. O(results) */
+  isNeededAt(executor: ExecutorId): boolean {
+    const place = this.#executors.indexOf(executor) + 1;
+    if (place === 0) return false;
+    for (let vertex = 0 as ExecutionVertexId; vertex < this.#graph.vertexCount; vertex++) {
+      if (this.#places[vertex] !== place) continue;
+      for (const { partition } of this.#graph.outputsOf(vertex)) {
+        if (this.isAvailable(partition) && !this.isConsumed(partition)) return true;
+      }
+    }
+    return false;
+  }
+
   // Facts of executors
 
   /** A task finished: its retained results are complete. */

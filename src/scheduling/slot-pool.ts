@@ -30,7 +30,8 @@ interface Waiting {
  * block each other. Tasks that share a slot hold the same one while any of them runs (see {@link SlotSharing}): a region
  * whose slots are all in use by tasks of other regions joins them at once. Requests that cannot be met wait in a queue in
  * dataflow order: a restarted producer comes before its waiting consumers. A region that needs free slots overtakes the
- * head of the queue only if that one needs more slots than all executors offer, or is not ready.
+ * head of the queue only if that one needs more slots than all executors offer, with those that will replace lost ones, or
+ * is not ready: a consumer that overtakes its producer waits for it, and would keep the slots that this one needs.
  *
  * A slot is taken on the executor that has the results of the task's last attempt, or else on the one where the slot was
  * before; or else on that which has most of the task's inputs, unless it has its share of the slots in use already; or
@@ -51,6 +52,8 @@ export class SlotPool {
   #round = 0;
   /** By slot sharing group, and by vertex in none: the number of slots in use. */
   readonly #usedOf = new Map<SharingGroup, number>();
+  /** Slots of all executors, once lost ones are replaced. */
+  #expected = 0;
   readonly #queue = new Map<RegionId, Waiting>();
   /** The queued regions, in order. */
   readonly #line: Waiting[] = [];
@@ -80,11 +83,16 @@ export class SlotPool {
 
   addExecutor(executor: ExecutorId, slots: number): void {
     this.#offers.add(executor, slots);
+    this.#expected = Math.max(this.#expected, this.#offers.total);
   }
 
-  /** Removes an executor with all its slots. Used slots may still be released, but need not be. */
-  removeExecutor(executor: ExecutorId): void {
+  /**
+   * Removes an executor with all its slots. Used slots may still be released, but need not be.
+   * @param isReplaced whether as many slots will be offered again
+   */
+  removeExecutor(executor: ExecutorId, isReplaced = true): void {
     for (const { shared } of this.#offers.remove(executor)) if (shared !== undefined) this.#becomeFree(shared);
+    if (!isReplaced) this.#expected = this.#offers.total;
   }
 
   /** An executor for results that need no slot, by turns; undefined if there is none. */
@@ -193,7 +201,7 @@ export class SlotPool {
   }
 
   /**
-   * Whether a region queued before `region` could be served by the current executors, now or once slots are released.
+   * Whether a region queued before `region` could be served, now or once slots are released or offered again.
    */
   #isAnyoneServableBefore(region: RegionId): boolean {
     for (const waiting of this.#line) {
@@ -204,7 +212,7 @@ export class SlotPool {
   }
 
   #isServable({ region, shared }: Waiting): boolean {
-    return shared.size <= this.#offers.total && this.#isReady(region);
+    return shared.size <= this.#expected && this.#isReady(region);
   }
 
   /** The queue position of a region, actual or hypothetical. */

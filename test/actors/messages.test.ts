@@ -73,6 +73,7 @@ const toExecutor = {
   'results.keep': { type: 'results.keep', token: 4, edges: [{ edge: 0, partitions: [lain] }] },
   'heartbeat.request': { type: 'heartbeat.request', number: 7 },
   'executor.quarantine': { type: 'executor.quarantine', why: 'a task on it does not end' },
+  'executor.release': { type: 'executor.release', token: 6 },
   'executor.stop': { type: 'executor.stop', token: 5, hasFinished: true },
 } satisfies ByType<MasterToExecutorMessage>;
 

@@ -87,7 +87,8 @@ export interface Losses {
 export function lossesOf(told: readonly Told[], claimed: readonly string[], hasEnded: boolean): Losses {
   const problems: string[] = [];
   const kinds = claimed.map((claim) => claim.split(' ')[1] as string);
-  const open = [...kinds];
+  // A loop can end in one manner only.
+  const open = [...kinds].sort((a, b) => (a === 'memory' ? 1 : 0) - (b === 'memory' ? 1 : 0));
   const lost = told.filter((one) => one.type === 'lost');
   const failed = told.filter((one) => one.type === 'failed');
   const decided = told.filter((one) => one.type === 'decided').map(({ failover }) => failover);

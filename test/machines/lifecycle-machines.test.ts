@@ -84,17 +84,23 @@ const machines: {
     provided: ['recordState', 'failTasks', 'stopTasks'],
     events: {
       connected: { type: 'executor.connected' },
+      drain: { type: 'executor.drain', graceMs: 100, isReplaced: true },
+      idle: { type: 'executor.idle' },
       lose: { type: 'executor.declareLost', why: 'a task hangs' },
       stop: { type: 'executor.stop' },
     },
-    reach: { connecting: [], registered: ['connected'], lost: ['lose'], stopped: ['stop'] },
+    reach: {
+      ...{ connecting: [], registered: ['connected'], draining: ['connected', 'drain'] },
+      ...{ lost: ['lose'], stopped: ['stop'] },
+    },
     input: (log) => ({ executor: 'here', slots: 4, master: listener(log) }),
     table: `
-                connected   lose  stop
-    connecting  registered  lost  stopped
-    registered  -           lost  stopped
-    lost        -           -     -
-    stopped     -           -     -
+                connected   drain     idle     lose  stop
+    connecting  registered  -         -        lost  stopped
+    registered  -           draining  -        lost  stopped
+    draining    -           -         stopped  lost  stopped
+    lost        -           -         -        -     -
+    stopped     -           -         -        -     -
     `,
   },
 ];
@@ -314,6 +320,19 @@ describe('task executor machine', () => {
     actor.start();
     actor.send({ type: 'executor.declareLost', why: 'a task hangs' });
     expect(heard).toEqual(['→ executor.lost', '→ task.failed', '→ executor.tasksFailed']);
+  });
+
+  it('T4: one that is drained says so, and that it has stopped once it is idle', () => {
+    const it = recorded(taskExecutorMachine, ['recordState', 'failTasks'], (log) => ({
+      executor: 'here',
+      master: listener(log),
+    }));
+    it.actor.send({ type: 'executor.connected', slots: 4 });
+    it.take();
+    it.actor.send({ type: 'executor.drain', graceMs: 100, isReplaced: true });
+    expect(it.take()).toEqual(['recordState draining', '→ executor.draining']);
+    it.actor.send({ type: 'executor.idle' });
+    expect(it.take()).toEqual(['recordState stopped', '→ executor.drained']);
   });
 
   it.each(['lost', 'stopped'])('T3: nothing leads out of %s, and nothing more is reported', (end) => {

@@ -61,6 +61,24 @@ describe('the slot pool', () => {
     expect(grantsOf(pool)).toBe('1: A0 A1');
   });
 
+  it('a region does not overtake one whose slots were lost and are offered again, and then keep them from it', () => {
+    const pool = poolOf({ A: 1, B: 2 });
+    pool.removeExecutor(executor('B'));
+    // The producer of region 1, which waits for it.
+    expect(pool.request(region(0), tasks(3))).toBeUndefined();
+    expect(pool.request(region(1), tasks(1, 3))).toBeUndefined();
+    expect(grantsOf(pool)).toBe('');
+    pool.addExecutor(executor('C'), 2);
+    expect(grantsOf(pool)).toBe('0: A0 C0 C1');
+  });
+
+  it('a region overtakes one whose slots are never offered again', () => {
+    const pool = poolOf({ A: 1, B: 2 });
+    pool.removeExecutor(executor('B'), false);
+    expect(pool.request(region(0), tasks(3))).toBeUndefined();
+    expect(told(pool.request(region(1), tasks(1, 3)))).toBe('A0');
+  });
+
   it('a region that needs more than all executors offer delays no other, and is served once they offer it', () => {
     const pool = poolOf({ A: 1 });
     pool.request(region(0), tasks(2));

@@ -131,6 +131,7 @@ export class HandExecutors {
         return { type: 'results.promoted', edges: [] };
       case 'results.keep':
         return { type: 'results.kept', kept: [] };
+      case 'executor.release':
       case 'executor.stop':
         return { type: 'executor.stopped' };
       case 'results.verify': {

@@ -39,6 +39,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   JobOptions: accepts<kintsugi.JobOptions>(),
   JobRunOptions: accepts<kintsugi.JobRunOptions>(),
   RunRecordingOptions: accepts<kintsugi.RunRecordingOptions>(),
+  DrainOptions: accepts<kintsugi.DrainOptions>(),
   JsonLinesFileOptions: accepts<kintsugi.JsonLinesFileOptions<1>>(),
   JsonLinesOptions: accepts<kintsugi.JsonLinesOptions<1>>(),
   JsonTextOptions: accepts<kintsugi.JsonTextOptions>(),

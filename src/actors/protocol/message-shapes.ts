@@ -122,6 +122,7 @@ export function commandCheck(size: JobSize): MessageCheck {
     'results.keep': { token, edges: keptEdges },
     'heartbeat.request': { number: whole() },
     'executor.quarantine': { why: text },
+    'executor.release': { token },
     'executor.stop': { token, hasFinished: flag },
   };
   return checkBy(table);

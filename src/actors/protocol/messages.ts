@@ -113,6 +113,11 @@ export type MasterToExecutorMessage =
   /** A task on the executor does not end: reports of its tasks are ignored, and it gets no new tasks. */
   | { readonly type: 'executor.quarantine'; readonly why: string }
   /**
+   * The master has given it no tasks for a while, and needs its results no more: it ends what it still does for calls that
+   * it made, releases its results, and stops. Answered by `executor.stopped`, the last message.
+   */
+  | { readonly type: 'executor.release'; readonly token: number }
+  /**
    * The run is over: tasks end and their reports are ignored; results are released, including those kept beyond the job
    * unless the job has finished. Answered by `executor.stopped`, the last message.
    */

@@ -84,6 +84,6 @@ export const partitionStates = [
 export type PartitionState = (typeof partitionStates)[number];
 
 /** The states of a task executor, as the job master sees it. */
-export const taskExecutorStates = ['connecting', 'registered', 'lost', 'stopped'] as const;
+export const taskExecutorStates = ['connecting', 'registered', 'draining', 'lost', 'stopped'] as const;
 
 export type TaskExecutorState = (typeof taskExecutorStates)[number];

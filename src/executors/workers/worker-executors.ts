@@ -273,7 +273,7 @@ export class WorkerExecutors implements Executors {
       if (!thread.isConnected) continue;
       if (silentMs > callTimeoutMs) {
         void thread.terminate(`it was in one call for more than ${callTimeoutMs} ms (callTimeoutMs)`);
-      } else if (silentMs >= Pulse.intervalMs && this.#threads.has(thread.executor)) busy(thread.executor);
+      } else if (silentMs > 0 && this.#threads.has(thread.executor)) busy(thread.executor);
     }
     clock.setTimeout(() => this.#look(), Pulse.intervalMs, 'background');
   }

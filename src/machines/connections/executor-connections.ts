@@ -12,6 +12,7 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } 
 import { fromPlainError, toPlainError } from '../../plain-error.ts';
 import { protocolVersion } from '../../version.ts';
 import type { ConnectedExecutor } from './connected-executor.ts';
+import { ExecutorDrain } from './executor-drain.ts';
 import { ExecutorReports, type ExecutorReportsOptions } from './executor-reports.ts';
 import { ExecutorWatch, type WatchedBy } from './executor-watch.ts';
 import { engineChart } from '../engine-chart.ts';
@@ -32,6 +33,8 @@ export interface ExecutorConnectionsOptions extends ExecutorReportsOptions {
   readonly heartbeat?: WatchedBy | undefined;
   /** Called when the master gives an executor up although its port is open, just before it closes the port. */
   readonly lost?: (executor: ExecutorId, why: string) => void;
+  /** Called when a drained executor has stopped, just before its port is closed. */
+  readonly drained?: (executor: ExecutorId, why: string) => void;
 }
 
 /** A connected executor, until its port closes. Its chart has its state. */
@@ -41,6 +44,8 @@ interface Connection {
   readonly actor: TaskExecutorActorRef;
   incarnation: number | undefined;
   watch: ExecutorWatch | undefined;
+  /** While it is drained. */
+  drain: ExecutorDrain | undefined;
 }
 
 type Reply = ReplyTo<ExecutorToMasterMessage>;
@@ -63,6 +68,8 @@ const executorMachine = engineChart(taskExecutorMachine).provide({
  * EC1 A request is answered once: by its executor, or by the loss of the executor.
  * EC2 Messages about a result go to the executor with which it was last registered.
  * EC3 A message about any attempt but the current one has no effect.
+ * EC4 A drained executor is released once no attempt has a slot on it and every consumer of its results has finished. If
+ *   that takes longer than the grace period, it is given up: what it still ran is one failure.
  */
 export class ExecutorConnections implements ExecutorGateway {
   readonly #options: ExecutorConnectionsOptions;
@@ -94,7 +101,14 @@ export class ExecutorConnections implements ExecutorGateway {
     const master = this.#master;
     const input = { executor, master, attempts: () => this.#options.ledger.attempts.on(executor) };
     const actor = this.#actors.create(executorMachine, `master/executor/${executor}`, input, master);
-    const connection: Connection = { executor, port, actor, incarnation: undefined, watch: undefined };
+    const connection: Connection = {
+      executor,
+      port,
+      actor,
+      incarnation: undefined,
+      watch: undefined,
+      drain: undefined,
+    };
     this.#connections.set(executor, connection);
     actor.start();
     port.onMessage((message) => this.#receive(connection, message));
@@ -111,8 +125,9 @@ export class ExecutorConnections implements ExecutorGateway {
   stop(hasFinished: boolean, done: () => void): void {
     const connected = [...this.#connections.values()];
     let open = connected.length;
-    const stopped = ({ watch }: Connection): void => {
+    const stopped = ({ watch, drain }: Connection): void => {
       watch?.stop();
+      drain?.stop();
       if (--open === 0) done();
     };
     if (open === 0) this.#later(done);
@@ -125,6 +140,22 @@ export class ExecutorConnections implements ExecutorGateway {
         gone: () => stopped(connection),
       });
     }
+  }
+
+  /** EC4. No effect unless it offers slots. */
+  drain(
+    executor: ExecutorId,
+    { graceMs, isReplaced }: { readonly graceMs: number; readonly isReplaced: boolean },
+  ): void {
+    const connection = this.#connections.get(executor);
+    if (connection === undefined || connection.actor.getSnapshot().value !== 'registered') return;
+    const { ledger, clock } = this.#options;
+    connection.actor.send({ type: 'executor.drain', graceMs, isReplaced });
+    connection.drain = new ExecutorDrain({
+      ...{ executor, graceMs, ledger, clock },
+      idle: () => this.#release(connection),
+      late: () => this.#lose(connection, `it was drained, and had not gone after ${graceMs} ms`),
+    });
   }
 
   /** An executor cannot answer now, but it is known to live: another sign of life than a heartbeat. */
@@ -263,7 +294,21 @@ export class ExecutorConnections implements ExecutorGateway {
       default:
         if ('token' in message) this.#questions.answer(executor, message.token, message);
         else this.#reports.take(executor, message, this.#master);
+        for (const { drain } of this.#connections.values()) drain?.look();
     }
+  }
+
+  /** It is idle: what it still does for calls that it made ends first. */
+  #release({ executor, port, actor }: Connection): void {
+    const why = 'it was drained';
+    actor.send({ type: 'executor.idle' });
+    this.#ask(executor, (token) => ({ type: 'executor.release', token }), {
+      answered: () => {
+        this.#options.drained?.(executor, why);
+        port.close(why);
+      },
+      gone: () => {},
+    });
   }
 
   #connected(
@@ -298,9 +343,10 @@ export class ExecutorConnections implements ExecutorGateway {
   }
 
   /** W5: its results are lost before its tasks fail, so that the failovers of those tasks know. */
-  #closed({ executor, actor, watch }: Connection, why: string): void {
+  #closed({ executor, actor, watch, drain }: Connection, why: string): void {
     if (!this.#connections.delete(executor)) return;
     watch?.stop();
+    drain?.stop();
     const lost = new ExecutorLostError(executor, why);
     for (const id of this.#options.ledger.loseResultsOn(executor)) {
       const cause = new PartitionLostError(id, `executor ${executor} is lost, and its files with it`);

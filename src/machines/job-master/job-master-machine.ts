@@ -111,6 +111,8 @@ const chart = masterSetup.createMachine({
   on: {
     'executor.registered': { actions: { type: 'addExecutor', params: told } },
     'executor.lost': { actions: removeExecutor },
+    'executor.draining': { actions: { type: 'retireExecutor', params: told } },
+    'executor.drained': { actions: { type: 'noteDrained', params: told } },
     'region.cancellationTimedOut': { actions: { type: 'abandonHangingTasks', params: told } },
   },
   initial: 'initializing',

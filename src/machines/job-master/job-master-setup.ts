@@ -106,6 +106,10 @@ export const masterSetup = setup({
     withdrawRequest: (_, _params: { region: RegionId }) => placeholder('job master', 'withdrawRequest'),
     addExecutor: (_, _params: Told<'executor.registered'>) => placeholder('job master', 'addExecutor'),
     removeExecutor: (_, _params: Told<'executor.lost'>) => placeholder('job master', 'removeExecutor'),
+    /** A draining executor offers no slots any more. */
+    retireExecutor: (_, _params: Told<'executor.draining'>) => placeholder('job master', 'retireExecutor'),
+    /** Tells observers that it has stopped. */
+    noteDrained: (_, _params: Told<'executor.drained'>) => placeholder('job master', 'noteDrained'),
     /** Fails the job if an unfinished region needs more slots than there will ever be. */
     failIfSomeNeverFit: () => placeholder('job master', 'failIfSomeNeverFit'),
 

@@ -49,6 +49,15 @@ export const schedulingActions = {
     ledger.slots.removeExecutor(executor);
     observe({ type: 'executor.lost', executor, cause, atMs: environment.clock.now() });
   },
+  retireExecutor: ({ system }, { executor, graceMs, isReplaced }) => {
+    const { ledger, environment, observe } = servicesOf(system);
+    ledger.slots.removeExecutor(executor, isReplaced);
+    observe({ type: 'executor.draining', executor, graceMs, atMs: environment.clock.now() });
+  },
+  noteDrained: ({ system }, { executor }) => {
+    const { environment, observe } = servicesOf(system);
+    observe({ type: 'executor.drained', executor, atMs: environment.clock.now() });
+  },
   failIfSomeNeverFit: enqueueActions(({ enqueue, system }) => {
     const { ledger, gateway } = servicesOf(system);
     const unfit = neverFittingAmong(ledger, gateway.slotLimit, unfinished(ledger));

@@ -1,4 +1,4 @@
-import { type ActorRef, type ActorRefFrom, assign, type Snapshot, setup } from 'xstate';
+import { type ActorRef, type ActorRefFrom, assign, type Snapshot, sendTo, setup } from 'xstate';
 import type { ExecutorToMasterEvent } from '../../actors/chart-events.ts';
 import type { TaskExecutorState } from '../../actors/protocol/states.ts';
 import { ExecutorLostError } from '../../errors/executor-errors.ts';
@@ -15,6 +15,7 @@ import { told } from '../told.ts';
  * T2 When it is lost, the master hears of it before its tasks fail, so that nothing is deployed to it again, and once
  *   more after they have failed, so that their failures are one.
  * T3 `lost` and `stopped` are never left: an executor that comes back is another executor.
+ * T4 One that is drained offers no slots from then on. It is stopped once it is idle, or lost when its time is over.
  */
 export interface TaskExecutorInput {
   readonly executor: ExecutorId;
@@ -34,6 +35,9 @@ export type TaskExecutorEvent =
   | { readonly type: 'executor.connected'; readonly slots: number }
   /** The executor does not answer, or a task on it does not end. */
   | { readonly type: 'executor.declareLost'; readonly why: string }
+  | { readonly type: 'executor.drain'; readonly graceMs: number; readonly isReplaced: boolean }
+  /** Nothing runs on it, and no consumer needs its results. */
+  | { readonly type: 'executor.idle' }
   | { readonly type: 'executor.stop' };
 
 const base = setup({
@@ -64,6 +68,16 @@ const executorSetup = base.extend({
       executor,
       cause: cause as ExecutorLostError,
     })),
+    announceDraining: sendTo(
+      toMaster,
+      ({ context: { executor } }, drain: { readonly graceMs: number; readonly isReplaced: boolean }) => ({
+        type: 'executor.draining' as const,
+        executor,
+        graceMs: drain.graceMs,
+        isReplaced: drain.isReplaced,
+      }),
+    ),
+    announceDrained: base.sendTo(toMaster, ({ context: { executor } }) => ({ type: 'executor.drained', executor })),
     takeSlots: assign((_, { slots }: { slots: number }) => ({ slots })),
     takeReason: assign(({ context: { executor } }, { why }: { why: string }) => ({
       cause: new ExecutorLostError(executor, why),
@@ -93,7 +107,18 @@ const chart = executorSetup.createMachine({
     },
     registered: {
       entry: 'announce',
-      on: { 'executor.declareLost': lose, 'executor.stop': 'stopped' },
+      on: {
+        'executor.drain': { target: 'draining', actions: { type: 'announceDraining', params: told } },
+        'executor.declareLost': lose,
+        'executor.stop': 'stopped',
+      },
+    },
+    draining: {
+      on: {
+        'executor.idle': { target: 'stopped', actions: 'announceDrained' },
+        'executor.declareLost': lose,
+        'executor.stop': 'stopped',
+      },
     },
     lost: { entry: ['announceLoss', 'failTasks', 'announceFailures'] },
     stopped: {},

@@ -19,6 +19,8 @@ export class LatestEvents implements EventFold<readonly JobEvent[]> {
     switch (event.type) {
       case 'executor.registered':
       case 'executor.lost':
+      case 'executor.draining':
+      case 'executor.drained':
         this.#executors.push(event);
         return;
       case 'region.quarantined':

@@ -148,6 +148,16 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
         : `A message "${message}" to executor ${executor} was not valid and was ignored: ${problem}`,
     about: { executor },
   }),
+  'executor.draining': ({ executor, graceMs }) => ({
+    level: 'info',
+    message: `Executor ${executor} gets no more tasks, and stops within ${graceMs} ms`,
+    about: { executor },
+  }),
+  'executor.drained': ({ executor }) => ({
+    level: 'info',
+    message: `Executor ${executor} has stopped: it was drained`,
+    about: { executor },
+  }),
   'executor.lost': ({ executor, cause }) => ({ level: 'warn', message: cause.message, about: { executor } }),
 };
 

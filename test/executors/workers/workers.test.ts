@@ -190,6 +190,22 @@ describe('a worker that is struck in the middle of its records', () => {
   });
 });
 
+it('a worker that is drained ends its tasks, is read, and goes; another one has its place at once', async () => {
+  const { output, left, ofType, receipt } = await running({
+    watch: (run) => {
+      const drained = run.events$.subscribe((event) => {
+        if (event.type !== 'task.stateChanged' || event.state !== 'running' || !event.task.startsWith('squares'))
+          return;
+        drained.unsubscribe();
+        run.drainExecutor('worker-0', { graceMs: 20_000 });
+      });
+    },
+  });
+  expect(output).toEqual(expected);
+  expect(left.filter((name) => !/^(out-0000[01]-of-00002\.jsonl|spilled)$/.test(name))).toEqual([]);
+  expect([ofType('executor.draining').length, ofType('executor.lost'), receipt.failures]).toEqual([1, [], 0]);
+});
+
 describe('a run over workers', () => {
   it('is continued by the next one, over workers too, with what had finished', async () => {
     const directory = mkdtempSync(join(home, 'state-'));

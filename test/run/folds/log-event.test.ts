@@ -99,6 +99,11 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
     { executor, receiver: 'executor', message: 'task.deploy', problem: 'it has no deployment' },
     `warn: A message "task.deploy" to executor ${executor} was not valid and was ignored: it has no deployment`,
   ],
+  'executor.draining': [
+    { executor, graceMs: 500 },
+    `info: Executor ${executor} gets no more tasks, and stops within 500 ms`,
+  ],
+  'executor.drained': [{ executor }, `info: Executor ${executor} has stopped: it was drained`],
   'executor.lost': [{ executor, cause }, 'warn: gone'],
 };
 

@@ -28,6 +28,9 @@ const texts: { readonly [Type in RecordedEvent['type']]: TextOf<Type> | undefine
   'region.quarantined': ({ region, task, why, cause }) =>
     `region ${region} is quarantined: ${why}; last ${task}: ${cause.message}`,
   'region.released': ({ region }) => `region ${region} is released from quarantine, and restarts`,
+  'executor.draining': ({ executor, graceMs }) =>
+    `executor ${executor} gets no more tasks, and stops within ${graceMs} ms`,
+  'executor.drained': ({ executor }) => `executor ${executor} has stopped: it was drained`,
   'executor.lost': ({ executor, cause }) => `executor ${executor} is lost: ${cause.message}`,
   'message.invalid': ({ executor, receiver, message, problem }) =>
     `a message "${message}" ${receiver === 'master' ? 'of' : 'to'} executor ${executor} was not valid and was ignored: ${problem}`,
