@@ -6,6 +6,7 @@ import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } fro
 import { type RunningTask, type TaskActorRef, type TaskCommand, taskActor } from '../actors/task-actor.ts';
 import type { Clock } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
+import type { FailurePlace } from '../failure-place.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
 import { fromPlainError, toPlainError } from '../plain-error.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
@@ -68,7 +69,6 @@ export class TaskExecutor {
   readonly #tasks = new Map<ExecutionVertexId, DeployedTask>();
   #watch: MasterWatch | undefined;
   #phase: 'open' | 'quarantined' | 'stopped' = 'open';
-  #stopped: Promise<void> | undefined;
 
   constructor(options: TaskExecutorOptions) {
     this.#options = options;
@@ -123,12 +123,7 @@ export class TaskExecutor {
    * Ends its tasks, whose reports are ignored, and releases its results, including those kept beyond the job unless the
    * job has finished. Settles when all work on kept results is complete.
    */
-  stop(hasFinished: boolean): Promise<void> {
-    this.#stopped ??= this.#stop(hasFinished);
-    return this.#stopped;
-  }
-
-  async #stop(hasFinished: boolean): Promise<void> {
+  async stop(hasFinished: boolean): Promise<void> {
     this.#phase = 'stopped';
     this.#watch?.stop();
     this.#abandonTasks();
@@ -202,13 +197,13 @@ export class TaskExecutor {
         return this.#options.quarantined();
       case 'executor.stop':
         this.#options.dataPlane.end?.(message.hasFinished);
-        return this.#stopAndSaySo(message.token, message.hasFinished);
+        return this.#stopAsTold(message.token, message.hasFinished);
       case 'executor.release':
-        return this.#stopAndSaySo(message.token, false);
+        return this.#stopAsTold(message.token, false);
     }
   }
 
-  #stopAndSaySo(token: number, hasFinished: boolean): void {
+  #stopAsTold(token: number, hasFinished: boolean): void {
     void this.stop(hasFinished).then(() => this.#options.port.post({ type: 'executor.stopped', token }));
   }
 
@@ -322,12 +317,7 @@ export class TaskExecutor {
     });
   }
 
-  #failed(
-    deployed: DeployedTask,
-    cause: Error,
-    statistics: TaskStatistics,
-    place?: Extract<Report, { type: 'task.failed' }>['place'],
-  ): void {
+  #failed(deployed: DeployedTask, cause: Error, statistics: TaskStatistics, place?: FailurePlace): void {
     const { vertex, attempt } = deployed.deployment;
     this.#end(deployed, { type: 'task.failed', vertex, attempt, statistics, place, cause: toPlainError(cause) });
   }

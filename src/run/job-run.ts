@@ -17,7 +17,7 @@ import type { JobSnapshot } from './folds/job-snapshot.ts';
 import type { LiveRun } from './folds/receipt-book.ts';
 import { foldEvent, type RunFolds } from './folds/run-folds.ts';
 import type { Observers } from './observers.ts';
-import type { DrainOptions } from './run-controls.ts';
+import type { DrainOptions, RunControls } from './run-controls.ts';
 import type { StorageUse } from './storage-use.ts';
 
 /** The result of a finished job. Its records are in its sinks. */
@@ -38,10 +38,8 @@ export interface JobRunParts {
   readonly moving: () => LiveRun['moving'];
   readonly storage: () => readonly StorageUse[];
   readonly observers: Observers;
-  /** Restarts a quarantined region; see {@link JobRun.release}. */
-  readonly release: (region: RegionId) => void;
-  /** Stops an executor gracefully; see {@link JobRun.drainExecutor}. */
-  readonly drain: (executor: ExecutorId, options: DrainOptions | undefined) => void;
+  /** What its user may steer, too. */
+  readonly controls: () => Pick<RunControls, 'release' | 'drainExecutor'>;
   /** Takes over what an earlier run left, before anything runs; undefined if nothing outlives the process. */
   readonly begin: (() => Promise<void>) | undefined;
   /** Connects the executors; calls `connected` when they have offered their slots. */
@@ -172,7 +170,7 @@ export class JobRun implements AsyncDisposable {
    * @throws IllegalStateError if the job has ended or ends
    */
   release(region: number): void {
-    this.#parts.release(region as RegionId);
+    this.#parts.controls().release(region as RegionId);
   }
 
   /**
@@ -184,7 +182,7 @@ export class JobRun implements AsyncDisposable {
    * @throws IllegalStateError if the job has ended or ends
    */
   drainExecutor(executor: string, options?: DrainOptions): void {
-    this.#parts.drain(executor as ExecutorId, options);
+    this.#parts.controls().drainExecutor(executor as ExecutorId, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

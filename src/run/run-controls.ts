@@ -128,7 +128,7 @@ export class RunControls {
     if (!replace && offering.length === 1) {
       throw new InvalidArgumentError('replace', replace, `true, because ${executor} is the only executor`);
     }
-    connections.drain(executor, { graceMs, isReplaced: replace });
+    connections.drain(executor, graceMs, replace);
     if (replace) executors.replace();
   }
 

@@ -83,8 +83,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     moving: () => executors.moving(),
     storage: () => storageUse(executors.held, shape, folds.snapshot, clock.now()),
     observers,
-    release: (region) => insideOf(run).controls.release(region),
-    drain: (executor, given) => insideOf(run).controls.drainExecutor(executor, given),
+    controls: () => insideOf(run).controls,
     begin: durable && (() => takeOver(durable, ledger, observe)),
     connect: (connected) => {
       connections.serve(master, actors);

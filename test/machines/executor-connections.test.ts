@@ -209,7 +209,7 @@ describe('connections to executors', () => {
 
   it('W6: an executor that speaks another version of the protocol is refused, with both versions', () => {
     const { events, ports } = connected();
-    const refused = 'Executor x speaks version 9 of the protocol, and its master version 1';
+    const refused = `Executor x speaks version 9 of the protocol, and its master version ${protocolVersion}`;
     ports.x.say({ ...connect, protocol: 9 });
     expect(ports.x.posted).toEqual([{ type: 'executor.quarantine', why: expect.stringContaining(refused) }]);
     expect(newsOf(events)).toEqual([expect.stringContaining(refused)]);

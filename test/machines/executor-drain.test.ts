@@ -20,7 +20,7 @@ describe('EC4: a drained executor', () => {
     const placeOf = (task: string) => cluster.ledger.attempts.executorOf(cluster.vertex(task));
     const there = ['a[0]', 'a[1]'].find((task) => placeOf(task) === one) as string;
     const drain = (isReplaced = true) => {
-      cluster.connections.drain(one, { graceMs: 1_000, isReplaced });
+      cluster.connections.drain(one, 1_000, isReplaced);
       cluster.clock.advance(0);
     };
     const ofType = <Type extends JobEvent['type']>(type: Type) =>

@@ -1,15 +1,15 @@
 import { enqueueActions } from 'xstate';
 import type { ActorHost } from '../../actors/actor-host.ts';
 import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
-import type { ExecutorGateway, VerifiedResults } from '../../actors/executor-gateway.ts';
-import type { FoundResult, PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
+import type { ExecutorGateway } from '../../actors/executor-gateway.ts';
+import type { TaskDeployment } from '../../actors/protocol/deployment.ts';
 import type { ExecutorPort, ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
 import type { TaskExecutorState } from '../../actors/protocol/states.ts';
 import type { Clock } from '../../environment.ts';
 import { ExecutorLostError, ProtocolVersionError } from '../../errors/executor-errors.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../ids.ts';
-import { fromPlainError, toPlainError } from '../../plain-error.ts';
+import { toPlainError } from '../../plain-error.ts';
 import { protocolVersion } from '../../version.ts';
 import type { ConnectedExecutor } from './connected-executor.ts';
 import { ExecutorDrain } from './executor-drain.ts';
@@ -19,9 +19,10 @@ import { engineChart } from '../engine-chart.ts';
 import type { HeartbeatActorRef } from '../heartbeat/heartbeat-machine.ts';
 import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import { both, grouped, newOnes } from './result-groups.ts';
-import { OpenQuestions, type Reply as ReplyTo } from './open-questions.ts';
+import { OpenQuestions } from './open-questions.ts';
 import { ResultPlaces } from './result-places.ts';
 import { ResultPromotion } from './result-promotion.ts';
+import { type Ask, registerResults, verifyResults } from './result-questions.ts';
 import { type TaskExecutorActorRef, taskExecutorMachine } from '../task-executor/task-executor-machine.ts';
 
 export interface ExecutorConnectionsOptions extends ExecutorReportsOptions {
@@ -47,8 +48,6 @@ interface Connection {
   /** While it is drained. */
   drain: ExecutorDrain | undefined;
 }
-
-type Reply = ReplyTo<ExecutorToMasterMessage>;
 
 /** One for all runs, because XState recomputes a machine each time implementations are provided. */
 const executorMachine = engineChart(taskExecutorMachine).provide({
@@ -134,19 +133,13 @@ export class ExecutorConnections implements ExecutorGateway {
     for (const connection of connected) {
       const { executor, actor } = connection;
       actor.send({ type: 'executor.stop' });
-      const question = (token: number): MasterToExecutorMessage => ({ type: 'executor.stop', token, hasFinished });
-      this.#ask(executor, question, {
-        answered: () => stopped(connection),
-        gone: () => stopped(connection),
-      });
+      const over = (): void => stopped(connection);
+      this.#ask(executor, (token) => ({ type: 'executor.stop', token, hasFinished }), { answered: over, gone: over });
     }
   }
 
   /** EC4. No effect unless it offers slots. */
-  drain(
-    executor: ExecutorId,
-    { graceMs, isReplaced }: { readonly graceMs: number; readonly isReplaced: boolean },
-  ): void {
+  drain(executor: ExecutorId, graceMs: number, isReplaced = true): void {
     const connection = this.#connections.get(executor);
     if (connection === undefined || connection.actor.getSnapshot().value !== 'registered') return;
     const { ledger, clock } = this.#options;
@@ -203,53 +196,19 @@ export class ExecutorConnections implements ExecutorGateway {
   registerPartitions(...[partitions, done]: Parameters<ExecutorGateway['registerPartitions']>): void {
     const refused = this.#places.refuseApart(partitions);
     if (refused !== undefined) return this.#later(() => done(refused));
+    for (const { executor, registration } of partitions) this.#places.place(registration, executor);
     const byExecutor = grouped(partitions, ({ executor }) => executor);
-    let open = byExecutor.size;
-    let failed: Parameters<typeof done>[0];
-    if (open === 0) this.#later(() => done());
-    for (const [executor, placed] of byExecutor) {
-      const registrations = placed.map(({ registration }) => registration);
-      for (const registration of registrations) this.#places.place(registration, executor);
-      const answered = (failure: typeof failed): void => {
-        failed ??= failure;
-        if (--open > 0) return;
-        if (failed !== undefined && byExecutor.size > 1) this.releasePartitions(newOnes(partitions));
-        done(failed);
-      };
-      this.#ask(executor, (token) => ({ type: 'results.register', token, registrations }), {
-        answered: (answer) => {
-          if (answer.type !== 'results.registered') return;
-          answered(answer.failed && { ...answer.failed, cause: fromPlainError(answer.failed.cause) });
-        },
-        gone: (cause) => answered({ producer: (registrations[0] as PartitionRegistration).producer, cause }),
-      });
-    }
+    if (byExecutor.size === 0) return this.#later(() => done());
+    registerResults(byExecutor, this.#ask, (failed) => {
+      if (failed !== undefined && byExecutor.size > 1) this.releasePartitions(newOnes(partitions));
+      done(failed);
+    });
   }
 
   verifyResults(...[ids, done]: Parameters<ExecutorGateway['verifyResults']>): void {
     const byExecutor = this.#byExecutor(ids);
-    const lost: VerifiedResults['lost'][number][] = [];
-    const found: FoundResult[] = [];
-    let open = byExecutor.size;
-    if (open === 0) this.#later(() => done({ lost, found }));
-    for (const [executor, results] of byExecutor) {
-      const answered = (verified: VerifiedResults): void => {
-        lost.push(...verified.lost);
-        found.push(...verified.found);
-        if (--open === 0) done({ lost, found });
-      };
-      this.#ask(executor, (token) => ({ type: 'results.verify', token, ids: results }), {
-        answered: (answer) => {
-          if (answer.type !== 'results.verified') return;
-          answered({ ...answer, lost: answer.lost.map(({ id, cause }) => ({ id, cause: fromPlainError(cause) })) });
-        },
-        gone: (cause) =>
-          answered({
-            lost: results.map((id) => ({ id, cause: new PartitionLostError(id, cause.message, { cause }) })),
-            found: [],
-          }),
-      });
-    }
+    if (byExecutor.size === 0) return this.#later(() => done({ lost: [], found: [] }));
+    verifyResults(byExecutor, this.#ask, done);
   }
 
   losePartition(id: ResultPartitionId, cause: Error): void {
@@ -270,7 +229,7 @@ export class ExecutorConnections implements ExecutorGateway {
 
   keepResults(done: (outcome: KeepingToMasterEvent) => void): void {
     const { ledger } = this.#options;
-    new ResultPromotion(ledger, (...question) => this.#ask(...question), done).begin();
+    new ResultPromotion(ledger, this.#ask, done).begin();
   }
 
   declareLost(executor: ExecutorId, why: string): void {
@@ -357,14 +316,14 @@ export class ExecutorConnections implements ExecutorGateway {
     this.#questions.abandon(executor, lost);
   }
 
-  #ask(executor: ExecutorId, question: (token: number) => MasterToExecutorMessage, reply: Reply): void {
+  readonly #ask: Ask = (executor, question, reply) => {
     const connection = this.#connections.get(executor);
     if (connection === undefined) {
       this.#later(() => reply.gone(new ExecutorLostError(executor, 'it is not connected')));
       return;
     }
     connection.port.post(question(this.#questions.open(executor, reply)));
-  }
+  };
 
   /** Sends each executor a message about its share of the results. EC2 */
   #tellOf(

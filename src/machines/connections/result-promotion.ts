@@ -1,17 +1,10 @@
 import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
 import type { KeptPartition } from '../../actors/protocol/deployment.ts';
-import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ExecutorId, ResultPartitionId } from '../../ids.ts';
 import { fromPlainError } from '../../plain-error.ts';
 import type { JobLedger } from '../job-master/job-ledger.ts';
-import type { Reply } from './open-questions.ts';
-
-type Ask = (
-  executor: ExecutorId,
-  question: (token: number) => MasterToExecutorMessage,
-  reply: Reply<ExecutorToMasterMessage>,
-) => void;
+import type { Ask } from './result-questions.ts';
 
 /**
  * Keeps results beyond the job. Each executor promotes its own results and describes their files; when all have, one of
