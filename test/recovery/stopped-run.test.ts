@@ -10,14 +10,18 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 const count = 120;
 const concurrency = 8;
 
-/** A run that a signal of the system ends; it notes each call. Told so, it sends itself the signal after so many. */
+/**
+ * A run that a signal of the system ends: SIGTERM by its option `signal`, SIGINT by `stop`. It notes each call. Told so, it sends
+ * itself the signal after so many.
+ */
 const code = `
   import { appendFileSync } from 'node:fs';
   import { Job, range, toJsonLinesFile } from 'kintsugi';
   const [signalName, stopAfter] = process.argv.slice(2);
   const note = (line) => appendFileSync(signalName + '.ledger', line + '\\n');
-  const stop = new AbortController();
-  process.once(signalName, () => stop.abort(new Error(signalName)));
+  const controller = new AbortController();
+  const stop = (reason) => signalName === 'SIGINT' ? run.stop(reason) : controller.abort(reason);
+  process.once(signalName, () => stop(new Error(signalName)));
   let begun = 0;
   const job = Job.create('paid');
   job.source('numbers', range(0, ${count}))
@@ -29,8 +33,9 @@ const code = `
       return n * 2;
     }, { uid: 'paid', concurrency: ${concurrency}, version: 1 })
     .sink('out', toJsonLinesFile(signalName + '.jsonl'));
+  const run = job.run({ stateDirectory: signalName + '.state', signal: controller.signal });
   try {
-    const { receipt } = await job.run({ stateDirectory: signalName + '.state', signal: stop.signal }).result;
+    const { receipt } = await run.result;
     console.log(JSON.stringify({ calls: receipt.calls }));
   } catch (error) {
     console.log(JSON.stringify({ code: error.code, reason: error.cause?.message }));
