@@ -7,9 +7,15 @@ export interface GroupProgress {
   readonly finished: number;
 }
 
-/** Whether a consumer may start to read a group. (Flink: `InputConsumableDecider`.) */
-export type InputConsumableDecider = (constraint: ConsumptionConstraint, progress: GroupProgress) => boolean;
+/** Whether consumers may start to read a group, by its number in the graph. (Flink: `InputConsumableDecider`.) */
+export type InputConsumableDecider = (
+  constraint: ConsumptionConstraint,
+  progress: GroupProgress,
+  group: number,
+) => boolean;
 
 /** Results readable only when complete need finished producers; all others need scheduled producers. */
-export const defaultInputConsumable: InputConsumableDecider = (constraint, { total, scheduled, finished }) =>
-  constraint === 'after-producer-finished' ? finished === total : scheduled === total;
+export const defaultInputConsumable = (
+  constraint: ConsumptionConstraint,
+  { total, scheduled, finished }: GroupProgress,
+): boolean => (constraint === 'after-producer-finished' ? finished === total : scheduled === total);

@@ -176,7 +176,7 @@ export class PipelinedRegionScheduling {
   #count(group: number, progress: Progress, scheduledBy: number, finishedBy: number): boolean {
     progress.scheduled += scheduledBy;
     progress.finished += finishedBy;
-    const isConsumable = this.#decide(this.#graph.exchangeOfGroup(group).consumption, progress);
+    const isConsumable = this.#decide(this.#graph.exchangeOfGroup(group).consumption, progress, group);
     if (isConsumable === progress.isConsumable) return false;
     progress.isConsumable = isConsumable;
     return true;
@@ -198,7 +198,7 @@ export class PipelinedRegionScheduling {
     }
     const [start, end] = [graph.producerStart(group), graph.producerEnd(group)];
     const progress: Progress = { total: end - start, scheduled: 0, finished: 0, isConsumable: false };
-    progress.isConsumable = this.#decide(exchange.consumption, progress);
+    progress.isConsumable = this.#decide(exchange.consumption, progress, group);
     const producersIn = this.#countByRegion(start, end);
     const readers: RegionId[] = [];
     for (const reader of this.#countByRegion(graph.consumerStart(group), graph.consumerEnd(group)).keys()) {
@@ -207,7 +207,7 @@ export class PipelinedRegionScheduling {
       if (inside === undefined) readers.push(reader);
       else {
         concerned = { total: progress.total - inside, scheduled: 0, finished: 0, isConsumable: false };
-        concerned.isConsumable = this.#decide(exchange.consumption, concerned);
+        concerned.isConsumable = this.#decide(exchange.consumption, concerned, group);
         const own = this.#ownProgress.get(group) ?? new Map<RegionId, Progress>();
         this.#ownProgress.set(group, own.set(reader, concerned));
       }

@@ -141,6 +141,12 @@ export class SlotPool {
     return true;
   }
 
+  /** Removes every region from the queue: the job ends. */
+  cancelRequests(): void {
+    this.#line.length = 0;
+    for (const index of [this.#queue, this.#waiters, this.#joining]) index.clear();
+  }
+
   /**
    * Releases slots, each by one attempt that held it. Slots of a removed executor are ignored.
    * @throws IllegalStateError for a slot that is already free

@@ -41,7 +41,7 @@ const floors: Readonly<Record<string, number>> = {
   failover: 14,
   'failure-handler': 12,
   backoff: 33,
-  scheduling: 30,
+  scheduling: 38,
   'partition-release': 25,
   'state-machine': 95,
   heartbeat: 9,
@@ -62,7 +62,6 @@ const notRun: Readonly<Record<string, readonly string[]>> = {
     'triggering',
   ],
   'failure-handler': ['order'],
-  scheduling: ['slot-sharing', 'vertexwise'],
 };
 
 /** Cases that are not skipped for another reason, or only for fields in which they differ. */

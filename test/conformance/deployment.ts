@@ -2,7 +2,10 @@ import type { JobEvent } from '../../src/actors/job-event.ts';
 import { OperationTimeoutError } from '../../src/errors/user-code-errors.ts';
 import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
 import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
+import { restartAll } from '../../src/failover/strategies/restart-all.ts';
+import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import type { RegionId } from '../../src/ids.ts';
+import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { toPlainError } from '../../src/plain-error.ts';
 import { lackOfSlots } from '../support/lack-of-slots.ts';
@@ -20,6 +23,7 @@ import {
   sortedSets,
   equalsAs,
 } from './conformance-case.ts';
+import { errorKindOf } from './conformance-runner.ts';
 import { givenEdges, givenVertices, graphFields, listOf, textOf } from './given-graph.ts';
 import { shownJobStatus } from './shown-status.ts';
 
@@ -30,6 +34,11 @@ const restartDelayMs = 1_000;
 const slotRequestTimeoutMs = 10_000;
 
 const slotModes = ['granted manually', 'never granted', 'granted manually, later automatic'] as const;
+/** What our slots always do. */
+const slotsGoOn = 'returned slots go to the next pending request';
+const strategies = { full: restartAll, region: restartPipelinedRegion } as const;
+/** Any number will do where a case says `N`. */
+const anyNumber = 10;
 const registrationModes = ['fails', 'throws', 'times-out', 'manual'] as const;
 type RegistrationMode = (typeof registrationModes)[number];
 
@@ -85,23 +94,30 @@ class ScriptedCluster extends ManualCluster {
 class DeploymentRig {
   readonly cluster: ScriptedCluster;
   readonly cancelCommands = new Set<string>();
+  /** The number of slots that attempts gave back, or that found nobody who needs them. */
+  returnedSlots = 0;
   readonly #slots: (typeof slotModes)[number] | undefined;
   #grants = 0;
 
   constructor(given: Given, when: readonly Step[] = []) {
-    const { vertices, edges, partitionRegistration, slots, deployFailsFirst, canRestart } = given;
+    const { vertices, edges, partitionRegistration, deployFailsFirst, offeredSlots, restart, strategy } = given;
+    const slots = given['slots'] === slotsGoOn ? undefined : given['slots'];
+    if (restart !== undefined && restart !== 'none')
+      throw new CannotRun(`restart ${JSON.stringify(restart)} is not known`);
+    const canRestart = given['canRestart'] !== false && restart !== 'none';
+    const rule = oneOf(Object.keys(strategies) as (keyof typeof strategies)[], strategy, 'strategy') ?? 'region';
     // If a request times out, none was granted.
     const timesOut = when.some((step) => 'slotRequestTimeout' in step);
     this.#slots = oneOf(slotModes, slots ?? (timesOut ? 'never granted' : undefined), 'slots');
     this.cluster = new ScriptedCluster(
       {
-        vertices: givenVertices(vertices),
+        vertices: sizedVertices(vertices),
         edges: givenEdges(edges),
         ...(this.#slots === undefined ? {} : { slots: 0 }),
+        ...(offeredSlots === undefined ? {} : { slots: numberOf(offeredSlots, 'offeredSlots') }),
+        failoverStrategy: failoverStrategyMachine(strategies[rule]()),
         restartBackoff: restartBackoffMachine(
-          canRestart === false
-            ? noRestart()
-            : fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: restartDelayMs }),
+          canRestart ? fixedDelay({ maxAttempts: Number.POSITIVE_INFINITY, delayMs: restartDelayMs }) : noRestart(),
         ),
         inspect: (event) => {
           if (event.type === '@xstate.event' && event.event.type === 'execution.cancel' && 'id' in event.actorRef) {
@@ -114,6 +130,12 @@ class DeploymentRig {
         firstDeploymentFails: deployFailsFirst === true,
       },
     );
+    const { slots: pool } = this.cluster.ledger;
+    const release = pool.release.bind(pool);
+    pool.release = (released) => {
+      this.returnedSlots += released.length;
+      release(released);
+    };
   }
 
   take(step: Step): void {
@@ -157,7 +179,19 @@ class DeploymentRig {
       case 'grantSlot':
         onlyKnown(step, ['op', 'vertex'], 'step');
         if (step['vertex'] !== 'rest') this.#task(step['vertex']);
-        cluster.addExecutor(`manual-${this.#grants++}`, step['vertex'] === 'rest' ? this.waitingForSlots.length : 1);
+        this.#grant(step['vertex'] === 'rest' ? this.waitingForSlots.length : 1);
+        break;
+      case 'cancelJob':
+        onlyKnown(step, ['op'], 'step');
+        cluster.tell({ type: 'job.cancel' });
+        break;
+      case 'globalFailure':
+        onlyKnown(step, ['op', 'cause'], 'step');
+        cluster.tell({ type: 'job.globalFailure', cause: new Error(textOf(step['cause'] ?? 'global failure')) });
+        break;
+      case 'bumpVertexVersion':
+        onlyKnown(step, ['op', 'vertex'], 'step');
+        this.#decideAnew(this.#task(step['vertex']));
         break;
       case 'completeRegistrations':
         onlyKnown(step, ['op'], 'step');
@@ -168,6 +202,38 @@ class DeploymentRig {
     }
   }
 
+  /** Slots that nobody waits for are as good as returned. */
+  #grant(count: number): void {
+    const { slots } = this.cluster.ledger;
+    const [total, free] = [slots.totalSlots, slots.freeSlots];
+    this.cluster.addExecutor(`manual-${this.#grants++}`, count);
+    // A job that has ended takes none.
+    this.returnedSlots += slots.totalSlots === total ? count : Math.max(0, slots.freeSlots - free);
+  }
+
+  /** A newer decision than the one that scheduled the task, of which more is to come: its restart is not due yet. */
+  #decideAnew(task: string): void {
+    const { cluster } = this;
+    cluster.tell({
+      type: 'failover.decided',
+      failover: 1 as never,
+      restart: {
+        kind: 'restart',
+        regions: [cluster.regionOf(task)],
+        again: [],
+        waiting: [],
+        reads: [],
+        why: undefined,
+      },
+      failure: { vertex: undefined, attempt: undefined, cause: new Error('newer'), atMs: 0, lostPartitions: [] },
+      quarantine: { kind: 'none' },
+      sizes: new Map(),
+      restartAtMs: cluster.clock.now() + restartDelayMs,
+      newAttempt: true,
+      restartsLeft: undefined,
+    });
+  }
+
   /** The scheduling strategy requests these tasks, in this order: here the order of their regions. */
   #schedule(tasks: readonly string[]): void {
     const { ledger } = this.cluster;
@@ -176,6 +242,7 @@ class DeploymentRig {
       throw new CannotRun('a batch of tasks that is no region is not known');
     }
     const { scheduling } = ledger;
+    if (asked.some((region) => scheduling.isScheduled(region))) return void scheduling.offer(asked);
     const offer = scheduling.offer.bind(scheduling);
     scheduling.offer = (regions: Iterable<RegionId>) => {
       scheduling.offer = offer;
@@ -205,12 +272,30 @@ class DeploymentRig {
 }
 
 const deployment: Handler = ({ given, when }) => {
-  onlyKnown(given, [...graphFields, 'partitionRegistration', 'slots', 'deployFailsFirst', 'canRestart'], 'given');
+  onlyKnown(
+    given,
+    [
+      ...graphFields,
+      ...['partitionRegistration', 'slots', 'deployFailsFirst', 'canRestart', 'restart', 'offeredSlots', 'strategy'],
+    ],
+    'given',
+  );
   const rig = new DeploymentRig(given, when);
   const { cluster } = rig;
+  const cancelledRequests: string[] = [];
   const looks = when.map((step) => {
-    rig.take(step);
+    const waiting = rig.waitingForSlots;
+    let error: string | undefined;
+    try {
+      rig.take(step);
+    } catch (thrown) {
+      error = errorKindOf(thrown);
+      if (error === undefined) throw thrown;
+    }
+    const still = new Set(rig.waitingForSlots);
+    cancelledRequests.push(...waiting.filter((task) => !still.has(task) && !cluster.deployed.includes(task)));
     return {
+      error,
       deployed: cluster.deployed.length,
       registered: cluster.registeredCount,
       waiting: rig.waitingForSlots.length,
@@ -226,9 +311,15 @@ const deployment: Handler = ({ given, when }) => {
       const wanted = listOf<string>(expected, 'deployedContains');
       return equals(wanted.filter((task) => cluster.deployed.includes(task)))(wanted);
     },
-    deployedCounts: perStep(looks.map(({ deployed }) => equals(deployed))),
+    deployedCounts: perStep(looks.map(({ deployed }) => numbered(deployed))),
+    errors: perStep(looks.map(({ error }) => equals(error))),
+    returnedSlots: numbered(rig.returnedSlots),
+    cancelledRequests: (expected) =>
+      Array.isArray(expected)
+        ? equalsAs(sortedNames, cancelledRequests)(expected)
+        : numbered(cancelledRequests.length)(expected),
     trackedPartitionCounts: perStep(looks.map(({ registered }) => equals(registered))),
-    pendingSlotRequests: perStep(looks.map(({ waiting }) => equals(waiting))),
+    pendingSlotRequests: perStep(looks.map(({ waiting }) => numbered(waiting))),
     failedVertices: equals(failed.size),
     canceledVertices: equals(rig.cancelCommands.size),
     states: someFields(
@@ -307,4 +398,29 @@ function oneOf<Name extends string>(names: readonly Name[], given: unknown, what
   const name = names.find((known) => known === given);
   if (name === undefined) throw new CannotRun(`${what} ${JSON.stringify(given)} is not known`);
   return name;
+}
+
+const sortedNames = (names: readonly string[]): string[] => [...names].sort();
+
+/** `N` is any number, and `N+50` that many more. */
+function numberOf(given: unknown, what: string): number {
+  const [, more = '0'] = /^N(?:\+(\d+))?$/.exec(String(given)) ?? [];
+  const number = typeof given === 'string' && given.startsWith('N') ? anyNumber + Number(more) : given;
+  if (typeof number !== 'number') throw new CannotRun(`${what} ${JSON.stringify(given)} is not known`);
+  return number;
+}
+
+/** The number is the expected one, which may be `N`. */
+function numbered(actual: number): Judge {
+  return (expected) => equals(actual)(typeof expected === 'string' ? numberOf(expected, 'number') : expected);
+}
+
+function sizedVertices(given: unknown): ReturnType<typeof givenVertices> {
+  return givenVertices(
+    listOf<{ readonly id: string; readonly parallelism?: unknown }>(given, 'vertices').map((vertex) =>
+      typeof vertex?.parallelism === 'string'
+        ? { ...vertex, parallelism: numberOf(vertex.parallelism, 'parallelism') }
+        : vertex,
+    ),
+  );
 }

@@ -302,7 +302,7 @@ function backoffOf(backoff: unknown): RestartBackoffRule {
   };
 }
 
-/** `plain`, `any`, `suppress-restarts`, or one of these `nested` in another error. */
+/** `plain`, `any`, `suppress-restarts`, a bare name (`E`, `E1`), or one of these `nested` in another error. */
 function causeNamed(cause: unknown): Error {
   if (typeof cause === 'object' && cause !== null) {
     onlyKnown({ ...cause }, ['nested'], 'cause');
@@ -310,6 +310,7 @@ function causeNamed(cause: unknown): Error {
   }
   if (cause === 'suppress-restarts') return new UnrecoverableError('no restart cures it');
   if (cause === 'plain' || cause === 'any') return new Error('plain');
+  if (typeof cause === 'string' && /^E\w*$/.test(cause)) return new Error(cause);
   throw new CannotRun(`cause ${JSON.stringify(cause)} is not known`);
 }
 

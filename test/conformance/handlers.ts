@@ -13,6 +13,7 @@ import { partitionTrackerHandlers } from './partition-tracker.ts';
 import { producerLifecycleHandlers } from './producer-lifecycle.ts';
 import { regionBuildingHandlers } from './region-building.ts';
 import { schedulingHandlers } from './scheduling.ts';
+import { slotSharingHandlers } from './slot-sharing.ts';
 import { chartHandlers } from './state-charts.ts';
 import { versionerHandlers } from './versioner.ts';
 
@@ -29,6 +30,6 @@ export const handlers: Handlers = {
     ...exchangePropertyHandlers,
   },
   heartbeat: heartbeatHandlers,
-  scheduling: { ...schedulingHandlers, ...deploymentHandlers },
+  scheduling: { ...schedulingHandlers, ...slotSharingHandlers, ...deploymentHandlers },
   'state-machine': { ...executionHandlers, ...jobHandlers, ...chartHandlers, ...versionerHandlers },
 };

@@ -3,17 +3,19 @@ import type { InputConsumableDecider } from '../../src/scheduling/input-consumab
 import { PipelinedRegionScheduling } from '../../src/scheduling/pipelined-region-scheduling.ts';
 import {
   CannotRun,
+  type ConformanceCase,
   equals,
   equalsAs,
   type Handler,
   knowing,
   perStep,
   prose,
+  sorted,
   sortedNumbers,
   sortedSets,
 } from './conformance-case.ts';
 import { flinkInputDeciders } from './flink-input-deciders.ts';
-import { givenGraph, graphFields, knownVertex, listOf } from './given-graph.ts';
+import { type GivenGraph, givenGraph, graphFields, knownVertex, listOf } from './given-graph.ts';
 
 const deciders: Readonly<Record<string, InputConsumableDecider>> = flinkInputDeciders;
 
@@ -24,17 +26,34 @@ function deciderNamed(name: unknown): InputConsumableDecider {
 }
 
 const pipelinedRegion: Handler = ({ given, when }) => {
-  const named = givenGraph({ level: 'job', ...given });
+  const named = givenGraph({ level: 'job', ...completed(given, when) });
   const { graph, regions } = named;
-  const scheduling = new PipelinedRegionScheduling(graph, regions, deciderNamed(given['inputDecider'] ?? 'default'));
+  /** The subtasks whose inputs can be consumed, as far as the case says. */
+  let consumable: ReadonlySet<number> = new Set();
+  const scripted: InputConsumableDecider = (_, __, group) => {
+    const consumers = Array.from({ length: graph.consumerEnd(group) - graph.consumerStart(group) });
+    return consumers.every((___, index) => consumable.has(graph.consumerStart(group) + index));
+  };
+  const isScripted = given['inputDecider'] === 'scripted';
+  const decide = isScripted ? scripted : deciderNamed(given['inputDecider'] ?? 'default');
+  const scheduling = new PipelinedRegionScheduling(graph, regions, decide);
+  if (given['strategy'] === 'vertexwise' && regions.count < graph.vertexCount) {
+    throw new CannotRun('tasks that run together cannot be scheduled one by one');
+  }
   const regionsOf = (vertices: unknown): Set<RegionId> => {
     if (vertices === 'all') return new Set(Array.from({ length: regions.count }, (_, region) => region as RegionId));
     return new Set(listOf(vertices, 'vertices').map((name) => regions.regionOf(knownVertex(named, name))));
   };
   const run = (step: Readonly<Record<string, unknown>>): RegionId[] => {
+    if ('consumable' in step && !isScripted)
+      throw new CannotRun('inputs of a case that is not scripted are consumable');
+    consumable = new Set(listOf(step['consumable'], 'consumable').map((name) => knownVertex(named, name)));
     switch (step['op']) {
       case 'startScheduling':
         return scheduling.offer(regionsOf('all'));
+      case 'crossRegionGroups':
+      case 'topologyUpdate':
+        return [];
       case 'finish':
         return scheduling.vertexFinished(knownVertex(named, step['vertex']));
       case 'restartTasks': {
@@ -50,6 +69,7 @@ const pipelinedRegion: Handler = ({ given, when }) => {
   let sum = 0;
   return {
     batchesPerStep: perStep(batches.map((batch) => equalsAs(sortedSets, batch))),
+    allBatches: equalsAs(sortedSets, batches.flat()),
     cumulativeBatchCounts: perStep(batches.map((batch) => equals((sum += batch.length)))),
     batchSizes: perStep(
       batches.map((batch) =>
@@ -71,10 +91,54 @@ const pipelinedRegion: Handler = ({ given, when }) => {
       if (Array.isArray(expected) && expected.every((group) => Array.isArray(group))) {
         return equalsAs((sets: readonly string[][]) => sortedSets(sets.map(asProducers)), groups)(expected);
       }
+      const consumed = listOf<unknown>(Array.isArray(expected) ? expected : [expected], 'crossRegionGroups');
+      if (consumed.every(isConsumedGroup)) {
+        return equalsAs(
+          (all: readonly ConsumedGroup[]) =>
+            all.map(({ consumer, partitionsFrom }) => [consumer, sorted(asProducers(partitionsFrom))]),
+          scheduling.crossRegionGroups.flatMap((group, index) =>
+            consumersOf(named, group).map((consumer) => ({ consumer, partitionsFrom: groups[index] as string[] })),
+          ),
+        )(consumed);
+      }
       return { kind: 'skipped', why: `cross-region groups as ${JSON.stringify(expected)} are not known` };
     },
   };
 };
+
+interface ConsumedGroup {
+  readonly consumer: string;
+  readonly partitionsFrom: readonly string[];
+}
+
+function isConsumedGroup(given: unknown): given is ConsumedGroup {
+  const { consumer, partitionsFrom } = (given ?? {}) as Partial<ConsumedGroup>;
+  return typeof consumer === 'string' && Array.isArray(partitionsFrom);
+}
+
+/** The consumers of a group that are in the region of some of its producers. */
+function consumersOf({ graph, regions, nameOf }: GivenGraph, group: number): string[] {
+  const range = (start: number, end: number): ExecutionVertexId[] =>
+    Array.from({ length: end - start }, (_, index) => (start + index) as ExecutionVertexId);
+  const homes = new Set(
+    range(graph.producerStart(group), graph.producerEnd(group)).map((producer) => regions.regionOf(producer)),
+  );
+  return range(graph.consumerStart(group), graph.consumerEnd(group))
+    .filter((consumer) => homes.has(regions.regionOf(consumer)))
+    .map((consumer) => nameOf(consumer));
+}
+
+/** The graph of a case that adds to it: with us it is complete from the beginning. */
+function completed(given: ConformanceCase['given'], when: ConformanceCase['when']): ConformanceCase['given'] {
+  const added = (field: string): unknown[] => when.flatMap((step) => listOf<unknown>(step[field], field));
+  const [vertices, edges] = [added('addVertices'), added('addEdges')];
+  if (vertices.length + edges.length === 0) return given;
+  return {
+    ...given,
+    vertices: [...listOf(given['vertices'], 'vertices'), ...vertices],
+    edges: [...listOf(given['edges'], 'edges'), ...edges],
+  };
+}
 
 const inputConsumable: Handler = ({ given, when }) => {
   const decide = deciderNamed(given['decider'] ?? 'default');
@@ -93,7 +157,7 @@ const inputConsumable: Handler = ({ given, when }) => {
         if (scheduled.has(producer)) progress.scheduled++;
         if (finished.has(producer)) progress.finished++;
       }
-      if (!decide(graph.exchangeOfGroup(group).consumption, progress)) answer = false;
+      if (!decide(graph.exchangeOfGroup(group).consumption, progress, group)) answer = false;
     });
     return answer;
   };
@@ -112,8 +176,16 @@ export const schedulingHandlers: Readonly<Record<string, Handler>> = {
   'pipelined-region': knowing(
     {
       given: [...graphFields, 'strategy', 'inputDecider'],
-      ops: ['startScheduling', 'finish', 'restartTasks'],
+      ops: ['startScheduling', 'finish', 'restartTasks', 'crossRegionGroups'],
       steps: ['vertex', 'vertices'],
+    },
+    pipelinedRegion,
+  ),
+  vertexwise: knowing(
+    {
+      given: [...graphFields, 'strategy', 'inputDecider'],
+      ops: ['startScheduling', 'finish', 'restartTasks', 'topologyUpdate'],
+      steps: ['vertex', 'vertices', 'consumable', 'addVertices', 'addEdges'],
     },
     pipelinedRegion,
   ),

@@ -96,6 +96,19 @@ describe('a region that gets no slots in time fails, which is handled like any f
   });
 });
 
+it('a region of a job that ends waits for slots no more, and gets none that come then', () => {
+  const cluster = over({ one: 1 }, { vertices: [{ id: 'v', parallelism: 2 }] });
+  cluster.runAll();
+  cluster.tell({ type: 'job.cancel' });
+  cluster.addExecutor('two', 1);
+  expect([cluster.ledger.slots.pendingRequests, cluster.ledger.slots.usage()[1]]).toEqual([
+    0,
+    { executor: 'two', slots: 1, used: 0 },
+  ]);
+  cluster.report('v[0]', 'canceled');
+  expect([cluster.status, cluster.ledger.slots.freeSlots]).toEqual(['canceled', 2]);
+});
+
 describe('co-located tasks', () => {
   //  (a) ═▶ (b), both three times
   const located = (coLocationGroup?: string): ManualClusterOptions => ({

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
-import type { InputConsumableDecider } from '../../src/scheduling/input-consumable.ts';
+import type { defaultInputConsumable } from '../../src/scheduling/input-consumable.ts';
 import { PipelinedRegionScheduling } from '../../src/scheduling/pipelined-region-scheduling.ts';
 import { flinkInputDeciders } from '../conformance/flink-input-deciders.ts';
 import { drawn, drawnRegions, taskOf } from '../graph/drawn-graph.ts';
@@ -150,12 +150,12 @@ describe('scheduling by region', () => {
 class NaiveScheduling {
   readonly #edges: ReturnType<typeof explicitEdges>;
   readonly #regionOf: readonly number[];
-  readonly #decide: InputConsumableDecider;
+  readonly #decide: typeof defaultInputConsumable;
   readonly waiting = new Set<number>();
   readonly scheduled = new Set<number>();
   readonly #finished = new Set<number>();
 
-  constructor(graph: ExecutionGraph, decide: InputConsumableDecider) {
+  constructor(graph: ExecutionGraph, decide: typeof defaultInputConsumable) {
     this.#decide = decide;
     this.#edges = explicitEdges(graph.jobGraph);
     this.#regionOf = naiveRegions(graph.vertexCount, this.#edges);

@@ -4,13 +4,14 @@ import { regionsWithoutCoLocation } from '../../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
 import { type ChartServices, chartServicesOf } from '../chart-services.ts';
 import { createRegions } from '../region/create-regions.ts';
+import type { JobLedger } from './job-ledger.ts';
 import type { MasterActions } from './job-master-machine.ts';
 import { recoveryActions } from './recovery-actions.ts';
 import { requestActions } from './request-actions.ts';
 import { resultActions } from './result-actions.ts';
 import { schedulingActions } from './scheduling-actions.ts';
 import { speculationActions } from './speculation-actions.ts';
-import { tellEveryRegion } from './tell-regions.ts';
+import { type RegionTeller, tellEveryRegion } from './tell-regions.ts';
 
 const servicesOf = chartServicesOf<
   | 'ledger'
@@ -23,6 +24,12 @@ const servicesOf = chartServicesOf<
   | 'slotRequestTimeoutMs'
   | 'cancellationTimeoutMs'
 >;
+
+/** None of them waits for slots any more, so that no slot goes to one that has ended. */
+function endRegions(type: 'region.cancel' | 'region.suspend', ledger: JobLedger, enqueue: RegionTeller): void {
+  ledger.slots.cancelRequests();
+  tellEveryRegion(ledger, enqueue, { type });
+}
 
 /** Co-location is no reason to restart tasks that users know: the run says so once, if it is one. */
 function reportCoLocation({
@@ -56,10 +63,10 @@ export const masterActions: MasterActions = {
     reportCoLocation(servicesOf(system));
   }),
   cancelRegions: enqueueActions(({ enqueue, system }) =>
-    tellEveryRegion(servicesOf(system).ledger, enqueue, { type: 'region.cancel' }),
+    endRegions('region.cancel', servicesOf(system).ledger, enqueue),
   ),
   suspendRegions: enqueueActions(({ enqueue, system }) =>
-    tellEveryRegion(servicesOf(system).ledger, enqueue, { type: 'region.suspend' }),
+    endRegions('region.suspend', servicesOf(system).ledger, enqueue),
   ),
   // Sends to the chart of the executor, which XState permits in an enqueuer only.
   abandonHangingTasks: enqueueActions(({ system }, { vertices }: { vertices: readonly ExecutionVertexId[] }) => {
