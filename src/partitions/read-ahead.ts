@@ -34,8 +34,11 @@ export class ReadAhead implements YieldingBytes {
   }
 
   yield(): void {
-    this.#budget.giveBack(this.#borrowedBytes);
+    const bytes = this.#borrowedBytes;
+    if (bytes === 0) return;
+    // First, because a budget that shrinks when it gets something back asks its borrowers at once.
     this.#borrowedBytes = 0;
+    this.#budget.giveBack(bytes);
   }
 
   /** Nothing more is read. */
