@@ -44,7 +44,7 @@ const shots: readonly Shot[] = [
     name: 'executors',
     prepare: async (page) => {
       await act(page, 'lose-executor', { executor: 'local-1' });
-      await page.getByRole('region', { name: 'Lost executors' }).waitFor();
+      await page.getByRole('region', { name: 'Executors that are gone' }).waitFor();
       await setTimeout(3_000);
     },
   },

@@ -114,8 +114,10 @@ export class RunMeter {
     for (const { state, slots, usedSlots, silentMs } of this.#inside.executors()) {
       gauges.add('kintsugi_executors', [this.#job, state], 1);
       gauges.add('kintsugi_slots', [this.#job, 'used'], usedSlots);
-      if (slots !== Infinity) gauges.add('kintsugi_slots', [this.#job, 'free'], Math.max(0, slots - usedSlots));
       if (silentMs !== undefined) longestMs = Math.max(longestMs ?? 0, silentMs);
+      // One that drains takes no more tasks.
+      if (slots === Infinity || state !== 'registered') continue;
+      gauges.add('kintsugi_slots', [this.#job, 'free'], Math.max(0, slots - usedSlots));
     }
     if (longestMs !== undefined) {
       gauges.add('kintsugi_executor_heartbeat_age_seconds', [this.#job], longestMs / 1_000);

@@ -12,6 +12,8 @@ const registered = (executor: string, slots = 2): RecordingLine =>
   eventLine({ type: 'executor.registered', atMs: 1, executor, slots } as JobEvent);
 const lost = (executor: string, why: string): RecordingLine =>
   eventLine({ type: 'executor.lost', atMs: 5, executor, cause: new Error(why) } as JobEvent);
+const told = (type: string, executor: string): RecordingLine =>
+  eventLine({ type, atMs: 6, executor, graceMs: 9 } as never);
 const sampled = (...executors: readonly (Partial<ExecutorSample> & { executor: string })[]): RecordingLine => ({
   ...sampleLine(3),
   executors: executors.map((one) => ({
@@ -42,15 +44,30 @@ describe('the executors of a picture', () => {
     ],
     [
       'that is in a state of a later version',
-      [registered('a'), sampled({ executor: 'a', state: 'draining' })],
-      [{ state: 'draining' }],
+      [registered('a'), sampled({ executor: 'a', state: 'resting' })],
+      [{ state: 'resting' }],
+    ],
+    [
+      'that drains since the sample',
+      [registered('a'), sampled({ executor: 'a' }), told('executor.draining', 'a')],
+      [{ state: 'draining', usedSlots: 1, tasks: [0], goneMs: undefined }],
+    ],
+    [
+      'that has drained',
+      [registered('a'), sampled({ executor: 'a' }), told('executor.draining', 'a'), told('executor.drained', 'a')],
+      [{ state: 'stopped', why: 'it was drained', goneMs: 6, usedSlots: 0, tasks: [] }],
+    ],
+    [
+      'that was lost while it drained',
+      [registered('a'), told('executor.draining', 'a'), lost('a', 'silent'), status('finished')],
+      [{ state: 'lost', why: 'silent', goneMs: 5 }],
     ],
     [
       'that was lost since the sample, and its replacement',
       [registered('a'), sampled({ executor: 'a' }), lost('a', 'silent'), registered('b')],
       [
-        { executor: 'a', state: 'lost', why: 'silent', lostMs: 5, usedSlots: 0, tasks: [] },
-        { executor: 'b', state: 'registered', why: undefined, lostMs: undefined },
+        { executor: 'a', state: 'lost', why: 'silent', goneMs: 5, usedSlots: 0, tasks: [] },
+        { executor: 'b', state: 'registered', why: undefined, goneMs: undefined },
       ],
     ],
     [

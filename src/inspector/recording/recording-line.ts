@@ -291,6 +291,9 @@ export interface RecordedExecutor {
   readonly lostMs: number | null;
   /** Why it is lost; absent if it is not, and in older recordings. */
   readonly why?: string;
+  /** When it was told to drain, and when it had; absent if not. */
+  readonly drainingMs?: number;
+  readonly drainedMs?: number;
 }
 
 /** Moves between states, by their indexes in `regionStates` or `executionStates`; -1 for none before. */

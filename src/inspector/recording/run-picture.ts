@@ -6,6 +6,7 @@ import { ActorTable } from './actors/actor-table.ts';
 import { RunActors } from './actors/run-actors.ts';
 import { StateMoves } from './actors/state-moves.ts';
 import { AttemptTable } from './attempt-table.ts';
+import { executorChange } from './executor-list.ts';
 import { FailoverList } from './failover-list.ts';
 import { eventsOf } from './frequent-events.ts';
 import { partitionCalled, recordedShape } from './recorded-shape.ts';
@@ -293,11 +294,9 @@ export class RunPicture {
     } else if (event.type === 'determinism.broken') {
       const vertex = this.#shape.graph.jobGraph.vertices.findIndex(({ id }) => event.task.startsWith(`${id}[`));
       if (vertex >= 0) parts.distrusted.add(vertex);
-    } else if (event.type === 'executor.lost') {
+    } else if ('executor' in event) {
       const executor = parts.executors.get(event.executor);
-      if (executor !== undefined) {
-        parts.executors.set(event.executor, { ...executor, lostMs: event.atMs, why: event.cause.message });
-      }
+      if (executor !== undefined) parts.executors.set(event.executor, { ...executor, ...executorChange(event) });
     }
   }
 

@@ -194,7 +194,7 @@ describeInBrowser('the page in Chromium', () => {
       ]);
     });
 
-    it('kills executors, and shows them lost, with their replacements, slots and tasks', async () => {
+    it('kills and drains executors, and shows them lost, with their replacements, slots and tasks', async () => {
       await withBackoff(200, { executors: 2, slots: 6, heartbeat: { intervalMs: 50 } });
       await open();
       const lost = happens(({ type }) => type === 'executor.lost');
@@ -215,12 +215,17 @@ describeInBrowser('the page in Chromium', () => {
       await present.filter({ hasText: 'local-1' }).getByRole('button', { name: 'Kill' }).click();
       await page.getByRole('dialog').getByRole('button', { name: 'Kill it' }).click();
       expect(await killed).toMatchObject({ executor: 'local-1' });
-      const gone = page.getByRole('region', { name: 'Lost executors' }).getByRole('row');
+      const gone = page.getByRole('region', { name: 'Executors that are gone' }).getByRole('row');
       await gone
         .filter({ hasText: 'local-1' })
         .getByText(/it was killed on purpose/)
         .waitFor();
       await gone.filter({ hasText: 'local-0' }).waitFor();
+      const drains = happens(({ type }) => type === 'executor.draining');
+      await present.filter({ hasText: 'local-2' }).getByRole('button', { name: 'Drain' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Drain it' }).click();
+      expect(await drains).toMatchObject({ executor: 'local-2' });
+      await present.filter({ hasText: 'local-2' }).filter({ hasText: 'draining' }).waitFor();
     });
 
     it('releases a quarantined region', async () => {

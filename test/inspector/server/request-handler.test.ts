@@ -214,6 +214,8 @@ describe.each<[action: string, body: unknown, breaks: boolean, ...done: unknown[
   ['fail-task', { task: 'map[1]', message: 'on purpose' }, true, ['failTask', 1, 'on purpose']],
   ['lose-partition', { partition: 3 }, true, ['losePartition', 3]],
   ['lose-executor', { executor: 'local-0' }, true, ['loseExecutor', 'local-0']],
+  ['drain-executor', { executor: 'local-0' }, false, ['drainExecutor', 'local-0', {}]],
+  ['drain-executor', { executor: 'local-0', graceMs: 9 }, false, ['drainExecutor', 'local-0', { graceMs: 9 }]],
   ['fill-disk', { on: true }, true, ['fillDisk', true]],
   ['slow-consumer', { task: 'map[0]', delayMs: 5 }, true, ['slowConsumer', 0, 5]],
 ])('the action %s with %j', (action, body, breaks, ...done) => {

@@ -7,18 +7,18 @@ import { counted, formatBytes, formatCount, formatDuration, formatOffset } from 
 import { StateChip } from '../shell/state-bar.tsx';
 import { useStore } from '../store/store-context.ts';
 
-/** Where the tasks run: each executor with its slots and tasks, what it holds, and those that were lost. */
+/** Where the tasks run: each executor with its slots and tasks, what it holds, and those that are gone. */
 export function ExecutorsView({ picture }: { picture: RunPicture }) {
   const executors = executorList(picture);
-  const present = executors.filter(({ lostMs }) => lostMs === undefined);
-  const lost = executors.filter(({ lostMs }) => lostMs !== undefined).reverse();
+  const present = executors.filter(({ goneMs }) => goneMs === undefined);
+  const gone = executors.filter(({ goneMs }) => goneMs !== undefined).reverse();
   return (
     <div class="view">
       <section class="stage scrolls" aria-label="Executors">
         <h2 class="part">{summaryOf(present)}</h2>
         <PresentTable picture={picture} executors={present} />
-        {lost.length > 0 && <h2 class="part">Lost</h2>}
-        {lost.length > 0 && <LostTable picture={picture} executors={lost} />}
+        {gone.length > 0 && <h2 class="part">Gone</h2>}
+        {gone.length > 0 && <GoneTable picture={picture} executors={gone} />}
       </section>
     </div>
   );
@@ -76,25 +76,23 @@ function PresentTable({ picture, executors }: TableProps) {
         { title: 'In memory', isNumber: true, cell: ({ memoryBytes }) => formatBytes(memoryBytes) },
         { title: 'On disk', isNumber: true, cell: ({ diskBytes }) => formatBytes(diskBytes) },
         { title: 'Since', isNumber: true, cell: ({ registeredMs }) => offsetOf(picture, registeredMs) },
-        ...(isLive
-          ? [{ title: 'Break it', cell: ({ executor }: KnownExecutor) => <KillExecutor executor={executor} /> }]
-          : []),
+        ...(isLive ? [{ title: 'Act', cell: (executor: KnownExecutor) => <Actions {...executor} /> }] : []),
       ]}
     />
   );
 }
 
-function LostTable({ picture, executors }: TableProps) {
+function GoneTable({ picture, executors }: TableProps) {
   return (
     <DataTable
-      label="Lost executors"
+      label="Executors that are gone"
       rowCount={executors.length}
       rowAt={(at) => executors[at] as KnownExecutor}
       columns={[
         { title: 'Executor', cell: ({ executor }) => executor },
         { title: 'State', cell: ({ state }) => <StateChip state={state} /> },
         { title: 'Since', isNumber: true, cell: ({ registeredMs }) => offsetOf(picture, registeredMs) },
-        { title: 'Lost', isNumber: true, cell: ({ lostMs }) => offsetOf(picture, lostMs) },
+        { title: 'Until', isNumber: true, cell: ({ goneMs }) => offsetOf(picture, goneMs) },
         { title: 'Because', cell: ({ why }) => why },
       ]}
     />
@@ -118,18 +116,29 @@ function Slots({ executor: { usedSlots, slots } }: { executor: KnownExecutor }) 
   );
 }
 
-function KillExecutor({ executor }: { executor: string }) {
+function Actions({ executor, state }: KnownExecutor) {
   const store = useStore();
   const refusal = store.refusal.value;
+  const body = { executor };
   return (
-    <ConfirmButton
-      label="Kill"
-      isDangerous
-      disabled={refusal !== undefined}
-      title={refusal}
-      question={`Kill ${executor} with its tasks and results, like a machine that is switched off? Another one replaces it.`}
-      confirm="Kill it"
-      onConfirm={() => void store.act({ action: 'lose-executor', body: { executor } }, `${executor} is killed`)}
-    />
+    <>
+      {state === 'registered' && (
+        <ConfirmButton
+          label="Drain"
+          question={`Drain ${executor}? It gets no more tasks, and goes when its tasks have ended and its results are read. Another one takes its place.`}
+          confirm="Drain it"
+          onConfirm={() => void store.act({ action: 'drain-executor', body }, `${executor} drains`)}
+        />
+      )}{' '}
+      <ConfirmButton
+        label="Kill"
+        isDangerous
+        disabled={refusal !== undefined}
+        title={refusal}
+        question={`Kill ${executor} with its tasks and results, like a machine that is switched off? Another one replaces it.`}
+        confirm="Kill it"
+        onConfirm={() => void store.act({ action: 'lose-executor', body }, `${executor} is killed`)}
+      />
+    </>
   );
 }

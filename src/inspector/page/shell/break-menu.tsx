@@ -74,7 +74,7 @@ export function BreakMenu({ picture }: { picture: RunPicture }) {
             Executor
             <select ref={executor}>
               {executorList(picture)
-                .filter(({ lostMs }) => lostMs === undefined)
+                .filter(({ goneMs }) => goneMs === undefined)
                 .map(({ executor: name }) => (
                   <option key={name}>{name}</option>
                 ))}

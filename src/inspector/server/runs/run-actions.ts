@@ -30,6 +30,14 @@ export const runActions: ReadonlyMap<string, RunAction> = new Map([
   ['restart-task', mends((subject, body) => subject.controls.restartTask(taskIn(body, subject)))],
   ['release', mends(({ controls }, body) => controls.release(indexIn(body, 'region') as RegionId))],
   [
+    'drain-executor',
+    mends(({ controls }, body) =>
+      controls.drainExecutor(textIn(body, 'executor') as ExecutorId, {
+        ...(body['graceMs'] !== undefined && { graceMs: numberIn(body, 'graceMs') }),
+      }),
+    ),
+  ],
+  [
     'skip-backoff',
     mends(({ controls, restartingRegions }, body) => {
       const regions = body['region'] === undefined ? restartingRegions() : [indexIn(body, 'region') as RegionId];
