@@ -62,7 +62,9 @@ function outputNames(home: string): string[] {
 /** A finished job over workers leaves nothing there, also of processes before. */
 export function spilledIn(directory: string): string[] {
   if (!existsSync(directory)) return [];
-  return readdirSync(directory).map((name) => `spilled/${name} was left behind`);
+  // One that was killed before it wrote whose it is leaves an empty directory, which nobody dares to remove.
+  const names = readdirSync(directory).filter((name) => !name.startsWith('.'));
+  return names.map((name) => `spilled/${name} was left behind`);
 }
 
 /** A finished job leaves its journal and its remembered answers. */

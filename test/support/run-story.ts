@@ -11,6 +11,8 @@ import { planJob } from '../../src/api/job-planner.ts';
 import { runJob, type RunSeams } from '../../src/run/run-job.ts';
 import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { type Fault, type FaultPlan, faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
+import { LocalLink } from '../../src/actors/local-link.ts';
+import { SplitDataPlane } from '../../src/testing/split-data-plane.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 
 /** The observations of a run in a story. */
@@ -28,7 +30,21 @@ export interface StoryEnd {
   readonly ranAgain: Readonly<Record<string, number>>;
 }
 
+/** Where the tasks of a story run: all kinds are on this thread and on virtual time. */
+export const storyKinds = ['in one data plane', 'in executors that share by messages'] as const;
+
+export type StoryKind = (typeof storyKinds)[number];
+
+let told: StoryKind = storyKinds[0];
+
+/** Stories that name no kind are of this one, from now on in this file. */
+export function tellStoriesOf(kind: StoryKind): void {
+  told = kind;
+}
+
 export interface StoryOptions extends JobRunOptions {
+  /** Default: in one data plane, unless the file says otherwise. */
+  readonly kind?: StoryKind;
   readonly faults?: FaultPlan;
   /** Executors behave like separate machines: their results are lost with them. */
   readonly resultsOfLostExecutors?: 'kept' | 'lost';
@@ -38,7 +54,7 @@ export interface StoryOptions extends JobRunOptions {
 /** Plays a story on virtual time. `strike` may arm faults that need the cluster. */
 export async function runStory(
   job: Job,
-  { faults = faultPlan(), resultsOfLostExecutors = 'kept', logger, ...options }: StoryOptions = {},
+  { kind = told, faults = faultPlan(), resultsOfLostExecutors = 'kept', logger, ...options }: StoryOptions = {},
   strike: (story: { faults: FaultPlan; loseExecutorOf: (task: string) => void }) => void = () => {},
 ): Promise<StoryEnd> {
   const environment = virtualEnvironment({ faults, logger });
@@ -67,7 +83,11 @@ export async function runStory(
     },
     {
       // Few steps per turn, so that messages arrive in between.
-      dataPlane: (given, resolved) => new LocalDataPlane(given, { ...resolved, maxSteps: () => 8 }),
+      dataPlane: (given, resolved) => {
+        const all = { ...resolved, maxSteps: () => 8 };
+        if (kind === storyKinds[0]) return new LocalDataPlane(given, all);
+        return new SplitDataPlane(given, all, 2, new LocalLink(environment.clock).link);
+      },
       cluster: (made) => {
         cluster = made;
       },
