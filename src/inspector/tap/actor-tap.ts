@@ -20,6 +20,11 @@ export interface ActorTapOptions {
   readonly emit: (line: ActorLine) => void;
   /** Encodes payloads and contexts of focused actors. */
   readonly encode: (value: unknown, path: string) => unknown;
+  /**
+   * Whether it announces what its hosts create without states, too: the tasks of executors. Default: it does not, because
+   * the executions of this thread stand for them.
+   */
+  readonly withTasks?: boolean;
   /** The numbers and the names of charts that it shares with other taps of the run. Default: its own. */
   readonly numbers?: ActorSequence;
   readonly charts?: ChartNames;
@@ -196,11 +201,12 @@ export class ActorTap implements ActorWatcher {
   }
 
   /**
-   * Announces machines, and the tasks of executors, which have no states. What else has none is announced only when
-   * something that is said mentions it.
+   * Announces machines, and perhaps tasks. What else has no states is announced only when something that is said mentions
+   * it.
    */
   #meet(ref: AnyActorRef): void {
-    const isShown = machineOf(ref) !== undefined || machineOf(ref._parent as AnyActorRef) === undefined;
+    const isTask = (): boolean => machineOf(ref._parent as AnyActorRef) === undefined;
+    const isShown = machineOf(ref) !== undefined || (this.#options.withTasks === true && isTask());
     if (isShown && this.#engine.numberOf(ref) === undefined) this.#see(ref);
   }
 

@@ -51,6 +51,7 @@ export class WorkerTap {
         observerFailed: (_, cause) => port.post({ type: 'tap.failed', cause: toPlainError(cause) }),
         environment: { clock: { now: () => clock.now(), setImmediate: (flush) => this.#whenTaken(flush) } },
       },
+      withTasks: true,
       emit: (line) => this.#emit(line),
       encode: (value, path) => encodeValue(value, path, { limits: traceLimits }),
     });
