@@ -6,8 +6,9 @@ import { JobValidationError } from '../errors/usage-errors.ts';
 import type { MemoryOverflow } from '../graph/exchange-settings.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
-import type { RegionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/task/task-faults.ts';
+import { slotDemand } from '../scheduling/slot-demand.ts';
+import { SlotSharing } from '../scheduling/slot-sharing.ts';
 import { partitionFaultPoints } from '../partitions/result-partition.ts';
 import { spillFaultPoints } from '../partitions/storage/spill-store.ts';
 import { type DrawnSlowness, drawSlowness } from './speculation/slowed-tasks.ts';
@@ -80,7 +81,7 @@ export function drawShape(
   const plan = fittingPlan(job, mode, shape.integer(1, maxParallelism));
   const { parallelism } = plan;
   const executors = shape.integer(1, 2);
-  const slots = shape.pick([0, 1, 5, Number.POSITIVE_INFINITY]) + tasksThatRunTogether(plan);
+  const slots = shape.pick([0, 1, 5, Number.POSITIVE_INFINITY]) + slotsTakenTogether(plan);
   return {
     seed: random.seed,
     mode,
@@ -173,17 +174,12 @@ interface FittingPlan extends Pick<JobPlan, 'jobGraph'> {
 }
 
 /**
- * Number of tasks in the largest region; of all tasks if producers would wait for their consumers when memory is full.
+ * Number of slots of the largest region; of all tasks if producers would wait for their consumers when memory is full.
  */
-function tasksThatRunTogether({ jobGraph }: FittingPlan): number {
+function slotsTakenTogether({ jobGraph }: FittingPlan): number {
   const graph = new ExecutionGraph(jobGraph);
-  if (jobGraph.edges.some(({ exchange }) => exchange.name === 'memory')) return graph.vertexCount;
-  const regions = pipelinedRegions(graph);
-  let most = 0;
-  for (let region = 0 as RegionId; region < regions.count; region++) {
-    most = Math.max(most, regions.verticesOf(region).length);
-  }
-  return most;
+  if (jobGraph.edges.some(({ exchange }) => exchange.name === 'memory')) return new SlotSharing(graph).count;
+  return slotDemand(graph, pipelinedRegions(graph)).least;
 }
 
 /** Most time is spent in batches; the other points are the edges where recovery tends to break. */

@@ -74,7 +74,7 @@ describe('the co-location group of an operator', () => {
         s
           .map(same, { coLocationGroup: 'a' })
           .map(same, { coLocationGroup: 'b' })
-          .keyBy(origin)
+          .keyBy(origin, { exchange: 'memory' })
           .reduce(add, { coLocationGroup: 'a' })
           .sink('out', sinkOf(), { coLocationGroup: 'b', exchange: 'pipelined' }),
       ),
@@ -107,6 +107,26 @@ describe('the co-location group of an operator', () => {
         /"a" and "b" are in the co-location group "p", but not in the same slot sharing group: none and "g"\. Give both the same slotSharingGroup, or/,
       vertices: ['a', 'b'],
     },
+    {
+      title: 'a blocking exchange between its operators',
+      build: (s) =>
+        s.map(same, { coLocationGroup: 'p' }).keyBy(origin).reduce(add, { coLocationGroup: 'p' }).sink('out', sinkOf()),
+      message:
+        /The edge "in" → "reduce-1" is blocking, but co-location makes its two ends run at the same time, .+\. Give the edge another exchange/,
+      vertices: ['in', 'reduce-1'],
+    },
+    {
+      title: 'a way between its operators that waits for the end of one',
+      build: (s) =>
+        s
+          .map(same, { uid: 'a', coLocationGroup: 'p' })
+          .forward({ exchange: 'blocking' })
+          .map(same, { uid: 'b' })
+          .map(same, { uid: 'c', exchange: 'memory', coLocationGroup: 'p' })
+          .sink('out', sinkOf()),
+      message: /The edge "in" → "b" is blocking, but co-location/,
+      vertices: ['in', 'b'],
+    },
   ])('is refused with $title', ({ build, message, vertices }) => {
     const error = thrownBy(() => planJob(jobOf(build)));
     expect(error).toBeInstanceOf(JobValidationError);
@@ -129,7 +149,7 @@ describe('explain', () => {
     const job = jobOf((s) =>
       s
         .map(same, { slotSharingGroup: 'g', coLocationGroup: 'p' })
-        .forward({ exchange: 'blocking' })
+        .forward({ exchange: 'memory' })
         .map(same, { uid: 'score', coLocationGroup: 'p' })
         .sink('out', sinkOf()),
     );

@@ -110,14 +110,14 @@ it('a region of a job that ends waits for slots no more, and gets none that come
 });
 
 describe('co-located tasks', () => {
-  //  (a) ═▶ (b), both three times
+  //  (a) ┄▶ (b), both three times
   const located = (coLocationGroup?: string): ManualClusterOptions => ({
     vertices: ['a', 'b'].map((id) => ({
       id,
       parallelism: 3,
       ...(coLocationGroup !== undefined && { coLocationGroup }),
     })),
-    edges: [{ from: 'a', to: 'b', exchange: exchangeTypes.blocking }],
+    edges: [{ from: 'a', to: 'b', exchange: exchangeTypes.memory }],
   });
 
   it('run in one slot and restart together, and the run says so once', () => {

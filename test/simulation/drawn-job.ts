@@ -52,11 +52,13 @@ interface DrawnJob {
 function drawWith(seed: number, { mayWriteDeadLetters }: { readonly mayWriteDeadLetters: boolean }): DrawnJob {
   const files: ChangingFile[] = [];
   const random = seededRandom(seed).fork('job');
+  const slots = random.fork('slots');
   const job = Job.create(`drawn-${seed}`, {
     mode: random.pick(['batch', 'streaming']),
     parallelism: random.integer(1, 3),
     // The declaration of operators without their own, unless one is drawn to be false.
     deterministic: random.chance(0.5),
+    slotSharingGroup: slots.pick([undefined, undefined, 'all']),
   });
   const open = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, (_, index) =>
     drawSource(random, job, index, files),
@@ -74,8 +76,17 @@ function drawWith(seed: number, { mayWriteDeadLetters }: { readonly mayWriteDead
       open.splice((at + 1) % open.length, 1);
     }
   }
+  if (slots.chance(0.2)) open[0] = coLocated(slots, open[0] as DataStream<Item>);
   for (const [index, stream] of open.entries()) stream.sink(`out-${index}`, nowhere);
   return { job, files };
+}
+
+/** Two operators whose tasks run in one slot, over any exchange that may be between them. */
+function coLocated(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  const near = { coLocationGroup: 'near', parallelism: random.integer(1, 3) } as const;
+  const exchange = random.pick(['pipelined', 'memory', 'reliable'] as const);
+  const first = stream.map((item) => item, near);
+  return (random.chance(0.5) ? first.rebalance() : first).map((item) => item, { ...near, exchange });
 }
 
 /** A placeholder: the simulation replaces every sink by its own. */

@@ -1,8 +1,15 @@
 import { JobValidationError } from '../../errors/usage-errors.ts';
+import type { DistributionPattern } from '../../graph/distribution-pattern.ts';
+import { type ExchangeName, exchangeTypes } from '../../graph/exchange-type.ts';
+import { ExecutionGraph } from '../../graph/execution-graph.ts';
+import { createJobGraph } from '../../graph/job-graph.ts';
+import { pipelinedRegions } from '../../graph/pipelined-region.ts';
+import type { ExecutionVertexId } from '../../ids.ts';
 import type { StreamNode } from '../stream-graph.ts';
 
 /** Steps that run as one task. */
 interface PlannedSteps {
+  readonly id: string;
   readonly parallelism: number;
   readonly nodes: readonly StreamNode[];
 }
@@ -48,6 +55,40 @@ export function checkCoLocation(vertices: readonly PlannedSteps[]): void {
     }
     for (const other of others) checkPair(group, first, other);
   }
+}
+
+/** An edge between two of them. */
+interface PlannedEdge {
+  readonly source: string;
+  readonly target: string;
+  readonly pattern: DistributionPattern;
+  readonly exchange: ExchangeName;
+}
+
+/**
+ * Co-located tasks run at the same time, so nothing that one of them needs can wait for the end of another.
+ * @throws JobValidationError for a blocking edge between tasks that run together because of co-location
+ */
+export function checkCoLocatedEdges(vertices: readonly PlannedSteps[], edges: readonly PlannedEdge[]): void {
+  const placed = vertices.map(({ id, nodes }) => ({ id, parallelism: 1, ...slotGroupsOf(nodes) }));
+  if (placed.every(({ coLocationGroup }) => coLocationGroup === undefined)) return;
+  const jobGraph = createJobGraph(
+    'co-location',
+    placed,
+    edges.map((edge) => ({ ...edge, exchange: exchangeTypes[edge.exchange] })),
+  );
+  const regions = pipelinedRegions(new ExecutionGraph(jobGraph));
+  const regionOf = (id: string): number =>
+    regions.regionOf(jobGraph.vertexIndexById.get(id as never) as number as ExecutionVertexId);
+  const stuck = edges.find(
+    ({ source, target, exchange }) => exchange === 'blocking' && regionOf(source) === regionOf(target),
+  );
+  if (stuck === undefined) return;
+  throw new JobValidationError(
+    [stuck.source, stuck.target],
+    `The edge "${stuck.source}" → "${stuck.target}" is blocking, but co-location makes its two ends run at the same time, so that one would wait for the other`,
+    "Give the edge another exchange (`exchange: 'memory'`), or take an operator out of its co-location group",
+  );
 }
 
 type Placed = { readonly node: StreamNode; readonly parallelism: number };
