@@ -13,7 +13,7 @@ import { isKeptBeyondJob } from '../graph/keep-results.ts';
 import { checkPlaces, type OutsidePlaces } from './planning/output-places.ts';
 import type { JobPlan } from '../run/job-plan.ts';
 import { beginFold } from './planning/partial-folds.ts';
-import { canShareTask, checkCoLocatedEdges, checkCoLocation, slotGroupsOf } from './planning/slot-groups.ts';
+import { canShareTask, checkCoLocation, slotGroupsOf } from './planning/slot-groups.ts';
 import { orderFaults } from './planning/record-order.ts';
 import type { JobDefinition, StreamInput, StreamNode } from './stream-graph.ts';
 import { deadLettersOf, rejectsRecords, staysInSubtask } from './stream-graph.ts';
@@ -75,8 +75,7 @@ export function planJob(job: JobDefinition): JobPlan {
     for (const input of reader.inputs) edges.push(edgeOf(job, input, placedStep(placed, input.from), vertex, reader));
   }
   openRings(job, vertices, edges);
-  checkCoLocation(vertices);
-  checkCoLocatedEdges(vertices, edges);
+  checkCoLocation(vertices, edges);
   checkPlaces(placesOf(placed.values(), edges));
 
   const jobGraph = createJobGraph(

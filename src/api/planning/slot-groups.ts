@@ -34,9 +34,10 @@ export function slotGroupsOf(nodes: readonly StreamNode[]): { slotSharingGroup?:
 
 /**
  * Checks that co-located steps can run in one slot.
- * @throws JobValidationError for a group of one step, and for steps with different parallelisms or slot sharing groups
+ * @throws JobValidationError for a group of one step, for steps with different parallelisms or slot sharing groups, and
+ *   for a blocking edge between tasks that run together
  */
-export function checkCoLocation(vertices: readonly PlannedSteps[]): void {
+export function checkCoLocation(vertices: readonly PlannedSteps[], edges: readonly PlannedEdge[]): void {
   const groups = new Map<string, { readonly node: StreamNode; readonly parallelism: number }[]>();
   for (const { parallelism, nodes } of vertices) {
     for (const node of nodes) {
@@ -55,6 +56,7 @@ export function checkCoLocation(vertices: readonly PlannedSteps[]): void {
     }
     for (const other of others) checkPair(group, first, other);
   }
+  checkCoLocatedEdges(vertices, edges);
 }
 
 /** An edge between two of them. */
@@ -69,7 +71,7 @@ interface PlannedEdge {
  * Co-located tasks run at the same time, so nothing that one of them needs can wait for the end of another.
  * @throws JobValidationError for a blocking edge between tasks that run together because of co-location
  */
-export function checkCoLocatedEdges(vertices: readonly PlannedSteps[], edges: readonly PlannedEdge[]): void {
+function checkCoLocatedEdges(vertices: readonly PlannedSteps[], edges: readonly PlannedEdge[]): void {
   const placed = vertices.map(({ id, nodes }) => ({ id, parallelism: 1, ...slotGroupsOf(nodes) }));
   if (placed.every(({ coLocationGroup }) => coLocationGroup === undefined)) return;
   const jobGraph = createJobGraph(
