@@ -12,6 +12,17 @@ export interface ReusedResult {
   readonly bytes: number;
 }
 
+/** Results of one exchange that were divided anew for another number of consumers. */
+export interface DividedExchange {
+  readonly source: string;
+  readonly target: string;
+  /** Tasks of `target`. */
+  readonly consumers: number;
+  /** Results, of one for each task of the source, and their records. */
+  readonly results: number;
+  readonly records: number;
+}
+
 /**
  * The events of a run, in order. Plain data; tasks and vertices are given by name. `atMs` is on the environment's
  * clock.
@@ -31,6 +42,8 @@ export type JobEvent =
       readonly taskCount: number;
       /** The results that this run adopts. */
       readonly reused: readonly ReusedResult[];
+      /** Those of them that were divided anew, because their consumers have another parallelism; absent if none were. */
+      readonly divided?: readonly DividedExchange[];
       /** What runs although it had finished, or does not finish what had begun: by operator, with the reason. */
       readonly rerun: readonly { readonly operator: string; readonly why: string }[];
     }

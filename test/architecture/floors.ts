@@ -102,6 +102,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     records: ['.'],
     claims: [],
     storage: ['.', 'records', 'claims'],
+    divided: ['.', 'storage'],
     reproduced: ['.', 'records'],
     retained: ['.', 'records', 'storage', 'reproduced'],
     remote: ['.', 'records', 'storage', 'retained'],

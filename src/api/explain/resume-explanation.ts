@@ -1,3 +1,4 @@
+import type { DividedExchange } from '../../actors/job-event.ts';
 import { type Environment, systemEnvironment } from '../../environment.ts';
 import type { PartitionId, RegionId, RunId } from '../../ids.ts';
 import { comparisonLines } from '../../journal/identity/comparison-lines.ts';
@@ -9,6 +10,7 @@ import { rememberedAnswers } from '../../operators/answers/remembered-answers.ts
 import { type NamedOperator, rememberingOf } from '../../operators/answers/run-answers.ts';
 import { refusalOfJob } from '../../run/durable/refused-job.ts';
 import { decideResume, type ResumeDecision } from '../../run/durable/resume-decision.ts';
+import { dividedExchanges, misdivided } from '../../run/durable/result-division.ts';
 import { isStored, readBooks, stateDirectoryInUse } from '../../run/durable/state-directory.ts';
 import { formatBytes } from '../../run/folds/job-receipt.ts';
 import { type JobShape, jobShape } from '../../run/folds/job-shape.ts';
@@ -55,6 +57,8 @@ export interface ResumeExplanation {
   /** The run that would be continued; `end` is undefined if it has not ended, or its process died. */
   readonly earlier: { readonly run: RunId; readonly beganAtMs: number; readonly end: RunEnd | undefined } | undefined;
   readonly reused: readonly ReusedTasks[];
+  /** Their results that would be divided anew, because their consumers have another parallelism. */
+  readonly divided: readonly DividedExchange[];
   readonly runs: readonly RunningTasks[];
   readonly paid: readonly PaidOperator[];
   /** Sources whose content has changed since, or cannot be compared. */
@@ -94,6 +98,7 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
     stateDirectory,
     earlier: earlier && { run: earlier.run, beganAtMs: earlier.beganAtMs, end: earlier.end?.status },
     reused: reused.map((tasks) => ({ ...tasks, ...storedBy(tasks.vertex, shape, decision) })),
+    divided: dividedExchanges(misdivided(shape, decision)),
     runs: running.map((tasks) => ({ ...tasks, why: earlier && whyRuns(tasks.vertex, shape, decision, rerun) })),
     paid: await Promise.all(
       paidOperators(plan, running).map((paid) => withAnswers(paid, { ...question, environment })),
@@ -194,7 +199,7 @@ async function withAnswers(
 
 function describe(explanation: ResumeExplanation): string {
   const { stateDirectory, earlier, reused, runs, paid, changedSources, repeatedSinks: repeated } = explanation;
-  const { differences, refusal } = explanation;
+  const { divided, differences, refusal } = explanation;
   return [
     `If it runs now with ${stateDirectory}`,
     `  ${beginningOf(earlier)}`,
@@ -205,6 +210,10 @@ function describe(explanation: ResumeExplanation): string {
       results === 0
         ? 'finished'
         : `${counted(results, 'result')}, ${counted(records, 'record')}, ${formatBytes(bytes)}`,
+    ]),
+    ...section('Divided anew', divided, ({ source, target, consumers, records }) => [
+      `${source} → ${target}`,
+      `for ${counted(consumers, 'task')}: ${counted(records, 'record')}`,
     ]),
     ...section('Runs', runs, ({ why = '', ...tasks }) => [listed([tasks]), why]),
     ...section('Pays for calls', paid, ({ operator, taskCount, totalTaskCount, answers, paysAgain }) => [

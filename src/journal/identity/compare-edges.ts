@@ -7,28 +7,40 @@ import { partDifferences } from './part-differences.ts';
  *
  * A result is determined by its producer and by how it was written: exchange, partitioning, number of consumers, place.
  * Its consumer does not matter, so an edge to another step still finds its result; of several that fit it takes the one
- * with its own name.
+ * with its own name. If none fits but for the number of consumers, it takes one of those, to be divided anew.
  */
 export function compareEdges(before: readonly EdgeIdentity[], now: readonly EdgeIdentity[]): readonly EdgeComparison[] {
   const free = new Set(before.keys());
-  const found = now.map((): number | undefined => undefined);
-  for (const isCandidate of [isNamesake, () => true]) {
-    for (const [index, edge] of now.entries()) {
-      if (found[index] !== undefined) continue;
-      const match = [...free].find((earlier) => {
-        const candidate = before[earlier] as EdgeIdentity;
-        return isCandidate(candidate, edge) && differencesOfEdge(candidate, edge).length === 0;
-      });
-      if (match === undefined) continue;
-      found[index] = match;
-      free.delete(match);
+  const found = now.map((): EdgeComparison | undefined => undefined);
+  for (const fits of [isSame, hasOtherShares]) {
+    for (const isCandidate of [isNamesake, () => true]) {
+      for (const [index, edge] of now.entries()) {
+        if (found[index] !== undefined) continue;
+        const match = [...free].find((earlier) => {
+          const candidate = before[earlier] as EdgeIdentity;
+          return isCandidate(candidate, edge) && fits(candidate, edge);
+        });
+        if (match === undefined) continue;
+        const reasons = differencesOfEdge(before[match] as EdgeIdentity, edge);
+        found[index] =
+          fits === isSame ? { kind: 'same', before: match } : { kind: 'other-shares', before: match, reasons };
+        free.delete(match);
+      }
     }
   }
-  return now.map((edge, index): EdgeComparison => {
-    const match = found[index];
-    if (match !== undefined) return { kind: 'same', before: match };
-    return { kind: 'different', reasons: whyNone(edge, before, free) };
-  });
+  return now.map((edge, index) => found[index] ?? { kind: 'different', reasons: whyNone(edge, before, free) });
+}
+
+function isSame(before: EdgeIdentity, now: EdgeIdentity): boolean {
+  return differencesOfEdge(before, now).length === 0;
+}
+
+/** Whether only the number of consumers differs, and the order of the records of a key is known for each of them. */
+function hasOtherShares(before: EdgeIdentity, now: EdgeIdentity): boolean {
+  if (now.keptIn !== undefined || !isSame({ ...before, consumers: now.consumers }, now)) return false;
+  if (before.partitioning.kind !== 'hash' || now.partitioning.kind === 'hash') return true;
+  const { changes, unknown } = partDifferences('', before.partitioning.key ?? {}, now.partitioning.key ?? {});
+  return changes.length + unknown.length === 0;
 }
 
 function isNamesake(before: EdgeIdentity, now: EdgeIdentity): boolean {
@@ -71,9 +83,9 @@ export function partitioningDifferences(
   before: PartitioningIdentity,
   now: PartitioningIdentity,
 ): readonly string[] {
+  // Either there is one consumer before and now, or their number differs already.
+  if (before.kind === 'single' || now.kind === 'single') return [];
   if (before.kind !== now.kind) {
-    // The number of consumers already differs.
-    if (before.kind === 'single' || now.kind === 'single') return [];
     return [`the partitioning after "${source}" was ${before.kind}, is ${now.kind}`];
   }
   const { changes, unknown } = partDifferences(`the partitioning after "${source}"`, before.key ?? {}, now.key ?? {});

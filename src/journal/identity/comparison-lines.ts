@@ -15,7 +15,8 @@ export function comparisonLines(comparison: JobComparison, now: JobIdentity): re
   for (const [index, edge] of comparison.edges.entries()) {
     if (edge.kind === 'same') continue;
     const { source, target } = now.edges[index] as JobIdentity['edges'][number];
-    lines.push(`no earlier result for ${source} → ${target}: ${edge.reasons.join('; ')}`);
+    const which = edge.kind === 'different' ? 'no earlier result' : 'an earlier result with other shares';
+    lines.push(`${which} for ${source} → ${target}: ${edge.reasons.join('; ')}`);
   }
   if (comparison.removed.length > 0) lines.push(`gone: ${comparison.removed.join(', ')}`);
   return lines;

@@ -14,10 +14,12 @@ export type VertexComparison =
  * An edge, compared with those of an earlier run.
  * - `same`: the results of the earlier edge `before` mean the same, provided that all vertices up to its source are
  *   unchanged. No two edges have the same `before`.
+ * - `other-shares`: those of `before` have the same records, but shares for another number of consumers, for `reasons`.
  * - `different`: no earlier results fit, for `reasons`.
  */
 export type EdgeComparison =
   | { readonly kind: 'same'; readonly before: number }
+  | { readonly kind: 'other-shares'; readonly before: number; readonly reasons: readonly string[] }
   | { readonly kind: 'different'; readonly reasons: readonly string[] };
 
 /** A job, compared with that of an earlier run. */

@@ -40,7 +40,7 @@ export interface VertexIdentity {
 export interface PartitioningIdentity {
   /** `single`: there is one consumer, which gets all records whatever the key. */
   readonly kind: 'single' | 'forward' | 'rebalance' | 'broadcast' | 'hash';
-  /** The key function of `hash`. */
+  /** The key function of `hash`, and of `single` if records would be divided by key. */
   readonly key?: PartsIdentity;
 }
 

@@ -271,7 +271,8 @@ function uidsOf({ source, sink }: VertexProgram, uids: readonly string[]): TaskP
   return { source: source && uids[0], operators, last: uids.at(-1) as string };
 }
 
-function selectionOf(partitioning: Partitioning): ChannelSelection {
+/** How a writer selects a subpartition. */
+export function selectionOf(partitioning: Partitioning): ChannelSelection {
   switch (partitioning.kind) {
     case 'hash':
     case 'broadcast':

@@ -2,21 +2,29 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import type { Environment } from '../../environment.ts';
 import { EndNotRecordedError, NothingToResumeError } from '../../errors/state-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import type { RunId } from '../../ids.ts';
+import type { PartitionId, RunId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
 import type { DurableStore } from '../../partitions/storage/durable-store.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 import type { ResumePolicy } from '../run-options.ts';
 import { partsOf, removeStaleParts } from './output-parts.ts';
 import { refusalOfJob } from './refused-job.ts';
-import { decideResume } from './resume-decision.ts';
+import { decideResume, type ResumeDecision } from './resume-decision.ts';
+import {
+  type Divided,
+  type MisdividedResult,
+  dividedExchanges,
+  misdivided,
+  ResultDivision,
+} from './result-division.ts';
 import type { ResumePlan } from './resume-plan.ts';
 import { RunJournal } from './run-journal.ts';
 import { isStateDirectory } from './state-contents.ts';
-import { StateDirectory } from './state-directory.ts';
+import { resultsDirectory, StateDirectory } from './state-directory.ts';
 
-export interface DurableRunOptions {
+export interface DurableRunOptions extends BatchLimits {
   readonly run: RunId;
   readonly stateDirectory: string;
   /** The results in it. */
@@ -61,7 +69,7 @@ export class DurableRun {
   /**
    * Takes the state directory, decides what to take over from an earlier run, and begins the journal.
    * @throws StateDirectoryInUseError | NothingToResumeError | OtherJobStateError | CommittedOutputError |
-   *   JournalFormatError | JournalAccessError | FileAccessError (as a rejection); nothing has run then
+   *   JournalFormatError | JournalAccessError | FileAccessError | SpillError (as a rejection); nothing has run then
    */
   begin(): Promise<Beginning> {
     const beginning = this.#begin();
@@ -120,14 +128,9 @@ export class DurableRun {
   }
 
   async #beginIn(directory: StateDirectory): Promise<Beginning> {
-    const { run, environment, stateDirectory, durableStore, resume, rerun } = this.#options;
+    const { run, environment } = this.#options;
     const { clock } = environment;
-    const decision = await decideResume({
-      ...{ plan: this.#plan, shape: this.#shape, stateDirectory, books: directory.earlier, resume, rerun },
-      isStored: (stored) => durableStore.has(stored),
-      context: { environment, signal: this.#abort.signal },
-    });
-    if (decision.refusal !== undefined) throw decision.refusal;
+    const { decision, divided } = await this.#decide(directory);
     const { earlier, identity, sources } = decision;
     const stored = [...decision.restored.values()].flatMap((results) => [...results.values()]);
     const parts = partsOf(this.#plan);
@@ -152,8 +155,52 @@ export class DurableRun {
       restored: decision.restored,
       rerun: decision.rerun,
       plans: new Map([...sources.plans].map(([vertex, plan]) => [identity.vertices[vertex]?.id as string, plan])),
-      resumed: earlier && this.#resumedEvent(earlier, decision),
+      resumed: earlier && this.#resumedEvent(earlier, decision, divided),
     };
+  }
+
+  /** Decides what to take over, and divides anew what other numbers of consumers will read. */
+  async #decide(
+    directory: StateDirectory,
+  ): Promise<{ readonly decision: ResumeDecision; readonly divided: readonly MisdividedResult[] }> {
+    const { environment, stateDirectory, durableStore, resume, rerun } = this.#options;
+    const { signal } = this.#abort;
+    const division = new ResultDivision({
+      ...{ ...this.#options, plan: this.#plan, shape: this.#shape, signal },
+      directory: resultsDirectory(stateDirectory),
+    });
+    const known = new Map<PartitionId, Divided>();
+    try {
+      for (;;) {
+        const decision = await decideResume({
+          ...{ plan: this.#plan, shape: this.#shape, stateDirectory, books: directory.earlier, resume, rerun },
+          isStored: (stored, partition) => !isProblem(known.get(partition)) && durableStore.has(stored),
+          context: { environment, signal },
+        });
+        if (decision.refusal !== undefined) throw decision.refusal;
+        const divided = misdivided(this.#shape, decision);
+        for (const result of divided) {
+          if (!known.has(result.partition)) known.set(result.partition, await this.#divide(division, result));
+        }
+        if (divided.some(({ partition }) => isProblem(known.get(partition)))) continue;
+        return { decision: withDivided(decision, known), divided };
+      }
+    } finally {
+      await division.close();
+    }
+  }
+
+  async #divide(division: ResultDivision, result: MisdividedResult): Promise<Divided> {
+    const divided = await division.divide(result);
+    if (isProblem(divided)) {
+      const { source, target } = result.now;
+      const { run, environment } = this.#options;
+      environment.logger.warn(
+        `A result of "${source}" cannot be divided anew for "${target}", so "${source}" runs again: ${divided.problem}`,
+        { run },
+      );
+    }
+    return divided;
   }
 
   #restoredTasks({ restored }: ResumePlan) {
@@ -170,7 +217,11 @@ export class DurableRun {
     );
   }
 
-  #resumedEvent(earlier: RunBooks, { restored, rerun }: ResumePlan): NonNullable<Beginning['resumed']> {
+  #resumedEvent(
+    earlier: RunBooks,
+    { restored, rerun }: ResumePlan,
+    divided: readonly MisdividedResult[],
+  ): NonNullable<Beginning['resumed']> {
     const { regions } = this.#shape;
     return {
       type: 'job.resumed',
@@ -181,6 +232,7 @@ export class DurableRun {
       reused: [...restored.values()].flatMap((stored) =>
         [...stored].map(([partition, { records, bytes }]) => ({ partition, records, bytes })),
       ),
+      ...(divided.length > 0 && { divided: dividedExchanges(divided) }),
       rerun: rerun.map(({ vertex, why }) => ({ operator: this.#nameOf(vertex), why })),
     };
   }
@@ -188,6 +240,22 @@ export class DurableRun {
   #nameOf(vertex: number): string {
     return this.#plan.jobGraph.vertices[vertex]?.id as string;
   }
+}
+
+function isProblem(divided: Divided | undefined): divided is Extract<Divided, { readonly problem: string }> {
+  return divided !== undefined && 'problem' in divided;
+}
+
+/** A decision that takes over the results as they were divided anew. */
+function withDivided(decision: ResumeDecision, known: ReadonlyMap<PartitionId, Divided>): ResumeDecision {
+  const restored = [...decision.restored].map(([region, results]) => {
+    const now = [...results].map(([partition, stored]) => {
+      const divided = known.get(partition);
+      return [partition, divided !== undefined && !isProblem(divided) ? divided.stored : stored] as const;
+    });
+    return [region, new Map(now)] as const;
+  });
+  return { ...decision, restored: new Map(restored) };
 }
 
 /** When the job finished in an earlier run, if it did. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { CommittedOutputError, NothingToResumeError, OtherJobStateError } from '../../errors/state-errors.ts';
+import type { PartitionId } from '../../ids.ts';
 import { compareIdentities } from '../../journal/identity/compare-identities.ts';
 import type { JobComparison } from '../../journal/identity/job-comparison.ts';
 import type { JobIdentity } from '../../journal/identity/job-identity.ts';
@@ -22,8 +23,8 @@ export interface ResumeQuestion {
   readonly stateDirectory: string;
   /** What earlier runs left there. */
   readonly books: RunBooks | undefined;
-  /** Whether the files of a stored result are there. */
-  readonly isStored: (stored: StoredResult) => boolean;
+  /** Whether the files of a stored result are there, and can be used as the result of this partition. */
+  readonly isStored: (stored: StoredResult, partition: PartitionId) => boolean;
   readonly resume: ResumePolicy;
   readonly rerun: boolean;
   readonly context: Pick<SourcePlanContext, 'environment' | 'signal'>;

@@ -13,8 +13,8 @@ export interface EarlierRun {
   readonly comparison: JobComparison;
   /** By job vertex: why it has to run again, whether or not it is as it was. */
   readonly reasons: ReadonlyMap<number, string>;
-  /** Whether the files of a stored result are there, complete in length. */
-  readonly isReadable: (stored: StoredResult) => boolean;
+  /** Whether the files of a stored result are there, complete in length, and can be used for a partition. */
+  readonly isReadable: (stored: StoredResult, partition: PartitionId) => boolean;
   /** Whether an output file is there. */
   readonly isPartThere: (path: string) => boolean;
 }
@@ -33,7 +33,7 @@ export interface RerunVertex {
 
 /** What a run takes over from an earlier one. */
 export interface ResumePlan {
-  /** The regions that count as finished, with the results that the others may read. */
+  /** The regions that count as finished, with the results that the others may read, some once they are divided anew. */
   readonly restored: ReadonlyMap<RegionId, ReadonlyMap<PartitionId, StoredResult>>;
   readonly rerun: readonly RerunVertex[];
 }
@@ -170,7 +170,24 @@ class FinishedTasks {
   /** Why no earlier results fit an edge; empty if some do, there or not. */
   #whyUnfit(edge: number): readonly string[] {
     const compared = this.#earlier.comparison.edges[edge];
-    return compared?.kind === 'different' ? compared.reasons : [];
+    if (compared?.kind === 'different') return compared.reasons;
+    const why = this.#whyUndivided(edge);
+    return compared?.kind === 'other-shares' && why !== undefined ? [...compared.reasons, why] : [];
+  }
+
+  /**
+   * Why a result with other shares cannot be divided anew. Shares by key do not tell in which order their producer wrote
+   * records of different keys. A deterministic one that runs again is held to its order.
+   */
+  #whyUndivided(edge: number): string | undefined {
+    const { comparison, books } = this.#earlier;
+    const compared = comparison.edges[edge];
+    if (compared?.kind !== 'other-shares') return undefined;
+    if (books.identity.edges[compared.before]?.partitioning.kind !== 'hash') return undefined;
+    const { vertices, vertexIndexById, edges } = this.#graph.jobGraph;
+    const producer = vertices[vertexIndexById.get(edges[edge]?.source as never) as number];
+    if (producer?.deterministic !== true) return undefined;
+    return `"${producer.id}" is deterministic, and its order across keys is not known any more`;
   }
 
   #whyChanged(jobVertex: number): string | undefined {
@@ -197,9 +214,11 @@ class FinishedTasks {
   #findStored(partition: PartitionId): StoredResult | undefined {
     const { comparison, isReadable } = this.#earlier;
     const producer = this.#graph.producerOf(partition);
-    const edge = comparison.edges[this.#graph.edgeIndexOfPartition(partition)];
-    if (edge?.kind !== 'same' || !this.stands(producer)) return undefined;
+    const index = this.#graph.edgeIndexOfPartition(partition);
+    const edge = comparison.edges[index];
+    if (edge === undefined || edge.kind === 'different' || !this.stands(producer)) return undefined;
+    if (this.#whyUndivided(index) !== undefined) return undefined;
     const stored = this.#resultsOf(producer)?.find((result) => result.edge === edge.before)?.stored;
-    return stored !== undefined && isReadable(stored) ? stored : undefined;
+    return stored !== undefined && isReadable(stored, partition) ? stored : undefined;
   }
 }

@@ -1,3 +1,4 @@
+import type { DividedExchange } from '../../actors/job-event.ts';
 import type { CallCounts, RejectedRecords } from '../../actors/protocol/deployment.ts';
 import { counted } from './counted.ts';
 
@@ -40,6 +41,8 @@ export interface ResumedReceipt {
   readonly results: number;
   readonly records: number;
   readonly bytes: number;
+  /** Those that were divided anew for another number of consumers, by exchange; absent if none were. */
+  readonly divided?: readonly DividedExchange[];
   /** What ran again although it had finished: by operator, with the reason. */
   readonly rerun: readonly { readonly operator: string; readonly why: string }[];
 }
@@ -150,8 +153,14 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 1000 ? Math.round(value) : value.toPrecision(3)} ${units[unit]}`;
 }
 
+/** `results of "label" divided anew for 3 tasks of "fix": 60 records` */
+export function dividedInWords({ source, target, consumers, results, records }: DividedExchange): string {
+  const what = results === 1 ? 'result' : 'results';
+  return `${what} of "${source}" divided anew for ${counted(consumers, 'task')} of "${target}": ${counted(records, 'record')}`;
+}
+
 function describeResumed(resumed: ResumedReceipt, total: number): string[] {
-  const { earlier, finishedAt, tasks, results, records, bytes, rerun } = resumed;
+  const { earlier, finishedAt, tasks, results, records, bytes, divided = [], rerun } = resumed;
   if (finishedAt !== undefined && tasks === total) {
     return [`  finished on ${finishedAt}: nothing has changed since, and nothing was done`];
   }
@@ -162,6 +171,7 @@ function describeResumed(resumed: ResumedReceipt, total: number): string[] {
   return [
     `  ${past}`,
     `  results re-used from an earlier run: ${results}, ${counted(records, 'record')}, ${formatBytes(bytes)}`,
+    ...divided.map((exchange) => `  ${dividedInWords(exchange)}`),
     ...rerun.map(({ operator, why }) => `  "${operator}" runs again: ${why}`),
   ];
 }

@@ -1,6 +1,7 @@
 import type { JobEvent, JobEventType, ReusedResult } from '../../actors/job-event.ts';
 import type { Logger } from '../../environment.ts';
 import { counted } from './counted.ts';
+import { dividedInWords } from './job-receipt.ts';
 import { restartedRegions } from './restarted-regions.ts';
 import { describePlace, type FailurePlace } from '../../failure-place.ts';
 
@@ -18,10 +19,10 @@ type LineOf<Type extends JobEventType> = (
 
 /** The events that operators of a job need in the log: failures, decisions about them, and the end of the job. */
 const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
-  'job.resumed': ({ earlier, taskCount, reused, rerun }, job) => ({
+  'job.resumed': ({ earlier, taskCount, reused, divided = [], rerun }, job) => ({
     level: 'info',
-    message: `Job "${job}" continues run ${earlier}: ${counted(taskCount, 'task')} finished there, ${reusedInWords(reused)}`,
-    about: { earlier, taskCount, results: reused.length, rerun },
+    message: `Job "${job}" continues run ${earlier}: ${counted(taskCount, 'task')} finished there, ${[reusedInWords(reused), ...divided.map(dividedInWords)].join('; ')}`,
+    about: { earlier, taskCount, results: reused.length, ...(divided.length > 0 && { divided }), rerun },
   }),
   'job.statusChanged': ({ status }, job) =>
     status === 'incomplete'

@@ -119,6 +119,7 @@ function resumedReceipt({
   finishedAtMs,
   taskCount,
   reused,
+  divided,
   rerun,
 }: Extract<JobEvent, { type: 'job.resumed' }>): ResumedReceipt {
   return Object.freeze({
@@ -128,6 +129,7 @@ function resumedReceipt({
     results: reused.length,
     records: reused.reduce((sum, { records }) => sum + records, 0),
     bytes: reused.reduce((sum, { bytes }) => sum + bytes, 0),
+    ...(divided && { divided }),
     rerun,
   });
 }

@@ -63,7 +63,6 @@ function edgesOf({ jobGraph, programs, exchanges }: JobPlan): readonly EdgeIdent
  */
 function identityOf(partitioning: Partitioning, consumers: number): PartitioningIdentity {
   if (partitioning.kind === 'broadcast') return { kind: 'broadcast' };
-  if (consumers === 1) return { kind: 'single' };
-  if (partitioning.kind !== 'hash') return { kind: partitioning.kind };
-  return { kind: 'hash', key: keyParts(partitioning) };
+  const kind = consumers === 1 ? 'single' : partitioning.kind;
+  return partitioning.kind === 'hash' ? { kind, key: keyParts(partitioning) } : { kind };
 }

@@ -226,6 +226,33 @@ describe('an earlier result', () => {
     expect(reasonsOf(comparison)).toEqual({ vertices: ['', '', ''], edges: [reason, ''] });
   });
 
+  const shares = (consumers: number, kind: 'single' | 'hash' | 'broadcast' | 'rebalance', key?: string) => {
+    const partitioning = { kind, ...(key !== undefined && { key: { key: text(key) } }) };
+    return changed({}, { 0: edge('texts', 'fix', { consumers, partitioning }) });
+  };
+  it.each([
+    ['by key', shares(2, 'hash', 'a'), shares(3, 'hash', 'a'), 'other-shares'],
+    ['by another key', shares(2, 'hash', 'a'), shares(3, 'hash', 'b'), 'different'],
+    ['by key, for one', shares(2, 'hash', 'a'), shares(1, 'single', 'a'), 'other-shares'],
+    ['by another key, for one', shares(2, 'hash', 'a'), shares(1, 'single', 'b'), 'different'],
+    ['by key, for one that reads in turn', shares(2, 'hash', 'a'), shares(1, 'single'), 'different'],
+    ['of one, by key', shares(1, 'single'), shares(3, 'hash', 'a'), 'other-shares'],
+    ['of one, by another key', shares(1, 'single', 'a'), shares(1, 'single', 'b'), 'same'],
+    ['in turn', shares(2, 'rebalance'), shares(3, 'rebalance'), 'other-shares'],
+    ['in turn, for each', shares(2, 'rebalance'), shares(3, 'broadcast'), 'different'],
+    ['for each', shares(2, 'broadcast'), shares(3, 'broadcast'), 'other-shares'],
+  ])('with shares %s', (_, before, now, kind) => {
+    expect(compareIdentities(before, now).edges[0]?.kind).toBe(kind);
+  });
+
+  it('of the same shares goes before one with others', () => {
+    const edges = compareIdentities(two({}, { consumers: 3 }), two({ consumers: 3 }, { consumers: 4 })).edges;
+    expect(edges).toMatchObject([
+      { kind: 'same', before: 1 },
+      { kind: 'other-shares', before: 0 },
+    ]);
+  });
+
   it('is found under its own name first, then by its meaning', () => {
     const [before, swapped] = [two({}, { consumers: 3 }), two({ consumers: 3 }, {})];
     expect(compareIdentities(before, before).edges).toEqual([
@@ -310,6 +337,6 @@ it('has a text of short lines', () => {
     'the earlier job was called "texts"',
     'unchanged: texts, out',
     'fix changed: the parallelism of "fix" was 2, is 4',
-    'no earlier result for texts → fix: its records are divided among 2 tasks, "fix" has 4',
+    'an earlier result with other shares for texts → fix: its records are divided among 2 tasks, "fix" has 4',
   ]);
 });

@@ -263,21 +263,21 @@ describe('why something runs again that had finished, and is as it was', () => {
     ]);
   });
 
-  it('what it wrote is there, but does not fit a reader of another parallelism', async () => {
-    const divided = (parallelism: number, label: (text: Text) => Text): Promise<JobReceipt> => {
+  it('what it wrote is there, but does not fit another exchange', async () => {
+    const divided = (exchange: 'blocking' | 'reliable', label: (text: Text) => Text): Promise<JobReceipt> => {
       const job = Job.create('divided');
       job
         .source('texts', jsonLinesFile<Text>(at('texts.jsonl')))
-        .rebalance({ exchange: 'blocking' })
-        .map(label, { uid: 'label', version: 1, parallelism })
+        .rebalance({ exchange })
+        .map(label, { uid: 'label', version: label.name })
         .sink('out', toJsonLinesFile(at('out.jsonl')));
       return runStory(job, { stateDirectory: at('state'), restartBackoff: noRestart() }).then(({ receipt }) => receipt);
     };
-    await expect(divided(1, withBug)).rejects.toMatchObject({ code: 'JOB_FAILED' });
-    const { resumed } = await divided(2, asItIs);
+    await expect(divided('blocking', withBug)).rejects.toMatchObject({ code: 'JOB_FAILED' });
+    const { resumed } = await divided('reliable', asItIs);
     expect(resumed?.rerun).toContainEqual({
       operator: 'texts',
-      why: 'what it wrote does not fit: its records are divided among 1 task, "label" has 2',
+      why: 'what it wrote does not fit: the exchange after "texts" was blocking, is reliable',
     });
   });
 
