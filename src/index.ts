@@ -68,7 +68,7 @@ export type { StorageUse } from './run/storage-use.ts';
 export { diagnosticsChannels, type DiagnosticsMessage } from './run/diagnostics.ts';
 export { pinoLogger, type PinoLike } from './run/pino-logger.ts';
 export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './run/folds/job-receipt.ts';
-export type { JobEvent, JobEventType } from './actors/job-event.ts';
+export type { DividedExchange, JobEvent, JobEventType } from './actors/job-event.ts';
 
 // Which tasks restart
 export type {
