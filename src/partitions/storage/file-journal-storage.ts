@@ -118,14 +118,16 @@ class OpenFile implements JournalFile {
   }
 
   read(offset: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
+    // A few bytes come from a pool: memory of their own costs as much as the call that reads them.
+    const { buffer, byteOffset } = Buffer.allocUnsafe(length);
+    const bytes = new Uint8Array(buffer, byteOffset, length);
     let read = 0;
     while (read < length) {
       const more = readSync(this.#open, bytes, read, length - read, offset + read);
       if (more === 0) break;
       read += more;
     }
-    return bytes.subarray(0, read);
+    return read === length ? bytes : bytes.subarray(0, read);
   }
 
   write(offset: number, bytes: Uint8Array): void {
