@@ -27,6 +27,7 @@ export async function builtJob<Exports>(job: string, directory: string): Promise
     entryPoints: [join(import.meta.dirname, `${job}.ts`)],
     bundle: true,
     format: 'esm',
+    platform: 'node',
     outfile: module,
     plugins: [plugin],
   });
