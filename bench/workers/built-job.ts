@@ -17,20 +17,26 @@ export async function builtJob<Exports>(job: string, directory: string): Promise
   if (!isBuilt)
     execFileSync('npm', ['run', '--silent', 'build:doors'], { cwd: root, shell: process.platform === 'win32' });
   isBuilt = true;
-  const module = join(directory, `${job}.mjs`);
+  const module = await bundledModule(job, directory);
+  const [engine, exports] = await Promise.all([built, module].map((path) => import(pathToFileURL(path).href)));
+  return { ...(engine as typeof Kintsugi), ...(exports as Exports), module };
+}
+
+/** A module of this folder as a worker thread loads it, with the built engine. Returns its path. */
+export async function bundledModule(name: string, directory: string): Promise<string> {
+  const outfile = join(directory, `${name}.mjs`);
   const plugin = {
     name: 'built',
     setup: (esbuild: PluginBuild) =>
       esbuild.onResolve({ filter: /^kintsugi$/ }, () => ({ path: pathToFileURL(built).href, external: true })),
   };
   await build({
-    entryPoints: [join(import.meta.dirname, `${job}.ts`)],
+    entryPoints: [join(import.meta.dirname, `${name}.ts`)],
     bundle: true,
     format: 'esm',
     platform: 'node',
-    outfile: module,
+    outfile,
     plugins: [plugin],
   });
-  const [engine, exports] = await Promise.all([built, module].map((path) => import(pathToFileURL(path).href)));
-  return { ...(engine as typeof Kintsugi), ...(exports as Exports), module };
+  return outfile;
 }

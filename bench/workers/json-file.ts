@@ -3,12 +3,12 @@ import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type Bench, type BenchOptions, type BenchRow, inDirectory, reading } from '../harness.ts';
-import { type BuiltJob, builtJob } from './built-job.ts';
+import { type BuiltJob, builtJob, bundledModule } from './built-job.ts';
 import type * as JsonJob from './json-job.ts';
+import type { FilePart } from './json-pool.ts';
 
 const bytes = 1_000_000_000;
 const airports = ['ZRH', 'JFK', 'LHR', 'NRT', 'GRU', 'SYD', 'CPT'];
-const pool = join(import.meta.dirname, 'json-pool.mjs');
 
 type Engine = BuiltJob<typeof JsonJob>;
 type Total = Pick<JsonJob.AirportTotal, 'delay' | 'flights'>;
@@ -40,9 +40,9 @@ function middleOf(path: string): number {
 }
 
 /** Two workers, each with one half of the file. */
-async function byHand(path: string): Promise<Totals> {
+async function byHand(pool: string, path: string): Promise<Totals> {
   const middle = middleOf(path);
-  const parts = [
+  const parts: readonly FilePart[] = [
     { path, start: 0, end: middle - 1 },
     { path, start: middle, end: Number.POSITIVE_INFINITY },
   ];
@@ -71,7 +71,7 @@ async function asJob(
 
 const inOrder = (totals: Totals): string => JSON.stringify([...totals].sort(([a], [b]) => (a < b ? -1 : 1)));
 
-async function measured(engine: Engine, path: string, effort: number): Promise<BenchRow[]> {
+async function measured(engine: Engine, pool: string, path: string, effort: number): Promise<BenchRow[]> {
   writeFlights(path);
   const { clock } = engine.systemEnvironment();
   const timed = async (work: () => Promise<Totals>): Promise<[ms: number, totals: string]> => {
@@ -82,7 +82,7 @@ async function measured(engine: Engine, path: string, effort: number): Promise<B
   const [ratios, baselines]: [number[], number[]] = [[], []];
   const rounds = Math.max(3, Math.round(5 * effort));
   for (let round = -1; round < rounds; round++) {
-    const [handMs, expected] = await timed(() => byHand(path));
+    const [handMs, expected] = await timed(() => byHand(pool, path));
     const [oursMs, totals] = await timed(() => asJob(engine, path));
     if (totals !== expected) throw new Error(`The job sums to ${totals}, not to ${expected}`);
     if (round < 0) continue;
@@ -96,9 +96,11 @@ async function measured(engine: Engine, path: string, effort: number): Promise<B
 }
 
 function run({ effort }: BenchOptions): Promise<BenchRow[]> {
-  return inDirectory(async (directory) =>
-    measured(await builtJob<typeof JsonJob>('json-job', directory), join(directory, 'flights.jsonl'), effort),
-  );
+  return inDirectory(async (directory) => {
+    const engine = await builtJob<typeof JsonJob>('json-job', directory);
+    const pool = await bundledModule('json-pool', directory);
+    return measured(engine, pool, join(directory, 'flights.jsonl'), effort);
+  });
 }
 
 /** What the engine costs beside a pool of workers for one purpose. */

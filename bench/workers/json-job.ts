@@ -1,6 +1,6 @@
 import { collect, defineJob, Job, jsonLinesFile } from 'kintsugi';
 
-interface Flight {
+export interface Flight {
   readonly to: string;
   readonly delay: number;
 }
