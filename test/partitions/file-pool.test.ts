@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FilePool } from '../../src/partitions/storage/file-pool.ts';
@@ -16,15 +17,21 @@ afterEach(() => {
 const create = (at: () => Promise<string> = () => Promise.resolve(path)) => new FilePool().add(at);
 
 describe('a file of a pool', () => {
-  it('PF1: keeps its handle while it is used', async () => {
+  it('PF1: keeps its handle while it is used, and is closed after that', async () => {
     const file = create();
+    const used: FileHandle[] = [];
+    let closing: Promise<void> | undefined;
     await file.use(async (handle) => {
-      await file.close();
+      used.push(handle);
+      closing = file.close();
+      for (let look = 0; look < 20; look++) await handle.stat();
       await handle.write('text');
     });
-    await file.close();
+    await closing;
+    expect(used[0]?.fd).toBe(-1);
     expect(readFileSync(path, 'utf8')).toBe('text');
     expect(await file.use((handle) => handle.readFile('utf8'))).toBe('text');
+    await file.close();
     await file.remove();
   });
 

@@ -75,11 +75,25 @@ class Turns {
   }
 }
 
+/** A promise, and what settles it. */
+interface Deferred {
+  readonly done: Promise<void>;
+  readonly settle: () => void;
+}
+
+function deferred(): Deferred {
+  let settle: () => void = () => {};
+  const done = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  return { done, settle };
+}
+
 /**
  * A file that is created and opened on use, and closed when other files need its handle.
  *
  * Invariants:
- * - PF1 Its handle is closed only while it is unused.
+ * - PF1 Its handle is closed only while it is unused: one that is closed during its use, after it.
  * - PF2 A removed file disappears after its last use, and every use under way ends with an error.
  * - PF3 It deletes only a file that it created or adopted.
  */
@@ -90,11 +104,13 @@ export class PooledFile {
   #madeAt: string | undefined;
   #handle: Promise<FileHandle> | undefined;
   #closing: Promise<void> = Promise.resolve();
+  /** Asked for during its use. */
+  #closingAfterUse: Deferred | undefined;
   /** Uses that run or wait. */
   #uses = 0;
   /** Uses that run. */
   #active = 0;
-  #removal: { readonly gone: Promise<void>; readonly settle: () => void } | undefined;
+  #removal: Deferred | undefined;
 
   /** @param existing the path of a file that already exists */
   constructor(pool: FilePool, path: () => Promise<string>, existing?: string) {
@@ -126,9 +142,9 @@ export class PooledFile {
     });
   }
 
-  /** Closes the handle if it is unused; the next use opens it again. */
+  /** Closes the handle, after the uses that run; the next use opens it again. */
   close(): Promise<void> {
-    if (this.#active > 0) return Promise.resolve();
+    if (this.#active > 0) return (this.#closingAfterUse ??= deferred()).done;
     this.#pool.noteBusy(this);
     const handle = this.#handle;
     this.#handle = undefined;
@@ -140,14 +156,10 @@ export class PooledFile {
 
   /** Deletes the file. Settles once it is deleted and its handle closed. */
   remove(): Promise<void> {
-    if (this.#removal !== undefined) return this.#removal.gone;
-    let settle: () => void = () => {};
-    const gone = new Promise<void>((resolve) => {
-      settle = resolve;
-    });
-    this.#removal = { gone, settle };
+    if (this.#removal !== undefined) return this.#removal.done;
+    const { done } = (this.#removal = deferred());
     if (this.#uses === 0) void this.#disappear();
-    return gone;
+    return done;
   }
 
   async #disappear(): Promise<void> {
@@ -179,6 +191,12 @@ export class PooledFile {
   }
 
   async #rest(): Promise<void> {
+    const closing = this.#active === 0 ? this.#closingAfterUse : undefined;
+    if (closing !== undefined) {
+      this.#closingAfterUse = undefined;
+      await this.close();
+      closing.settle();
+    }
     if (this.#removal !== undefined && this.#uses === 0) await this.#disappear();
     else if (this.#active === 0 && this.#handle !== undefined) await this.#pool.noteIdle(this);
   }
