@@ -9,15 +9,15 @@ const windowMs = 20;
 /** Measurements of new code that say nothing, because V8 is still optimizing it. */
 const warmUps = 2;
 
-/** µs per record from which it is worth a try to call the user's functions apart. A call costs some ns. */
-const worthwhileUs = 0.2;
+/** µs per record from which a few calls, of some ns each, hardly count. */
+const heavyUs = 0.5;
 
-/** µs per record below which calls would cost more than they gain. */
-const lightUs = 0.05;
+/** Measurements after which lighter functions that are called apart are inlined again, to see what that takes now. */
+const mostApart = 50;
 
 /**
- * The loops of a stretch, with the user's functions inlined or, if that takes less time, called apart: see
- * {@link callApart}. Both are timed where a record takes long, so this knows no more of the functions than that.
+ * The loops of a stretch, with the user's functions inlined or, where a record takes long, called apart: see
+ * {@link callApart}. Lighter functions stay apart only while that is clearly faster.
  */
 export class TimedLoops implements Loops {
   readonly usesTail: boolean;
@@ -28,8 +28,6 @@ export class TimedLoops implements Loops {
   readonly #clock: Pick<Clock, 'now'>;
   #apart: Loops | undefined;
   #loops: Loops;
-  /** Whether there is nothing to find out any more. */
-  #isSettled = false;
   #inlinedUs = 0;
   #ms = 0;
   #records = 0;
@@ -46,14 +44,12 @@ export class TimedLoops implements Loops {
   }
 
   #run(records: Batch, out: unknown[], trace: SegmentTrace): void {
-    if (this.#isSettled) return this.#loops.run(records, out, trace);
     const beganMs = this.#clock.now();
     this.#loops.run(records, out, trace);
     this.#note(beganMs, Math.max(records.length, out.length));
   }
 
   #pull(first: unknown, count: number, out: unknown[], trace: SegmentTrace): void {
-    if (this.#isSettled) return this.#loops.pull?.(first, count, out, trace);
     const beganMs = this.#clock.now();
     this.#loops.pull?.(first, count, out, trace);
     this.#note(beganMs, Math.max(count, out.length));
@@ -70,13 +66,12 @@ export class TimedLoops implements Loops {
 
   #choose(us: number): void {
     if (this.#loops === this.#inlined) {
-      if (us < worthwhileUs) return;
+      if (us < heavyUs) return;
       this.#inlinedUs = us;
       this.#use((this.#apart ??= this.#makeApart()));
-    } else if (us > this.#inlinedUs) {
+    } else if (us < heavyUs && (us > 0.75 * this.#inlinedUs || this.#measurements > mostApart)) {
       this.#use(this.#inlined);
-      this.#isSettled = true;
-    } else if (us < lightUs) this.#use(this.#inlined);
+    }
   }
 
   #use(loops: Loops): void {
