@@ -37,7 +37,7 @@ export type StoryKind = (typeof storyKinds)[number];
 
 let told: StoryKind = storyKinds[0];
 
-/** Stories that name no kind are of this one, from now on in this file. */
+/** Stories that name no kind are of this one, from now on. */
 export function tellStoriesOf(kind: StoryKind): void {
   told = kind;
 }
