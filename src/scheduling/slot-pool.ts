@@ -59,8 +59,6 @@ export class SlotPool {
   readonly #line: Waiting[] = [];
   /** By shared slot of several tasks: the queued regions that need it. */
   readonly #waiters = new Map<number, Set<Waiting>>();
-  /** The queued regions whose slots are all in use. */
-  readonly #joining = new Set<Waiting>();
   readonly #isReady: (region: RegionId) => boolean;
   readonly #placeOf: (region: RegionId) => number;
   readonly #resultsOf: (task: ExecutionVertexId) => ExecutorId | undefined;
@@ -108,7 +106,7 @@ export class SlotPool {
   request(region: RegionId, tasks: ArrayLike<number>): readonly Slot[] | undefined {
     if (this.#queue.has(region)) throw new IllegalStateError(`Region ${region} is already waiting for slots`);
     const missing = this.#countMissing(tasks);
-    const isServed = missing === 0 || (missing <= this.#offers.free && !this.#isAnyoneServableBefore(region));
+    const isServed = missing <= this.#offers.free && !this.#isAnyoneServableBefore(region);
     if (isServed) return this.#take(tasks);
     this.#enqueue({ region, tasks, shared: this.sharing.slotsOf(tasks), missing });
     return undefined;
@@ -136,7 +134,6 @@ export class SlotPool {
     if (waiting === undefined) return false;
     this.#line.splice(this.#placeInLine(region), 1);
     this.#queue.delete(region);
-    this.#joining.delete(waiting);
     for (const shared of waiting.shared) this.#waiters.get(shared)?.delete(waiting);
     return true;
   }
@@ -144,7 +141,7 @@ export class SlotPool {
   /** Removes every region from the queue: the job ends. */
   cancelRequests(): void {
     this.#line.length = 0;
-    for (const index of [this.#queue, this.#waiters, this.#joining]) index.clear();
+    for (const index of [this.#queue, this.#waiters]) index.clear();
   }
 
   /**
@@ -158,21 +155,18 @@ export class SlotPool {
     }
   }
 
-  /** Serves the queue as far as possible. The returned regions have their slots. */
+  /**
+   * Serves the queue as far as possible. The returned regions have their slots. A consumer that could join a slot in use
+   * does not overtake its producers either: it would keep the slot and wait for them.
+   */
   grants(): { readonly region: RegionId; readonly slots: readonly Slot[] }[] {
     const granted: { region: RegionId; slots: readonly Slot[] }[] = [];
     const grant = ({ region, tasks }: Waiting): void => {
       granted.push({ region, slots: this.#take(tasks) });
     };
-    const served = new Set<Waiting>();
     for (const waiting of this.#line) {
       if (!this.#isServable(waiting)) continue;
       if (waiting.missing > this.#offers.free) break;
-      served.add(waiting);
-      grant(waiting);
-    }
-    for (const waiting of this.#joining) {
-      if (served.has(waiting) || !this.#isReady(waiting.region)) continue;
       grant(waiting);
     }
     for (const { region } of granted) this.cancelRequest(region);
@@ -314,17 +308,14 @@ export class SlotPool {
     this.#used[shared] = used;
     this.#former[shared] = used.slot;
     this.#count(shared, 1);
-    for (const waiting of this.#waiters.get(shared) ?? []) if (--waiting.missing === 0) this.#joining.add(waiting);
+    for (const waiting of this.#waiters.get(shared) ?? []) waiting.missing--;
     return used;
   }
 
   #becomeFree(shared: number): void {
     this.#used[shared] = undefined;
     this.#count(shared, -1);
-    for (const waiting of this.#waiters.get(shared) ?? []) {
-      waiting.missing++;
-      this.#joining.delete(waiting);
-    }
+    for (const waiting of this.#waiters.get(shared) ?? []) waiting.missing++;
   }
 
   #count(shared: number, change: 1 | -1): void {

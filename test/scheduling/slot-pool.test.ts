@@ -162,11 +162,21 @@ describe('the slot pool, for tasks that share slots', () => {
     expect(pool.freeSlots).toBe(2);
   });
 
-  it('a region whose slots are all in use by others joins them, also if some region waits for free ones', () => {
+  it('a region whose slots are all in use by others joins them, also if a later one waits for free ones', () => {
+    const pool = poolOf({ A: 2 }, { graph });
+    pool.request(region(0), a);
+    expect(pool.request(region(3), c)).toBeUndefined();
+    expect(told(pool.request(region(2), b))).toBe('A0 A1');
+  });
+
+  it('but it does not overtake one that waits: it might keep the slots and read what that one is to produce', () => {
     const pool = poolOf({ A: 2 }, { graph });
     pool.request(region(0), a);
     expect(pool.request(region(1), c)).toBeUndefined();
-    expect(told(pool.request(region(2), b))).toBe('A0 A1');
+    expect(pool.request(region(2), b)).toBeUndefined();
+    expect(grantsOf(pool)).toBe('');
+    pool.cancelRequest(region(1));
+    expect(grantsOf(pool)).toBe('2: A0 A1');
   });
 
   it('and one that waits joins them once they come to be in use, unless its inputs are being recomputed', () => {
@@ -174,7 +184,7 @@ describe('the slot pool, for tasks that share slots', () => {
       const pool = poolOf({ A: 3 }, { graph, isReady: (id) => id !== 2 || isReady });
       const [busy] = [c[0], c[1]].map((one, index) => pool.request(region(8 + index), [one as number]));
       pool.request(region(0), a);
-      pool.request(region(1), d);
+      pool.request(region(3), d);
       expect(pool.request(region(2), b)).toBeUndefined();
       pool.release(busy as Slot[]);
       expect(grantsOf(pool)).toBe(isReady ? '0: A0 A2, 2: A0 A2' : '0: A0 A2');

@@ -8,12 +8,6 @@ import type { SeedsSummary } from './run-seeds.ts';
 const longestMs = 60 * 60_000;
 
 /**
- * Faults of the engine that are known and not yet mended: these jobs do not end, for want of a slot that they wait for
- * again and again. Whoever mends one takes it out.
- */
-const hanging: readonly number[] = [4_086, 4_895];
-
-/**
  * Simulates `count` drawn jobs, from a seed on, in a separate process, because it is twice as fast without Jest.
  * A single one: V8 needs some seconds until it has optimized the engine.
  */
@@ -26,16 +20,8 @@ export function describeSeeds(first: number, count: number): void {
     }, longestMs);
 
     it(`seeds ${first} to ${first + count - 1}`, () => {
-      const known = hanging.filter((seed) => seed >= first && seed < first + count);
-      const failed = summary.failures.map((failure) => Number(/^seed (\d+)/.exec(failure)?.[1]));
-      expect({
-        failed,
-        failures: summary.failures.filter((_, index) => !known.includes(failed[index] as number)),
-      }).toEqual({
-        failed: known,
-        failures: [],
-      });
-      expect(summary.passed).toBe(count - known.length);
+      expect(summary.failures).toEqual([]);
+      expect(summary.passed).toBe(count);
     });
 
     it('faults fired, tasks ran again, results were re-used, single restarts were widened', () => {
