@@ -2,7 +2,17 @@ import { createHash, hash, type Hash } from 'node:crypto';
 import { types } from 'node:util';
 import { exactBytes } from '../../partitions/records/exact-text.ts';
 import { assertSerializable, isWellFormed } from '../../partitions/records/plain-data.ts';
-import { type HashWords, shortSha256 } from './short-sha256.ts';
+
+/**
+ * The first 128 bits of a hash, as four signed words of four bytes each, of which the first is the lowest. Words take no
+ * memory of their own, and bytes for each hash would cost more than the hash.
+ */
+export interface HashWords {
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly d: number;
+}
 
 /**
  * The SHA-256 of plain data, in hex: equal for two values only if no function can tell them apart; prototypes, and
@@ -17,7 +27,9 @@ export function hashOfValue(value: unknown): string {
 
 /** {@link hashOfValue}, as words. */
 export function hashWordsOfValue(value: unknown): HashWords {
-  return typeof value === 'number' ? hashWordsOfText(textOfNumber(value)) : digestOfValue(value).endWords();
+  return typeof value === 'number'
+    ? hashWordsOfText(textOfNumber(value))
+    : hashWordsIn(digestOfValue(value).end('binary'));
 }
 
 /** The SHA-256 of `text`, in hex: equal only for equal texts. */
@@ -27,7 +39,7 @@ export function hashOfText(text: string): string {
 
 /** {@link hashOfText}, as words. */
 export function hashWordsOfText(text: string): HashWords {
-  return shortSha256(text) ?? hashWordsIn(hash('sha256', exactly(text), 'binary'));
+  return hashWordsIn(hash('sha256', exactly(text), 'binary'));
 }
 
 /** The words in the first characters of a text, each of which stands for a byte. */
@@ -78,11 +90,6 @@ class Digest {
     if (this.#hash === undefined) return hash('sha256', this.#text, encoding);
     this.#flush();
     return this.#hash.digest(encoding);
-  }
-
-  endWords(): HashWords {
-    const short = this.#hash === undefined ? shortSha256(this.#text) : undefined;
-    return short ?? hashWordsIn(this.end('binary'));
   }
 
   #flush(): void {
