@@ -24,7 +24,10 @@ export interface BenchRow {
   readonly goal?: Goal;
 }
 
-/** A group of measurements; some files in this folder export several as `benches`. */
+/**
+ * A group of measurements; some files in this folder export several as `benches`. All files are loaded whichever run, so
+ * data that takes megabytes is made by `run` and let go at its end.
+ */
 export interface Bench {
   readonly name: string;
   run(options: BenchOptions): Promise<readonly BenchRow[]> | readonly BenchRow[];
@@ -45,8 +48,8 @@ interface Rounds {
   readonly warmUp?: number;
   readonly effort?: number;
   /**
-   * Collects garbage before each sample (default). A forced collection also discards optimized code that refers to
-   * garbage of earlier rounds, so benches of code speed turn it off.
+   * Collects garbage before each sample and the last five rounds of the warm-up (default). A forced collection also
+   * discards optimized code that refers to garbage of earlier rounds, so benches of code speed turn it off.
    */
   readonly collectsBefore?: boolean;
   /** `cpu`: the time of all threads of this process, for a machine that others use too. Default: what passes. */
@@ -158,7 +161,7 @@ async function timed(
     const order = [...works.keys()];
     if (round % 2 !== 0) order.reverse();
     for (const index of order) {
-      if (collectsBefore) globalThis.gc?.();
+      if (collectsBefore && round >= -5) globalThis.gc?.();
       const work = works[index] as Work;
       const startMs = now();
       const result = work();

@@ -19,16 +19,18 @@ interface Load {
   readonly valueOf: (record: never) => number;
 }
 
-/** Every batch has strings of its own, as those from a file are. */
-const load = <One>(name: string, recordOf: (id: number) => One, valueOf: (record: One) => number): Load => ({
-  name,
-  batches: Array.from({ length: batchCount }, (_, batch) =>
-    Array.from({ length: batchSize }, (_record, at) => recordOf(batch * batchSize + at)),
-  ),
-  valueOf,
-});
+/** Every batch has strings of its own, as those from a file are. Made when it is asked for: it takes megabytes. */
+const load =
+  <One>(name: string, recordOf: (id: number) => One, valueOf: (record: One) => number) =>
+  (): Load => ({
+    name,
+    batches: Array.from({ length: batchCount }, (_, batch) =>
+      Array.from({ length: batchSize }, (_record, at) => recordOf(batch * batchSize + at)),
+    ),
+    valueOf,
+  });
 
-const loads: readonly Load[] = [
+const loads: readonly (() => Load)[] = [
   load(
     'numbers',
     (id) => id * 7,
@@ -143,7 +145,8 @@ function byClone({ batches, valueOf }: Load): number {
 
 async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   const report: BenchRow[] = [];
-  for (const of of loads) {
+  for (const made of loads) {
+    const of = made();
     const rounds = { rounds: 25, warmUp: 40, clock: 'cpu', collectsBefore: false, effort } as const;
     const what = `${(batchCount * batchSize) / 1e6} M ${of.name} to another executor`;
     report.push(
