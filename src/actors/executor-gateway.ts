@@ -1,5 +1,6 @@
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
+import type { AttemptNumber, CheckpointId, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
 import type { KeepingToMasterEvent } from './chart-events.ts';
+import type { AttemptOfTask, CheckpointCommand, PassedRecords } from './protocol/checkpoint-messages.ts';
 import type { FoundResult, PartitionRegistration, TaskDeployment } from './protocol/deployment.ts';
 
 /** A result to be written on an executor. */
@@ -16,12 +17,29 @@ export interface VerifiedResults {
 }
 
 /**
+ * The commands about checkpoints. Those about attempts that are not the current ones have no effect; reports of tasks go
+ * to `checkpointReported` of the connections.
+ */
+export interface CheckpointGateway {
+  /** Barriers start at this task. */
+  trigger(
+    executor: ExecutorId,
+    command: Omit<Extract<CheckpointCommand, { type: 'checkpoint.trigger' }>, 'type'>,
+  ): void;
+  /** The checkpoint is safe: these tasks commit what they prepared for it, and results drop what was passed. */
+  completed(checkpoint: CheckpointId, tasks: readonly AttemptOfTask[], passed: readonly PassedRecords[]): void;
+  /** The checkpoint will not complete: these tasks stop waiting for its barriers. */
+  aborted(checkpoint: CheckpointId, tasks: readonly AttemptOfTask[]): void;
+}
+
+/**
  * The job master's interface to the executors. Answers come asynchronously through `done`; reports of tasks go to the
  * execution actor of their attempt.
  */
 export interface ExecutorGateway {
   /** The maximum number of slots, counting replacements of lost executors; Infinity if unknown. */
   readonly slotLimit: number;
+  readonly checkpoints: CheckpointGateway;
   deploy(executor: ExecutorId, deployment: TaskDeployment): void;
   /** Cancels an attempt. */
   cancel(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void;

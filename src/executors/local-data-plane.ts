@@ -9,6 +9,9 @@ import { TaskScheduler } from '../operators/task/task-scheduler.ts';
 import { fileProblem } from '../connectors/file-problem.ts';
 import { checkOutputFile } from '../connectors/outputs/output-file.ts';
 import { partPath } from '../connectors/outputs/part-file.ts';
+import type { RestoredState } from '../actors/protocol/checkpoint-messages.ts';
+import { IllegalStateError } from '../errors/usage-errors.ts';
+import type { TaskRestore } from '../operators/state/task-state.ts';
 import { OutputInUseError } from '../errors/connector-errors.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
 import type { JobEdge, JobVertex } from '../graph/job-graph.ts';
@@ -117,6 +120,7 @@ export class LocalDataPlane implements DataPlane {
     if (deployment.sourcePlan !== undefined) this.#sourcePlans.adopt(vertex, deployment.sourcePlan.plan);
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
     const context = new TaskContext({ job: name, run, vertex, subtask, parallelism, attempt, environment, outputs });
+    const restore = deployment.restore && restoredFrom(deployment.restore);
     const closeLimit: CloseLimit = {
       clock: environment.clock,
       timeoutMs: this.#options.cancellationTimeoutMs,
@@ -140,9 +144,9 @@ export class LocalDataPlane implements DataPlane {
             rejected: surroundings.rejected,
             answers,
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context, surroundings.planned)),
-            openChannels: () => openChannels(deployment, surroundings),
+            openChannels: () => openChannels(deployment, surroundings, restore),
             channelOrder: surroundings.channelOrder,
-            restore: deployment.restore,
+            restore,
             partitions: deployment.outputs.map(({ partition }) =>
               assertHeld(partition, surroundings.output(partition)),
             ),
@@ -184,9 +188,23 @@ export class LocalDataPlane implements DataPlane {
   }
 }
 
-function openChannels(deployment: TaskDeployment, surroundings: TaskSurroundings): SubpartitionView[] {
-  return deployment.inputs.flatMap(({ partitions, subpartition, fromRecords }) =>
-    partitions.map((id, index) => assertHeld(id, surroundings.source(id)).read(subpartition, fromRecords?.[index])),
+/** A restored task reads each channel from its record in the state on. */
+function openChannels(
+  deployment: TaskDeployment,
+  surroundings: TaskSurroundings,
+  restore: TaskRestore | undefined,
+): SubpartitionView[] {
+  const from = restore?.state.input.kind === 'gate' ? restore.state.input.channels : [];
+  let channel = 0;
+  return deployment.inputs.flatMap(({ partitions, subpartition }) =>
+    partitions.map((id) => assertHeld(id, surroundings.source(id)).read(subpartition, from[channel++])),
+  );
+}
+
+function restoredFrom({ checkpoint, state }: RestoredState): TaskRestore {
+  if (state.kind === 'inline') return { checkpoint, state: state.state };
+  throw new IllegalStateError(
+    `The state ${state.location} of checkpoint ${checkpoint} is stored, and this executor has no storage`,
   );
 }
 

@@ -1,5 +1,8 @@
+import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import type { KeptPartition, KeptResult } from '../actors/protocol/deployment.ts';
+import { toError } from '../errors/thrown-value.ts';
 import type { ResultPartitionId } from '../ids.ts';
+import { toPlainError } from '../plain-error.ts';
 import { releaseKeptResult } from '../partitions/storage/kept-result.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { ResultStore } from './result-store.ts';
@@ -15,6 +18,22 @@ export class ResultKeeping {
   constructor(dataPlane: Pick<DataPlane, 'describe' | 'keep'>, results: Pick<ResultStore, 'promote'>) {
     this.#dataPlane = dataPlane;
     this.#results = results;
+  }
+
+  /** Does what the master asks, and answers. */
+  answer(
+    message: Extract<MasterToExecutorMessage, { type: 'results.promote' | 'results.keep' }>,
+    port: Pick<MasterPort, 'post'>,
+  ): void {
+    const { token } = message;
+    const done: Promise<ExecutorToMasterMessage> =
+      message.type === 'results.promote'
+        ? this.promote(message.edges).then((edges) => ({ type: 'results.promoted', token, edges }))
+        : this.keep(message.edges).then((kept) => ({ type: 'results.kept', token, kept }));
+    done.then(
+      (answer) => port.post(answer),
+      (error: unknown) => port.post({ type: 'results.promotionFailed', token, cause: toPlainError(toError(error)) }),
+    );
   }
 
   /**

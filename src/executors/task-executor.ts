@@ -2,7 +2,7 @@ import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
 import type { StoredOutput, TaskDeployment, TaskStatistics } from '../actors/protocol/deployment.ts';
 import type { ExecutorReport, HeartbeatSettings, ReportedTask } from '../actors/protocol/heartbeat.ts';
-import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
+import type { MasterPort, MasterToExecutorMessage } from '../actors/protocol/messages.ts';
 import { type RunningTask, type TaskActorRef, type TaskCommand, taskActor } from '../actors/task-actor.ts';
 import type { Clock } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
@@ -18,6 +18,7 @@ import type { ResultDirectory } from './result-directory.ts';
 import { ResultKeeping } from './result-keeping.ts';
 import { reachOf, type ResultReach } from './result-reach.ts';
 import { ResultStore } from './result-store.ts';
+import { TaskCheckpoints } from './task-checkpoints.ts';
 
 export interface TaskExecutorOptions {
   readonly executor: ExecutorId;
@@ -67,6 +68,7 @@ export class TaskExecutor {
   readonly #results: ResultStore;
   readonly #keeping: ResultKeeping;
   readonly #tasks = new Map<ExecutionVertexId, DeployedTask>();
+  readonly #checkpoints: TaskCheckpoints;
   #watch: MasterWatch | undefined;
   #phase: 'open' | 'quarantined' | 'stopped' = 'open';
 
@@ -75,6 +77,7 @@ export class TaskExecutor {
     const { port, directory, reach = reachOf(directory) } = options;
     this.#reach = reach;
     this.#results = new ResultStore({ ...options, executor: { report: (fact) => port.post(fact) } });
+    this.#checkpoints = new TaskCheckpoints(this.#tasks, port);
     this.#keeping = new ResultKeeping(options.dataPlane, this.#results);
   }
 
@@ -163,6 +166,10 @@ export class TaskExecutor {
         return this.#command(message, { type: 'task.fail', cause: fromPlainError(message.cause) });
       case 'task.slow':
         return this.#command(message, { type: 'task.slow', delayMs: message.delayMs });
+      case 'checkpoint.trigger':
+      case 'checkpoint.completed':
+      case 'checkpoint.aborted':
+        return this.#checkpoints.take(message);
       case 'results.register':
         return this.#register(message);
       case 'results.verify':
@@ -178,17 +185,8 @@ export class TaskExecutor {
       case 'results.placed':
         return this.#reach.placed(message.ids, message.executor);
       case 'results.promote':
-        return this.#answerKeeping(message.token, this.#keeping.promote(message.edges), (edges) => ({
-          type: 'results.promoted',
-          token: message.token,
-          edges,
-        }));
       case 'results.keep':
-        return this.#answerKeeping(message.token, this.#keeping.keep(message.edges), (kept) => ({
-          type: 'results.kept',
-          token: message.token,
-          kept,
-        }));
+        return this.#keeping.answer(message, this.#options.port);
       case 'heartbeat.request':
         return this.#watch?.requested(message.number);
       case 'executor.quarantine':
@@ -249,14 +247,6 @@ export class TaskExecutor {
         lost: lost.map(({ id, cause }) => ({ id, cause: toPlainError(cause) })),
         found,
       }),
-    );
-  }
-
-  #answerKeeping<Done>(token: number, done: Promise<Done>, answer: (done: Done) => ExecutorToMasterMessage): void {
-    const { port } = this.#options;
-    done.then(
-      (result) => port.post(answer(result)),
-      (error: unknown) => port.post({ type: 'results.promotionFailed', token, cause: toPlainError(toError(error)) }),
     );
   }
 

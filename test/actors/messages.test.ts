@@ -43,25 +43,36 @@ const toExecutor = {
       subtask: 1,
       parallelism: 2,
       channelOrder: 'again',
-      inputs: [{ edge: 0, partitions: [id], subpartition: 1, fromRecords: [12] }],
+      inputs: [{ edge: 0, partitions: [id], subpartition: 1 }],
       outputs: [{ edge: 1, partition: id }],
       restore: {
         checkpoint: 7 as CheckpointId,
-        state: {
-          input: { kind: 'gate', channels: [12], order: { run: 3, taken: 1 } },
-          chain: { kind: 'passing', waiting: new Uint8Array([1, 2]), isOver: false },
-          outputs: [{ kind: 'writer', next: 1 }],
-        },
+        state: { kind: 'stored', location: 'run-1/7/map-1', bytes: 9_000, crc: 2 ** 32 - 1 },
       },
+      checkpointBefore: 9 as CheckpointId,
     },
   },
   'task.cancel': { type: 'task.cancel', vertex, attempt },
   'task.fail': { type: 'task.fail', vertex, attempt, cause: toPlainError(new Error('injected')) },
   'task.slow': { type: 'task.slow', vertex, attempt, delayMs: 50 },
+  'checkpoint.trigger': {
+    ...{ type: 'checkpoint.trigger', vertex, attempt, checkpoint: 8 as CheckpointId },
+    ...{ alignment: 'exactly-once', ended: [id] },
+  },
+  'checkpoint.completed': {
+    ...{ type: 'checkpoint.completed', checkpoint: 8 as CheckpointId, tasks: [{ vertex, attempt }] },
+    passed: [{ result: id, records: [12, 0] }],
+  },
+  'checkpoint.aborted': { type: 'checkpoint.aborted', checkpoint: 8 as CheckpointId, tasks: [{ vertex, attempt }] },
   'results.register': {
     type: 'results.register',
     token: 1,
-    registrations: [{ id, edge: 0, producer: vertex, subpartitionCount: 2, origin: 'unread', isReproducible: true }],
+    registrations: [
+      {
+        ...{ id, edge: 0, producer: vertex, subpartitionCount: 2, origin: 'unread', isReproducible: true },
+        fromRecords: [12, 0],
+      },
+    ],
   },
   'results.verify': { type: 'results.verify', token: 2, ids: [id] },
   'result.lose': { type: 'result.lose', id, cause },
@@ -112,6 +123,23 @@ const toMaster = {
   'record.rejected': {
     ...{ type: 'record.rejected', vertex, attempt, outcome: 'deadLetter', cause },
     place: { operator: 'map', record: { position: 'rows.jsonl:3', picture: '{}' } },
+  },
+  'checkpoint.acknowledged': {
+    ...{ type: 'checkpoint.acknowledged', vertex, attempt, checkpoint: 8 as CheckpointId },
+    state: {
+      kind: 'inline',
+      state: {
+        input: { kind: 'gate', channels: [12], order: { run: 3, taken: 1 } },
+        chain: { kind: 'passing', waiting: new Uint8Array([1, 2]), isOver: false },
+        outputs: [{ kind: 'writer', next: 1 }],
+      },
+    },
+    outputs: [{ edge: 1, records: [12, 0] }],
+    statistics: { bytes: 70, referencedBytes: 0, alignmentMs: 2, snapshotMs: 0.5, writeMs: 0 },
+  },
+  'checkpoint.declined': {
+    ...{ type: 'checkpoint.declined', vertex, attempt, checkpoint: 8 as CheckpointId },
+    ...{ reason: 'noState', cause },
   },
   'source.planned': {
     type: 'source.planned',
@@ -181,7 +209,7 @@ function pathsIn(part: object, before: readonly string[] = []): string[][] {
 /** Parts that only their receiver understands. */
 function isOpaque(type: string, path: string): boolean {
   return (
-    path.startsWith('deployment.restore.state.') ||
+    path.startsWith('state.state.') ||
     (type === 'source.planned' && path.startsWith('plan')) ||
     /(^|\.)data\./.test(path)
   );

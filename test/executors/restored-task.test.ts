@@ -83,7 +83,6 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
   /** Deploys an attempt; returns its task, and its output by consumer. */
   const deploy = (attempt: number, restore?: TaskRestore, channelOrder = new ChannelOrder()) => {
     const output = createPartition(1, consumers);
-    const channels = restore?.state.input.kind === 'gate' ? restore.state.input.channels : undefined;
     const deployment: TaskDeployment = structuredClone({
       vertex: 2 as ExecutionVertexId,
       attempt: attempt as AttemptNumber,
@@ -101,11 +100,12 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
                 edge: 0,
                 partitions: inputs.map(({ id }) => id),
                 subpartition: 0,
-                ...(channels && { fromRecords: channels }),
               },
             ],
       outputs: [{ edge: 1, partition: output.id }],
-      ...(restore && { restore }),
+      ...(restore && {
+        restore: { checkpoint: restore.checkpoint, state: { kind: 'inline', state: restore.state } },
+      }),
     });
     const all = [...inputs, output];
     const find = (id: ResultPartitionId) => all.find((one) => one.id.partition === id.partition);

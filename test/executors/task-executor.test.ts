@@ -9,7 +9,14 @@ import type {
 import type { TaskSurroundings } from '../../src/executors/data-plane.ts';
 import { ResultDirectory } from '../../src/executors/result-directory.ts';
 import { TaskExecutor } from '../../src/executors/task-executor.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, ResultPartitionId } from '../../src/ids.ts';
+import type {
+  AttemptNumber,
+  CheckpointId,
+  ExecutionVertexId,
+  ExecutorId,
+  JobVertexId,
+  ResultPartitionId,
+} from '../../src/ids.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
 
@@ -203,6 +210,25 @@ describe('a task executor', () => {
     expect([task.isCanceled, ends(), executor.runs(vertex)]).toEqual([true, [], false]);
     tell({ type: 'task.deploy', deployment: deploymentOf(1) });
     expect(executor.runs(vertex)).toBe(false);
+  });
+
+  it('declines a checkpoint of a task that does not run here, or not yet', () => {
+    const { deploy, tell, said } = connected();
+    const trigger = (attempt: number): void =>
+      tell({
+        ...{ type: 'checkpoint.trigger', vertex, attempt: attempt as AttemptNumber },
+        ...{ checkpoint: 4 as CheckpointId, alignment: 'exactly-once' },
+      });
+    trigger(0);
+    const task = deploy(1);
+    trigger(0);
+    trigger(1);
+    task.running();
+    task.finished(statistics);
+    trigger(1);
+    const declined = said.filter(({ type }) => type === 'checkpoint.declined');
+    const about = { vertex, checkpoint: 4, reason: 'notRunning' };
+    expect(declined).toMatchObject([0, 0, 1, 1].map((attempt) => ({ ...about, attempt })));
   });
 
   it.each(everyEnd)('TE2: holds the results of a task after %s, until it is told to release them', (_, end) => {

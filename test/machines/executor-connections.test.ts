@@ -1,5 +1,6 @@
 import { ActorHost } from '../../src/actors/actor-host.ts';
 import type { VerifiedResults } from '../../src/actors/executor-gateway.ts';
+import type { CheckpointReport } from '../../src/actors/protocol/checkpoint-messages.ts';
 import type { JobEvent } from '../../src/actors/job-event.ts';
 import type {
   ExecutorPort,
@@ -7,7 +8,7 @@ import type {
   MasterToExecutorMessage,
 } from '../../src/actors/protocol/messages.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../src/ids.ts';
+import type { AttemptNumber, CheckpointId, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../src/ids.ts';
 import { ExecutorConnections } from '../../src/machines/connections/executor-connections.ts';
 import { protocolVersion } from '../../src/version.ts';
 import { toPlainError } from '../../src/plain-error.ts';
@@ -59,12 +60,14 @@ function connected() {
   });
   const { ledger, clock, master } = cluster;
   const told: JobEvent[] = [];
+  const checkpointsReported: CheckpointReport[] = [];
   const connections = new ExecutorConnections({
     ledger,
     clock,
     slotLimit: 4,
     observe: (event) => told.push(event),
     cancellationTimeoutMs: 1_000,
+    checkpointReported: (report) => checkpointsReported.push(report),
   });
   connections.serve(master, ActorHost.root('test', { clock }));
   const [x, y] = ['x', 'y'] as [ExecutorId, ExecutorId];
@@ -82,7 +85,20 @@ function connected() {
       (failed) => answers.push(failed?.cause.message ?? 'all'),
     );
   const ids = registrations.map(({ id }) => id);
-  return { ledger, clock, connections, ports, ask, answers, events: cluster.events, told, ids, x, y };
+  return {
+    ledger,
+    clock,
+    connections,
+    ports,
+    ask,
+    answers,
+    events: cluster.events,
+    told,
+    checkpointsReported,
+    ids,
+    x,
+    y,
+  };
 }
 
 const registered = (
@@ -206,6 +222,32 @@ describe('connections to executors', () => {
       event.type === 'executor.lost' ? [event.cause.message] : event.type === 'executor.registered' ? [event.type] : [],
     );
   const connect = { type: 'executor.connected', protocol: protocolVersion, incarnation: 0, slots: 1 } as const;
+
+  it('EC3: a report about a checkpoint counts if it is of the current attempt', () => {
+    const { ports, checkpointsReported } = connected();
+    const report = (attempt: number): ExecutorToMasterMessage => ({
+      ...{ type: 'checkpoint.declined', vertex: 1 as ExecutionVertexId, attempt: attempt as AttemptNumber },
+      ...{ checkpoint: 3 as CheckpointId, reason: 'io', cause: toPlainError(new Error('disk full')) },
+    });
+    ports.x.say(report(1));
+    expect(checkpointsReported).toEqual([]);
+    ports.x.say(report(0));
+    expect(checkpointsReported).toMatchObject([{ type: 'checkpoint.declined', vertex: 1, checkpoint: 3 }]);
+  });
+
+  it('EC2: what a checkpoint has passed is said to the executors of the results, but not to none', () => {
+    const { ask, connections, ports, ids, x, y } = connected();
+    ask([x, y]);
+    const passed = ids.map((result) => ({ result, records: [5, 0] }));
+    const outdated = { vertex: 0 as ExecutionVertexId, attempt: 7 as AttemptNumber };
+    connections.checkpoints.completed(3 as CheckpointId, [outdated], passed);
+    const said = { type: 'checkpoint.completed', checkpoint: 3, tasks: [] };
+    expect(ports.x.posted.at(-1)).toEqual({ ...said, passed: passed.slice(0, 1) });
+    expect(ports.y.posted.at(-1)).toEqual({ ...said, passed: passed.slice(1) });
+    const counts = [ports.x.posted.length, ports.y.posted.length];
+    connections.checkpoints.aborted(3 as CheckpointId, [outdated]);
+    expect([ports.x.posted.length, ports.y.posted.length]).toEqual(counts);
+  });
 
   it('W6: an executor that speaks another version of the protocol is refused, with both versions', () => {
     const { events, ports } = connected();

@@ -103,6 +103,9 @@ export class HandExecutors {
       case 'results.allowReclaim':
       case 'results.forbidReclaim':
       case 'results.placed':
+      case 'checkpoint.trigger':
+      case 'checkpoint.completed':
+      case 'checkpoint.aborted':
         return;
       default:
         this.#answer(port, message);

@@ -1,8 +1,15 @@
 import type { RejectedRecords, RejectionOutcome } from '../../operators/rejected/rejections.ts';
 import type { CallCounts } from '../../operators/answers/answer-memory.ts';
-import type { TaskRestore } from '../../operators/state/task-state.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, ResultPartitionId } from '../../ids.ts';
+import type {
+  AttemptNumber,
+  CheckpointId,
+  ExecutionVertexId,
+  ExecutorId,
+  JobVertexId,
+  ResultPartitionId,
+} from '../../ids.ts';
+import type { RestoredState } from './checkpoint-messages.ts';
 
 /** One attempt of one task, as an executor needs it. Plain data: the functions are in the executor's registry. */
 export interface TaskDeployment {
@@ -26,8 +33,6 @@ export interface TaskDeployment {
     readonly edge: number;
     readonly partitions: readonly ResultPartitionId[];
     readonly subpartition: number;
-    /** By partition: the record of the subpartition to begin with. Default: the first. */
-    readonly fromRecords?: readonly number[];
     /**
      * By partition: the executor that has it; null if none has yet, which `results.placed` tells later. Absent for
      * executors that share their results.
@@ -39,10 +44,15 @@ export interface TaskDeployment {
   /** The plan of its source, if it was made: in this run, or in an earlier one that this run continues. */
   readonly sourcePlan?: { readonly plan: unknown };
   /**
-   * The state from which it continues; `fromRecords` of its inputs are those of that state. Default: it starts from the
-   * beginning.
+   * The state from which it continues. It reads its inputs from their records in that state on. Default: it starts from
+   * the beginning.
    */
-  readonly restore?: TaskRestore;
+  readonly restore?: RestoredState;
+  /**
+   * The newest checkpoint of its component that began before it was deployed: barriers up to that one, which retained
+   * inputs still have, are of no concern to it. Default: none began.
+   */
+  readonly checkpointBefore?: CheckpointId;
 }
 
 export type { RejectedRecords, RejectionOutcome };
@@ -60,6 +70,11 @@ export interface PartitionRegistration {
    * time, by a second attempt, while the first one writes its own.
    */
   readonly origin: 'new' | 'again' | 'unread' | 'restored' | 'beside';
+  /**
+   * By subpartition: the record with which the attempt begins, as it continues from a checkpoint. Earlier records are in
+   * the result if an earlier attempt left them, or nowhere. Default: the first.
+   */
+  readonly fromRecords?: readonly number[];
   /** The files of a restored result. */
   readonly stored?: StoredResult;
   /** Whether it may be reproduced later, so that dropped batches must leave a trace. */

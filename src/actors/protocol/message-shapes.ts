@@ -1,5 +1,6 @@
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import { protocolVersion } from '../../version.ts';
+import { checkpointCommands, checkpointReports, stateHandle } from './checkpoint-shapes.ts';
 import type { ExecutorToMasterMessage, MasterToExecutorMessage } from './messages.ts';
 import {
   amount,
@@ -93,24 +94,26 @@ export function commandCheck(size: JobSize): MessageCheck {
     inputs: list(
       object({
         ...{ edge: whole(), partitions: ids, subpartition: whole() },
-        fromRecords: optional(list(whole())),
         executors: optional(list(orNull(text))),
       }),
     ),
     outputs: list(object({ edge: whole(), partition: id })),
     sourcePlan: optional(object({ plan: anything })),
-    restore: optional(object({ checkpoint: whole(), state: object({}) })),
+    restore: optional(object({ checkpoint: whole(), state: stateHandle })),
+    checkpointBefore: optional(whole()),
   });
   const registration = object({
     ...{ id, edge: whole(), producer: vertex, subpartitionCount: whole(), isReproducible: flag },
     origin: oneOf('new', 'again', 'unread', 'restored', 'beside'),
     stored: optional(stored),
+    fromRecords: optional(list(whole())),
   });
   const table: Table<MasterToExecutorMessage> = {
     'task.deploy': { deployment },
     'task.cancel': task,
     'task.fail': { ...task, cause: plainError },
     'task.slow': { ...task, delayMs: amount },
+    ...checkpointCommands(task, id),
     'results.register': { token, registrations: list(registration) },
     'results.verify': { token, ids },
     'result.lose': { id, cause: plainError },
@@ -166,6 +169,7 @@ export function reportCheck(size: JobSize): MessageCheck {
     'task.canceled': end,
     'task.failed': { ...end, cause: plainError, place: optional(place) },
     'record.rejected': { ...task, outcome: oneOf('skipped', 'deadLetter', 'replaced'), cause: plainError, place },
+    ...checkpointReports(task, plainError),
     'source.planned': { jobVertex, plan: anything },
     'task.leftOpen': { ...task, what: text },
     'results.registered': { token, failed: optional(object({ producer: vertex, cause: plainError })) },

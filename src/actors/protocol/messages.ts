@@ -11,6 +11,7 @@ import type {
   TaskDeployment,
   TaskStatistics,
 } from './deployment.ts';
+import type { CheckpointCommand, CheckpointReport } from './checkpoint-messages.ts';
 import type { ExecutorReport } from './heartbeat.ts';
 import type { Port } from './port.ts';
 
@@ -54,6 +55,7 @@ export type MasterToExecutorMessage =
       readonly attempt: AttemptNumber;
       readonly delayMs: number;
     }
+  | CheckpointCommand
   /** Prepares the results of tasks, all or none. Answered by `results.registered`. */
   | {
       readonly type: 'results.register';
@@ -178,6 +180,7 @@ export type ExecutorToMasterMessage =
       readonly cause: PlainError;
       readonly place: FailurePlace;
     }
+  | CheckpointReport
   /** The source of a job vertex has made its plan. Deployments from now on have it. */
   | { readonly type: 'source.planned'; readonly jobVertex: JobVertexId; readonly plan: unknown }
   /** A source or sink of an ended task did not close in time. */

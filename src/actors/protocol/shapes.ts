@@ -68,6 +68,13 @@ export const object = (fields: Readonly<Record<string, Shape>>): Shape => {
   };
 };
 
+/** An object whose `kind` decides about its other fields. */
+export const variant = (fieldsByKind: Readonly<Record<string, Readonly<Record<string, Shape>>>>): Shape => {
+  const shapes = new Map(Object.entries(fieldsByKind).map(([kind, fields]) => [kind, object(fields)]));
+  const anyKind = object({ kind: oneOf(...shapes.keys()) });
+  return (value) => anyKind(value) ?? shapes.get((value as { readonly kind: string }).kind)?.(value);
+};
+
 /** An object that nests in itself, no deeper than this. */
 export const nested = (most: number, shape: (inner: Shape) => Shape): Shape => {
   const tooDeep: Shape = (value) => (value === undefined ? undefined : ` nests deeper than ${most}`);

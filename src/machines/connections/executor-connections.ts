@@ -11,6 +11,7 @@ import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../../ids.ts';
 import { toPlainError } from '../../plain-error.ts';
 import { protocolVersion } from '../../version.ts';
+import { CheckpointCommands } from './checkpoint-commands.ts';
 import type { ConnectedExecutor } from './connected-executor.ts';
 import { ExecutorDrain } from './executor-drain.ts';
 import { ExecutorReports, type ExecutorReportsOptions } from './executor-reports.ts';
@@ -76,6 +77,8 @@ export class ExecutorConnections implements ExecutorGateway {
   readonly #questions = new OpenQuestions<ExecutorToMasterMessage>();
   readonly #reports: ExecutorReports;
   readonly #places: ResultPlaces;
+  readonly checkpoints: CheckpointCommands;
+  readonly slotLimit: number;
   #master!: JobMasterActorRef;
   #actors!: Pick<ActorHost, 'create' | 'stop'>;
 
@@ -83,10 +86,8 @@ export class ExecutorConnections implements ExecutorGateway {
     this.#options = options;
     this.#reports = new ExecutorReports(options);
     this.#places = new ResultPlaces(options.ledger, options.shareResults ?? true, this.#tell);
-  }
-
-  get slotLimit(): number {
-    return this.#options.slotLimit;
+    this.slotLimit = options.slotLimit;
+    this.checkpoints = new CheckpointCommands(options.ledger, this.#tell);
   }
 
   /** Sets the master to report to, and the host of its actors. Call it before the first executor is accepted. */
@@ -286,16 +287,15 @@ export class ExecutorConnections implements ExecutorGateway {
     actor.send({ type: 'executor.connected', slots });
   }
 
-  #watch(connection: Connection): ExecutorWatch | undefined {
+  #watch({ executor, port }: Connection): ExecutorWatch | undefined {
     const { heartbeat, ledger, clock } = this.#options;
     if (heartbeat === undefined) return undefined;
-    const { executor, port } = connection;
-    const lost = (why: string): void => this.#lose(connection, why);
+    const lost = (why: string): void => this.#lose({ executor, port }, why);
     return new ExecutorWatch({ ...{ executor, port, heartbeat, ledger, clock, lost }, actors: this.#actors });
   }
 
   /** It cannot be relied on any more. It is told, in case it can hear, and another one may take its place. */
-  #lose({ executor, port }: Connection, why: string): void {
+  #lose({ executor, port }: Pick<Connection, 'executor' | 'port'>, why: string): void {
     port.post({ type: 'executor.quarantine', why });
     this.#options.lost?.(executor, why);
     port.close(why);

@@ -1,5 +1,6 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { TaskStatistics } from '../../actors/protocol/deployment.ts';
+import type { CheckpointReport } from '../../actors/protocol/checkpoint-messages.ts';
 import type { ExecutorToMasterMessage } from '../../actors/protocol/messages.ts';
 import type { Clock } from '../../environment.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
@@ -15,6 +16,7 @@ export type ReportMessage = Extract<
     readonly type:
       | `task.${string}`
       | `result.${string}`
+      | `checkpoint.${string}`
       | 'record.rejected'
       | 'source.planned'
       | 'results.reclaimed'
@@ -30,6 +32,8 @@ export interface ExecutorReportsOptions {
   readonly clock: Pick<Clock, 'now'>;
   readonly observe: (event: JobEvent) => void;
   readonly cancellationTimeoutMs: number;
+  /** Called with what current attempts report about checkpoints. Default: nobody asks for any. */
+  readonly checkpointReported?: (report: CheckpointReport) => void;
 }
 
 /**
@@ -60,6 +64,10 @@ export class ExecutorReports {
         ledger.attempts
           .executionOf(message.vertex, message.attempt)
           ?.send({ ...message, cause: fromPlainError(message.cause) });
+        return;
+      case 'checkpoint.acknowledged':
+      case 'checkpoint.declined':
+        if (ledger.attempts.of(message.vertex) === message.attempt) this.#options.checkpointReported?.(message);
         return;
       case 'record.rejected':
         this.#rejected(message);

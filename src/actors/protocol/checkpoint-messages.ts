@@ -1,0 +1,112 @@
+import type { TaskState } from '../../operators/state/task-state.ts';
+import type { AttemptNumber, CheckpointId, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
+import type { PlainError } from '../../plain-error.ts';
+
+/**
+ * How a task with several channels treats barriers. `exactly-once`: a channel that has delivered the barrier waits for the
+ * others, so that the state holds exactly the records before it. `at-least-once`: no channel waits, so records after the
+ * barrier may be in the state already, and are processed again after a restore.
+ */
+export type BarrierAlignment = 'exactly-once' | 'at-least-once';
+
+/** The state of one attempt at a checkpoint: itself, or where it is stored. Plain data. */
+export type StateHandle =
+  | { readonly kind: 'inline'; readonly state: TaskState }
+  | {
+      readonly kind: 'stored';
+      /** As its `CheckpointStorage` names it. */
+      readonly location: string;
+      readonly bytes: number;
+      /** CRC-32 of the bytes. */
+      readonly crc: number;
+    };
+
+/** The state from which an attempt continues. */
+export interface RestoredState {
+  /** The checkpoint to which the state belongs. */
+  readonly checkpoint: CheckpointId;
+  readonly state: StateHandle;
+}
+
+/** One attempt. */
+export interface AttemptOfTask {
+  readonly vertex: ExecutionVertexId;
+  readonly attempt: AttemptNumber;
+}
+
+/** The part of a result before the barrier of every retained checkpoint: no restore reads it again. */
+export interface PassedRecords {
+  readonly result: ResultPartitionId;
+  /** By subpartition: the number of records before the barrier. */
+  readonly records: readonly number[];
+}
+
+/** Where the barrier is in the output of a task over one edge. */
+export interface BarrierPlace {
+  readonly edge: number;
+  /** By subpartition: the number of records before the barrier, since the beginning of the first attempt. */
+  readonly records: readonly number[];
+}
+
+/** What a task's part of a checkpoint took. */
+export interface TaskCheckpointStatistics {
+  /** Size of the state, and how much of that an earlier checkpoint had written. */
+  readonly bytes: number;
+  readonly referencedBytes: number;
+  /** From the first barrier that arrived to the last; 0 for a task at which barriers start. */
+  readonly alignmentMs: number;
+  /** How long the task stood still for the snapshot. */
+  readonly snapshotMs: number;
+  /** How long the state took to write; 0 if it travels inline. */
+  readonly writeMs: number;
+}
+
+/** Commands about checkpoints. */
+export type CheckpointCommand =
+  /**
+   * Barriers start here: the task takes part in the checkpoint between two elements. To each running task of the component
+   * without a running producer in it, and to those of whose producers some have finished.
+   */
+  | ({
+      readonly type: 'checkpoint.trigger';
+      readonly checkpoint: CheckpointId;
+      readonly alignment: BarrierAlignment;
+      /**
+       * Those of its streaming inputs whose producers have finished without the barrier, which will not bring it. Absent:
+       * none.
+       */
+      readonly ended?: readonly ResultPartitionId[];
+    } & AttemptOfTask)
+  /** The checkpoint is safe: these tasks commit what they prepared for it, and results may drop what was passed. */
+  | {
+      readonly type: 'checkpoint.completed';
+      readonly checkpoint: CheckpointId;
+      readonly tasks: readonly AttemptOfTask[];
+      readonly passed: readonly PassedRecords[];
+    }
+  /** The checkpoint will not complete: these tasks stop waiting for its barriers. */
+  | {
+      readonly type: 'checkpoint.aborted';
+      readonly checkpoint: CheckpointId;
+      readonly tasks: readonly AttemptOfTask[];
+    };
+
+/** Why a task takes no part in a checkpoint. `async`: the state could not be captured or written, once it was taken. */
+export type DeclineReason = 'notRunning' | 'noState' | 'io' | 'async';
+
+/** Reports about checkpoints. */
+export type CheckpointReport =
+  | ({
+      readonly type: 'checkpoint.acknowledged';
+      readonly checkpoint: CheckpointId;
+      readonly state: StateHandle;
+      /** For each outgoing edge that is retained. */
+      readonly outputs: readonly BarrierPlace[];
+      readonly statistics: TaskCheckpointStatistics;
+    } & AttemptOfTask)
+  | ({
+      readonly type: 'checkpoint.declined';
+      readonly checkpoint: CheckpointId;
+      readonly reason: DeclineReason;
+      readonly cause: PlainError;
+    } & AttemptOfTask);
