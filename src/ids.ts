@@ -22,6 +22,9 @@ export type FailoverId = Brand<number, 'FailoverId'>;
 /** Number of a checkpoint; a greater one is newer. */
 export type CheckpointId = Brand<number, 'CheckpointId'>;
 
+/** Dense index of a streaming component, the scope of a checkpoint, from 0. */
+export type ComponentId = Brand<number, 'ComponentId'>;
+
 /** Names one run of a job: no other run, of this or another process, has the same. */
 export type RunId = Brand<string, 'RunId'>;
 

@@ -11,7 +11,7 @@ export interface Part {
   readonly isPure: boolean;
 }
 
-const rules = ['failover', 'checkpoint', 'scheduling', 'journal'];
+const rules = ['failover', 'checkpoints', 'scheduling', 'journal'];
 const streams = ['partitions', 'operators', 'connectors', 'clock-scheduler'];
 const below4 = ['kernel', 'graph', ...rules, ...streams];
 const engine = [...below4, 'actors', 'machines', 'executors', 'run', 'api', 'metrics', 'inspector'];
@@ -25,7 +25,7 @@ export const partByName: Readonly<Record<string, Part>> = {
   kernel: { floor: 0, imports: [], xstate: false, rxjs: false, isPure: true },
   graph: { floor: 1, imports: ['kernel'], xstate: false, rxjs: false, isPure: true },
   failover: rule,
-  checkpoint: rule,
+  checkpoints: rule,
   scheduling: rule,
   journal: rule,
   partitions: stream,
