@@ -23,11 +23,11 @@ export const noFailures: FailureCount = { count: 0, counted: new Set(), lastSucc
 /**
  * Counts a failure. More than `tolerable` in a row are too many; the count then begins anew.
  *
- * - CF1 Only failures count that say that checkpoints do not work, see {@link isCounted}.
- * - CF2 A checkpoint counts once.
- * - CF3 A checkpoint that is not newer than the last success does not count.
- * - CF4 A savepoint does not count: whoever asked for it is told.
- * - CF5 A success begins the count anew.
+ * - TF1 Only failures count that say that checkpoints do not work, see {@link isCounted}.
+ * - TF2 A checkpoint counts once.
+ * - TF3 A checkpoint that is not newer than the last success does not count.
+ * - TF4 A savepoint does not count: whoever asked for it is told.
+ * - TF5 A success begins the count anew.
  *
  * (Flink: `CheckpointFailureManager`.)
  *
@@ -47,7 +47,7 @@ export function countFailure(
   return { failures: { ...before, count, counted }, areTooMany: false };
 }
 
-/** CF5. */
+/** TF5. */
 export function countSuccess(
   { lastSuccess = -1 as CheckpointId }: FailureCount,
   checkpoint: CheckpointId,

@@ -15,8 +15,8 @@ export type AcknowledgementOutcome = 'accepted' | 'duplicate' | 'unknown';
 /**
  * The answers to one checkpoint: who is to acknowledge it, and the states of those who have.
  *
- * - PC1 Each attempt is accepted once. Another attempt of a task is unknown, because its barrier is another.
- * - PC2 A task that has finished has no state, and counts as acknowledged, unless it had acknowledged already.
+ * - PN1 Each attempt is accepted once. Another attempt of a task is unknown, because its barrier is another.
+ * - PN2 A task that has finished has no state, and counts as acknowledged, unless it had acknowledged already.
  *
  * (Flink: `PendingCheckpoint`.)
  */
@@ -74,7 +74,7 @@ export class PendingCheckpoint<State> {
     return 'accepted';
   }
 
-  /** PC2. */
+  /** PN2. */
   finish(task: TaskAttempt): AcknowledgementOutcome {
     const outcome = this.#judge(task);
     if (outcome !== 'accepted') return outcome;

@@ -55,6 +55,7 @@ it.each<[what: string, source: string, ids: readonly string[]]>([
   ['the title of a table', "it.each([1, 2])('R1 waits for %i', () => {});", ['R1']],
   ['a test in a group', "describe('a region', () => { it.only('R1 waits', () => {}); });", ['R1']],
   ['the rows of a table', "it.each([{ rule: 'R1 waits' }, { rule: 'R2' }])('$rule', () => {});", ['R1', 'R2']],
+  ['the rows of a table beside a pattern', "const [a] = b; it.each([['R1 waits']])('%s', () => {});", ['R1']],
   ['the rows of a table elsewhere', "const rules = [['R1 waits']]; it.each(rules)('%s', () => {});", ['R1']],
   ['a test on a condition', "const once = isTwice ? it.skip : it; once('R1 waits', () => {});", ['R1']],
   ['no rows that the title does not show', "it.each([{ rule: 'R1 waits' }])('waits', () => {});", []],

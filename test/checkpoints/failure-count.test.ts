@@ -29,17 +29,17 @@ function tooManyAt(tolerable: number, steps: readonly string[]): number[] {
 
 describe('failures of checkpoints', () => {
   it.each<[rule: string, tolerable: number, steps: readonly string[], tooManyAt: readonly number[]]>([
-    ['CF1: every counted one is too many', 0, ['io', 'declined', 'expired', 'async'], [0, 1, 2, 3]],
-    ['CF1: no other', 0, all.filter((reason) => !isCounted(reason)), []],
+    ['TF1: every counted one is too many', 0, ['io', 'declined', 'expired', 'async'], [0, 1, 2, 3]],
+    ['TF1: no other', 0, all.filter((reason) => !isCounted(reason)), []],
     ['more in a row than tolerable', 2, ['io 1', 'io 2', 'io 3'], [2]],
     ['the count then begins anew', 1, ['io 1', 'io 2', 'io 3', 'io 4', 'io 5'], [1, 3]],
     ['any number', Infinity, ['io 1', 'io 2', 'io 3'], []],
-    ['CF2: a checkpoint counts once', 1, ['declined 1', 'async 1', 'expired 1', 'declined 2'], [3]],
-    ['CF3: not older than a success', 1, ['ok 5', 'io 4', 'io 5', 'io 6', 'io 7'], [4]],
-    ['CF3: nor than the newest', 0, ['ok 5', 'ok 3', 'io 4'], []],
-    ['CF4: no savepoint', 0, ['expired savepoint 1', 'io savepoint 2'], []],
-    ['CF5: a success begins anew', 1, ['io 1', 'ok 2', 'io 3', 'ok 4', 'io 5', 'io 6'], [5]],
-    ['CF5: even for what was counted', 1, ['io 1', 'io 2', 'ok 3', 'io 4'], [1]],
+    ['TF2: a checkpoint counts once', 1, ['declined 1', 'async 1', 'expired 1', 'declined 2'], [3]],
+    ['TF3: not older than a success', 1, ['ok 5', 'io 4', 'io 5', 'io 6', 'io 7'], [4]],
+    ['TF3: nor than the newest', 0, ['ok 5', 'ok 3', 'io 4'], []],
+    ['TF4: no savepoint', 0, ['expired savepoint 1', 'io savepoint 2'], []],
+    ['TF5: a success begins anew', 1, ['io 1', 'ok 2', 'io 3', 'ok 4', 'io 5', 'io 6'], [5]],
+    ['TF5: even for what was counted', 1, ['io 1', 'io 2', 'ok 3', 'io 4'], [1]],
   ])('%s', (_, tolerable, steps, expected) => {
     expect(tooManyAt(tolerable, steps)).toEqual(expected);
   });

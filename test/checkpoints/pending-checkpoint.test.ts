@@ -15,7 +15,7 @@ const pending = (): PendingCheckpoint<string> =>
   );
 
 describe('a pending checkpoint', () => {
-  it('PC1: is complete once each of its tasks has acknowledged it', () => {
+  it('PN1: is complete once each of its tasks has acknowledged it', () => {
     const checkpoint = pending();
     expect(checkpoint.acknowledge(task(2, 2), 'b')).toBe('accepted');
     expect([checkpoint.openCount, checkpoint.open]).toEqual([1, [1]]);
@@ -33,7 +33,7 @@ describe('a pending checkpoint', () => {
     ['a later attempt', task(1, 3)],
     ['a task that has finished', task(3)],
     ['a task of another component', task(9)],
-  ])('PC1: of %s it knows nothing', (_, other) => {
+  ])('PN1: of %s it knows nothing', (_, other) => {
     const checkpoint = pending();
     expect([checkpoint.acknowledge(other, 'x'), checkpoint.finish(other), checkpoint.has(other)]).toEqual([
       'unknown',
@@ -43,14 +43,14 @@ describe('a pending checkpoint', () => {
     expect([checkpoint.openCount, checkpoint.states.size]).toEqual([2, 0]);
   });
 
-  it('PC1: a second acknowledgement changes nothing', () => {
+  it('PN1: a second acknowledgement changes nothing', () => {
     const checkpoint = pending();
     checkpoint.acknowledge(task(1, 2), 'a');
     expect(checkpoint.acknowledge(task(1, 2), 'x')).toBe('duplicate');
     expect([checkpoint.openCount, checkpoint.states.get(task(1).vertex)]).toEqual([1, 'a']);
   });
 
-  it('PC2: a task that finishes has no state and is not awaited', () => {
+  it('PN2: a task that finishes has no state and is not awaited', () => {
     const checkpoint = pending();
     expect(checkpoint.finish(task(1, 2))).toBe('accepted');
     expect([checkpoint.openCount, [...checkpoint.finished].sort(), checkpoint.states.size]).toEqual([1, [1, 3], 0]);
@@ -58,7 +58,7 @@ describe('a pending checkpoint', () => {
     expect(checkpoint.states.size).toBe(0);
   });
 
-  it('PC2: unless it acknowledged before: that state is of its barrier', () => {
+  it('PN2: unless it acknowledged before: that state is of its barrier', () => {
     const checkpoint = pending();
     checkpoint.acknowledge(task(1, 2), 'a');
     expect(checkpoint.finish(task(1, 2))).toBe('duplicate');
