@@ -12,7 +12,8 @@ export function invariantsTested(source: string): ReadonlySet<string> {
   const ids = new Set<string>();
   const visit = (node: SyntaxNode): void => {
     // A pattern has no name, and neither has a table that is written in place.
-    if (node.type === 'VariableDeclarator' && textOf(node['id']) !== '') variables.set(textOf(node['id']), node['init'] as SyntaxNode);
+    if (node.type === 'VariableDeclarator' && textOf(node['id']) !== '')
+      variables.set(textOf(node['id']), node['init'] as SyntaxNode);
     if (node.type === 'CallExpression')
       for (const text of titlesOf(node, variables)) for (const id of idsIn(text)) ids.add(id);
     for (const [, child] of childrenOf(node)) visit(child);
