@@ -29,7 +29,7 @@ import { JobRun } from './job-run.ts';
 import { Observers } from './observers.ts';
 import { openInside } from './open-inside.ts';
 import { RunClock } from './run-clock.ts';
-import { checkWorkers, executorsOf } from './executors/run-executors.ts';
+import { checkWorkers, executorsOf, type RunExecutorsParts } from './executors/run-executors.ts';
 import { insideOf } from './run-inside.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 import { speculationOf } from './executors/speculation-option.ts';
@@ -41,6 +41,8 @@ const charts = jobCharts({ delay: delayActor });
 /** Parts that a test may replace. */
 export interface RunSeams {
   readonly dataPlane?: (plan: JobPlan, options: ResolvedRunOptions & { readonly run: RunId }) => DataPlane;
+  /** Instead of executors in this process, or in worker threads. */
+  readonly executors?: (parts: RunExecutorsParts) => Executors;
   /** How messages travel between the master and the executors. */
   readonly link?: (clock: Clock) => LinkPorts;
   /** Called instead of ending an executor that the master gave up, which lives on until `end` is called. */
@@ -68,7 +70,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const actors = ActorHost.root(id, { clock, inspect, failed: (cause) => run.fail(toError(cause)) });
   const invalid: RunServicesListener['invalid'] = (executor, found) =>
     observe({ type: 'message.invalid', atMs: clock.now(), receiver: 'master', executor, ...found });
-  const executors = executorsOf({
+  const executors = (seams.executors ?? executorsOf)({
     ...{ plan, shape, options, actors, dataPlane: seams.dataPlane?.(plan, options), link: seams.link?.(clock) },
     alive: (executor) => connections.noteAlive(executor),
     invalid,

@@ -19,10 +19,15 @@ export class CapturedOutput {
   /** Those that are dead letters. */
   readonly #deadLetters = new Set<string>();
   readonly #answers: SeededRandom | undefined;
+  readonly #redo: Sink<unknown>['redo'];
 
-  /** @param answers draws when and how the stand-ins answer. Default: synchronously. */
-  constructor(answers?: SeededRandom) {
+  /**
+   * @param answers draws when and how the stand-ins answer. Default: synchronously.
+   * @param options what the stand-ins do when their tasks are done again
+   */
+  constructor(answers?: SeededRandom, { redo }: Pick<Sink<unknown>, 'redo'> = {}) {
     this.#answers = answers;
+    this.#redo = redo;
   }
 
   /** The steps of a job, with a stand-in for each sink, also for those of dead letters. */
@@ -70,6 +75,7 @@ export class CapturedOutput {
     return {
       name: `${name} (captured)`,
       guarantee: 'exactly-once',
+      redo: this.#redo,
       open: ({ subtask, attempt, environment }: RuntimeContext) => {
         const records: unknown[] = [];
         const writer: SinkWriter<unknown> = {

@@ -55,8 +55,8 @@ export interface DrawnShape {
    * one turn later.
    */
   readonly messages: 'prompt' | 'rough';
-  /** In how many parts the data plane is, which keep what is promised per run by such messages. */
-  readonly parts: number;
+  /** Whether the executors share nothing, as worker threads do, and are joined by such messages alone. */
+  readonly areWorkers: boolean;
   /** How often a direction of a connection goes silent for a while; if it may, executors are watched by heartbeats. */
   readonly outages: number;
   /** Which attempts are slow, in a run with speculation; undefined without it. */
@@ -68,19 +68,25 @@ export interface DrawnRun extends DrawnShape {
   readonly faults: readonly DrawnFault[];
 }
 
+/** What a shape may be. */
+interface ShapeLimits {
+  readonly maxParallelism?: number | undefined;
+  readonly workers?: boolean | undefined;
+}
+
 /** Draws the setup of a run of `job`. */
 export function drawShape(
   random: SeededRandom,
   job: JobDefinition,
-  { maxParallelism = 4 }: { readonly maxParallelism?: number | undefined },
+  { maxParallelism = 4, workers = false }: ShapeLimits,
 ): DrawnShape {
   const shape = random.fork('shape');
   const connections = random.fork('connections');
-  const division = random.fork('division');
   const mode = shape.pick<JobMode>(['batch', 'streaming']);
   const plan = fittingPlan(job, mode, shape.integer(1, maxParallelism));
   const { parallelism } = plan;
-  const executors = shape.integer(1, 2);
+  const hereExecutors = shape.integer(1, 2);
+  const executors = workers ? random.fork('workers').integer(1, 4) : hereExecutors;
   const slots = shape.pick([0, 1, 5, Number.POSITIVE_INFINITY]) + slotsTakenTogether(plan);
   return {
     seed: random.seed,
@@ -108,19 +114,16 @@ export function drawShape(
     slots,
     maxSteps: shape.pick([1, 4, 32]),
     sinkAnswers: shape.chance(0.25) ? 'drawn' : 'at once',
-    ...drawMessages(shape, connections, division),
+    ...drawMessages(shape, connections),
+    areWorkers: workers,
     slowness: executors === 1 ? undefined : drawSlowness(random.fork('slowness')),
   };
 }
 
 /** How messages travel. Only rough ones meet outages. */
-function drawMessages(
-  shape: SeededRandom,
-  connections: SeededRandom,
-  division: SeededRandom,
-): Pick<DrawnShape, 'messages' | 'outages' | 'parts'> {
-  if (!shape.chance(0.5)) return { messages: 'prompt', outages: 0, parts: 1 };
-  return { messages: 'rough', outages: connections.pick([0, 1, 2, 4]), parts: division.pick([1, 1, 2, 3]) };
+function drawMessages(shape: SeededRandom, connections: SeededRandom): Pick<DrawnShape, 'messages' | 'outages'> {
+  if (!shape.chance(0.5)) return { messages: 'prompt', outages: 0 };
+  return { messages: 'rough', outages: connections.pick([0, 1, 2, 4]) };
 }
 
 /**

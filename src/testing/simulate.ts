@@ -8,7 +8,7 @@ import type { Executors } from '../executors/executors.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { JobVertexId } from '../ids.ts';
-import { checkFunction, checkInteger, checkOptions, type OptionNames } from '../options.ts';
+import { checkBoolean, checkFunction, checkInteger, checkOptions, type OptionNames } from '../options.ts';
 import type { JobPlan } from '../run/job-plan.ts';
 import type { JobReceipt } from '../run/folds/job-receipt.ts';
 import { armFaults } from './armed-faults.ts';
@@ -32,6 +32,11 @@ export interface SimulationOptions extends UndrawnOptions {
   readonly maxParallelism?: number | undefined;
   /** Maximum number of faults. Default 4. */
   readonly maxFaults?: number | undefined;
+  /**
+   * Whether the tasks run as over worker threads: on one to four executors that share nothing and are joined by messages,
+   * which may be delayed, repeated and overtaken. Records between tasks must be plain data then. Default false.
+   */
+  readonly workers?: boolean | undefined;
   /**
    * Maps a sink's records to the values compared with the undisturbed run, such as the latest per key, rounded
    * fractions, or records without timestamps. Default: the records.
@@ -69,7 +74,7 @@ export class SimulationError extends KintsugiError {
     const shown = inspect(drawn, { depth: 5, breakLength: 120 });
     super(
       `Job "${job}" went wrong with seed ${drawn.seed}:\n  ${problems.join('\n  ')}\ndrawn: ${shown}\n` +
-        `repeat with: simulate(job, { seed: ${drawn.seed} })`,
+        `repeat with: simulate(job, { seed: ${drawn.seed}${drawn.areWorkers ? ', workers: true' : ''} })`,
       options,
     );
     this.seed = drawn.seed;
@@ -93,7 +98,10 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const random = seededRandom(seed);
   const undisturbed = await undisturbedRun(job, options);
   const shape = drawShape(random, job, options);
-  const captured = new CapturedOutput(shape.sinkAnswers === 'drawn' ? random.fork('answers') : undefined);
+  const captured = new CapturedOutput(shape.sinkAnswers === 'drawn' ? random.fork('answers') : undefined, {
+    // A worker that was given up and goes on for a while must not commit any more.
+    redo: shape.areWorkers ? 'collects' : undefined,
+  });
   const plan = planJob({ ...shape, name: job.name, steps: captured.inPlaceOfSinks(job.steps) });
   const faults = drawFaults(random, plan, undisturbed.recordsIn, shape, options);
   const drawn: DrawnRun = { ...shape, faults };
@@ -155,14 +163,16 @@ function checkSimulationOptions(given: SimulationOptions): void {
     seed: true,
     maxParallelism: true,
     maxFaults: true,
+    workers: true,
     options: true,
     watch: true,
     logger: true,
     outcome: true,
   });
-  const { maxParallelism, maxFaults, options, watch, outcome } = given;
+  const { maxParallelism, maxFaults, workers, options, watch, outcome } = given;
   if (maxParallelism !== undefined) checkInteger('maxParallelism', maxParallelism, 1, 1 << 20);
   if (maxFaults !== undefined) checkInteger('maxFaults', maxFaults, 0, Number.MAX_SAFE_INTEGER);
+  if (workers !== undefined) checkBoolean('workers', workers);
   if (watch !== undefined) checkFunction('watch', watch);
   if (outcome !== undefined) checkFunction('outcome', outcome);
   if (options !== undefined) checkOptions('the options of simulate', options, runOptionNames);

@@ -1,8 +1,7 @@
 import { toError } from '../errors/thrown-value.ts';
 import type { Logger } from '../environment.ts';
 import type { Executors } from '../executors/executors.ts';
-import type { DataPlane } from '../executors/data-plane.ts';
-import { LocalDataPlane, type LocalDataPlaneOptions } from '../executors/local-data-plane.ts';
+import { LocalDataPlane } from '../executors/local-data-plane.ts';
 import { fixedDelay } from '../failover/backoffs/fixed-delay.ts';
 import { noRestart } from '../failover/backoffs/no-restart.ts';
 import { restartAll } from '../failover/strategies/restart-all.ts';
@@ -15,7 +14,7 @@ import { jobShape } from '../run/folds/job-shape.ts';
 import { foldEvent, runFolds } from '../run/folds/run-folds.ts';
 import type { JobRun } from '../run/job-run.ts';
 import { defaultExceptionHistorySize, type JobRunOptions } from '../run/run-options.ts';
-import { runJob } from '../run/run-job.ts';
+import { runJob, type RunSeams } from '../run/run-job.ts';
 import type { DrawnRun, DrawnShape } from './drawn-run.ts';
 import { JobHistory, unrecorded } from './job-history.ts';
 import type { MemorySpillStore } from './storage/memory-spill-store.ts';
@@ -23,7 +22,7 @@ import type { SpillStore } from '../partitions/storage/spill-store.ts';
 import { roughLink } from './rough-link.ts';
 import { seededRandom } from './seeded-random.ts';
 import { slowTasks } from './speculation/slowed-tasks.ts';
-import { SplitDataPlane } from './split-data-plane.ts';
+import { drawnWorkers } from './workers/drawn-workers.ts';
 import type { VirtualEnvironment } from './virtual-environment.ts';
 
 /** Run options that a simulation can fix instead of drawing them. */
@@ -84,28 +83,10 @@ export async function runSimulated(
   started: (executors: Executors) => void = () => {},
 ): Promise<SimulatedEnd> {
   const history = new JobHistory();
-  let filesLeft: readonly string[] = [];
   const run = runJob(
     plan,
     { ...drawnOptions(drawn), ...givenOf(options), environment },
-    {
-      cluster: ({ executors }) => started(executors),
-      ...(drawn.messages === 'rough' && {
-        link: (clock) => roughLink(clock, seededRandom(drawn.seed).fork('messages'), outagesOf(drawn)),
-        // A machine that the master has given up does not know yet, and goes on for a while.
-        lose: (end, clock) => void clock.setTimeout(end, drawn.seed % 3 === 0 ? 0 : (drawn.seed % 7) * 100),
-      }),
-      dataPlane: (given, resolved) => {
-        const store: SpillStore = {
-          create: (id) => spillStore.create(id),
-          dispose: () => {
-            filesLeft = [...spillStore.files.keys()];
-            return spillStore.dispose();
-          },
-        };
-        return dataPlaneOf(given, { ...resolved, spillStore: store, maxSteps: drawnSteps(drawn) }, drawn);
-      },
-    },
+    { cluster: ({ executors }) => started(executors), ...seamsOf(drawn, spillStore) },
   );
   const recorded = runFolds(jobShape(plan), { exceptionHistorySize: defaultExceptionHistorySize });
   run.events$.subscribe((event) => {
@@ -122,6 +103,8 @@ export async function runSimulated(
   }
   await nextTurn(environment);
   const { timerCount } = environment.clock;
+  const filesLeft = [...spillStore.files.keys()];
+  await spillStore.dispose();
   const leftovers = [
     ...(timerCount > 0 ? [`it ended and left ${timerCount} timers armed`] : []),
     ...filesLeft.map((name) => `it ended and left the spill file ${name}`),
@@ -130,10 +113,22 @@ export async function runSimulated(
   return { history, receipt, failure, leftovers, unrecorded: unrecorded(run, recorded) };
 }
 
-function dataPlaneOf(plan: JobPlan, options: LocalDataPlaneOptions, { parts, seed }: DrawnShape): DataPlane {
-  if (parts === 1) return new LocalDataPlane(plan, options);
-  const link = roughLink(options.environment.clock, seededRandom(seed).fork('services'));
-  return new SplitDataPlane(plan, options, parts, link);
+/** The parts of a run that are not as users have them. The files of its results stay until its end is looked at. */
+function seamsOf(drawn: DrawnShape | DrawnRun, spillStore: MemorySpillStore): RunSeams {
+  const store: SpillStore = { create: (id) => spillStore.create(id), dispose: () => Promise.resolve() };
+  const maxSteps = drawnSteps(drawn);
+  const outages = outagesOf(drawn);
+  if (drawn.areWorkers) {
+    return { executors: (parts) => drawnWorkers(parts, drawn, { outages, spillStore: store, maxSteps }) };
+  }
+  return {
+    ...(drawn.messages === 'rough' && {
+      link: (clock) => roughLink(clock, seededRandom(drawn.seed).fork('messages'), outages),
+      // A machine that the master has given up does not know yet, and goes on for a while.
+      lose: (end, clock) => void clock.setTimeout(end, drawn.seed % 3 === 0 ? 0 : (drawn.seed % 7) * 100),
+    }),
+    dataPlane: (given, resolved) => new LocalDataPlane(given, { ...resolved, spillStore: store, maxSteps }),
+  };
 }
 
 function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {

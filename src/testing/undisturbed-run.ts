@@ -40,7 +40,7 @@ const undrawn: Omit<DrawnShape, 'mode' | 'parallelism'> = {
   slots: Number.POSITIVE_INFINITY,
   maxSteps: 64,
   messages: 'prompt',
-  parts: 1,
+  areWorkers: false,
   outages: 0,
   slowness: undefined,
   sinkAnswers: 'at once',

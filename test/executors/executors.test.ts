@@ -12,9 +12,7 @@ import { planJob } from '../../src/api/job-planner.ts';
 import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { LocalExecutors } from '../../src/executors/local-executors.ts';
 import { RunServices } from '../../src/executors/shares/desks/run-services.ts';
-import { outlineOf } from '../../src/executors/workers/job-outline.ts';
 import { ThreadPort } from '../../src/executors/workers/thread-port.ts';
-import type { WorkerBoot } from '../../src/executors/workers/worker-boot.ts';
 import { WorkerExecutor } from '../../src/executors/workers/worker-executor.ts';
 import { WorkerLine } from '../../src/executors/workers/worker-line.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
@@ -99,23 +97,20 @@ const kinds: readonly ExecutorKind[] = [
       const theirs = new WorkerLine<ExecutorToMasterMessage, MasterToExecutorMessage>(control.port2, () => {});
       const shared = { ...results, run, environment };
       new RunServices(plan, shared, { invalid: () => {} }).accept(executor, new ThreadPort(services.port1));
-      const boot: WorkerBoot = {
-        kintsugi: 'worker',
+      const worker = new WorkerExecutor({
         executor,
         ...{ incarnation: 0, slots: 4 },
         heartbeat: { intervalMs: 1_000_000, timeoutMs: 2_000_000, failedSends: 2 },
-        origin: { module: '', params: {} },
-        outline: outlineOf(plan),
         options: {
           ...{ ...results, run, freezeRecords: true },
           ...{ stateDirectory: undefined, resultsDirectory: undefined, resume: 'auto' },
         },
-        pulse: new SharedArrayBuffer(4),
-        line: control.port2,
-        services: services.port2,
-      };
-      const spillStore = new MemorySpillStore(environment.clock);
-      new WorkerExecutor({ boot, plan, checks, environment, line: theirs, spillStore }).connect();
+        ...{ plan, checks, environment },
+        port: theirs.port,
+        services: new ThreadPort(services.port2),
+        spillStore: new MemorySpillStore(environment.clock),
+      });
+      worker.connect();
       const settle = async (): Promise<void> => {
         for (let turn = 0; turn < 20; turn++) {
           environment.advance(1);

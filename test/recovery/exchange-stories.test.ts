@@ -127,7 +127,7 @@ describe('a fold that begins before its shuffle, and changes accumulators in pla
       const plain = folded(exchange, deterministic, totals);
       await runStory(plain.job, {});
       const { job, result } = folded(exchange, deterministic, { ...totals, merge: add });
-      const end = await runStory(job, { faults: killing(victim, { skip: 6 }) });
+      const end = await runStory(job, { faults: killing(victim, { skip: victim === 'numbers' ? 600 : 6 }) });
       expect([end.unfired, Object.keys(end.ranAgain).sort()]).toEqual([[], ranAgain]);
       expect(result()).toEqual(plain.result());
     },
@@ -154,7 +154,8 @@ describe('X4: a producer that is killed half-way', () => {
     'not deterministic, over %s: its consumers restart with it',
     async (exchange) => {
       const { job, result } = payAndSum(exchange);
-      const end = await runStory(job, { faults: killing('numbers', { subtask: 1, skip: 12 }) });
+      // Its consumers have begun by then.
+      const end = await runStory(job, { faults: killing('numbers', { subtask: 1, skip: 150 }), batchSize: 1 });
       expect(end.ranAgain).toEqual({ 'numbers[1]': 2, 'sums[0]': 2, 'sums[1]': 2 });
       expect(result()).toEqual(expected);
     },
@@ -314,6 +315,7 @@ describe('X5: three lost results in a chain', () => {
         keepResults: 'until-job-ends',
         restartBackoff: fixedDelay({ maxAttempts: 1, delayMs: 10 }),
         resultsOfLostExecutors: 'lost',
+        executors: 1,
       },
       // All ran on the only executor; when `d` nears its end, the others have finished.
       ({ loseExecutorOf }) =>
@@ -399,7 +401,7 @@ describe('a used-up budget', () => {
 describe('the result of a running stream', () => {
   it.each<Exchange>(['memory', 'reliable'])('is read while it is produced, over %s', async (exchange) => {
     const { job } = payAndSum(exchange);
-    const { events } = await runStory(job);
+    const { events } = await runStory(job, { batchSize: 1 });
     const order = events.flatMap((event) =>
       event.type === 'task.stateChanged' && ['running', 'finished'].includes(event.state)
         ? [`${event.task} ${event.state}`]

@@ -12,7 +12,7 @@ import {
   UnrecoverableError,
 } from '../../src/index.ts';
 import { faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
-import { runStory } from '../support/run-story.ts';
+import { inOneDataPlane, runStory } from '../support/run-story.ts';
 
 const count = 60;
 const isPoison = (n: number): boolean => n % 10 === 3;
@@ -320,13 +320,15 @@ describe('RJ2: an error that concerns every record fails the job whatever `onErr
   });
 });
 
-it('a share of the records may fail, once there are enough of them', async () => {
-  const limited = (maxErrors: MaxErrors) =>
-    runThrough((stream) => stream.map((n) => taste(n, n), { uid: 'step', onError: 'skip', maxErrors }), 1);
-  await expect(limited({ share: 0.5, atLeast: 0 })).resolves.toBeDefined();
-  await expect(limited({ share: 0.05 })).resolves.toBeDefined();
-  await expect(limited({ share: 0.05, atLeast: 3 })).rejects.toMatchObject({
-    cause: { code: 'TOO_MANY_ERRORS', errors: 4, records: 34, limit: { errors: 3, share: 0.05 } },
+inOneDataPlane('executors report their records when an error asks for them, a batch later at most', () => {
+  it('a share of the records may fail, once there are enough of them', async () => {
+    const limited = (maxErrors: MaxErrors) =>
+      runThrough((stream) => stream.map((n) => taste(n, n), { uid: 'step', onError: 'skip', maxErrors }), 1);
+    await expect(limited({ share: 0.5, atLeast: 0 })).resolves.toBeDefined();
+    await expect(limited({ share: 0.05 })).resolves.toBeDefined();
+    await expect(limited({ share: 0.05, atLeast: 3 })).rejects.toMatchObject({
+      cause: { code: 'TOO_MANY_ERRORS', errors: 4, records: 34, limit: { errors: 3, share: 0.05 } },
+    });
   });
 });
 

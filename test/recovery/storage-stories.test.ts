@@ -1,6 +1,6 @@
 import { collect, type Exchange, Job, type JobEvent, range, reliable, type StorageUse } from '../../src/index.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
-import { runStory } from '../support/run-story.ts';
+import { inOneDataPlane, runStory } from '../support/run-story.ts';
 
 const count = 400;
 
@@ -145,43 +145,45 @@ describe('a disk budget', () => {
     expect(out.records).toEqual(everyNumber);
   });
 
-  it('first releases the result that was quickest to produce', async () => {
-    //  slow ═▶ ┐                  both are read by `both`, and kept; then `last` needs more disk than there is
-    //  quick ═▶┴ both ═▶ last
-    const job = Job.create('costs', { mode: 'batch', parallelism: 1 });
-    const environment = virtualEnvironment();
-    const wait = (ms: number) => new Promise<void>((resolve) => environment.clock.setTimeout(resolve, ms));
-    const named = (name: string, ms: number) =>
-      job
-        .source(name, range(0, count))
-        .mapAsync(async (n) => (n === 0 ? (await wait(ms), n) : n), { uid: `wait-${name}`, concurrency: 1 })
-        .forward({ exchange: 'blocking' })
-        .map((n) => n, { uid: `read-${name}` });
-    const out = collect<number>();
-    named('slow', 500)
-      .union(named('quick', 5))
-      .rebalance({ exchange: 'blocking' })
-      .map((n) => n, { uid: 'last' })
-      .sink('out', out);
-    const one = await diskBytes();
-    const run = job.run({
-      batchSize: 8,
-      environment,
-      memoryBudgetBytes: 0,
-      keepResults: 'until-job-ends',
-      diskBudgetBytes: one * 3.3,
-      diskOverflow: 'drop-releasable',
+  inOneDataPlane('an executor releases results of its own alone', () => {
+    it('first releases the result that was quickest to produce', async () => {
+      //  slow ═▶ ┐                  both are read by `both`, and kept; then `last` needs more disk than there is
+      //  quick ═▶┴ both ═▶ last
+      const job = Job.create('costs', { mode: 'batch', parallelism: 1 });
+      const environment = virtualEnvironment();
+      const wait = (ms: number) => new Promise<void>((resolve) => environment.clock.setTimeout(resolve, ms));
+      const named = (name: string, ms: number) =>
+        job
+          .source(name, range(0, count))
+          .mapAsync(async (n) => (n === 0 ? (await wait(ms), n) : n), { uid: `wait-${name}`, concurrency: 1 })
+          .forward({ exchange: 'blocking' })
+          .map((n) => n, { uid: `read-${name}` });
+      const out = collect<number>();
+      named('slow', 500)
+        .union(named('quick', 5))
+        .rebalance({ exchange: 'blocking' })
+        .map((n) => n, { uid: 'last' })
+        .sink('out', out);
+      const one = await diskBytes();
+      const run = job.run({
+        batchSize: 8,
+        environment,
+        memoryBudgetBytes: 0,
+        keepResults: 'until-job-ends',
+        diskBudgetBytes: one * 3.3,
+        diskOverflow: 'drop-releasable',
+      });
+      let held: readonly string[] = [];
+      run.events$.subscribe((event) => {
+        if (event.type === 'task.stateChanged' && event.task === 'last[0]' && event.state === 'running') {
+          held = run.storage().map(({ source }) => source);
+        }
+      });
+      await environment.drive(run.result);
+      expect(held).toContain('slow');
+      expect(held).not.toContain('quick');
+      expect(out.records).toHaveLength(2 * count);
     });
-    let held: readonly string[] = [];
-    run.events$.subscribe((event) => {
-      if (event.type === 'task.stateChanged' && event.task === 'last[0]' && event.state === 'running') {
-        held = run.storage().map(({ source }) => source);
-      }
-    });
-    await environment.drive(run.result);
-    expect(held).toContain('slow');
-    expect(held).not.toContain('quick');
-    expect(out.records).toHaveLength(2 * count);
   });
 
   it('of one exchange that is used up costs no result of another', async () => {

@@ -4,8 +4,8 @@ import { runSeeds } from './run-seeds.ts';
 /**
  * `npm run simulate -- --seeds N --seed S`: N drawn jobs, from seed S on; prints every run that goes wrong. With
  * `--resume`, each of them also as if its process had died after any event. With `--staged` they are jobs whose slow tasks
- * get second attempts. With `--json` it prints the summary as JSON,
- * and its progress to standard error.
+ * get second attempts; with `--workers` they run over workers that are joined by messages. With `--json` it prints the
+ * summary as JSON, and its progress to standard error.
  */
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -14,12 +14,18 @@ async function main(): Promise<number> {
       seed: { type: 'string' },
       resume: { type: 'boolean' },
       staged: { type: 'boolean' },
+      workers: { type: 'boolean' },
       json: { type: 'boolean' },
     },
   });
   const first = wholeNumber('seed', values.seed ?? '1');
   const count = wholeNumber('seeds', values.seeds ?? '10000');
-  const summary = await runSeeds(first, count, values.json === true ? note : print, values.resume, values.staged);
+  const { resume, staged: areStaged, workers: areOverWorkers } = values;
+  const summary = await runSeeds(first, count, values.json === true ? note : print, {
+    resume,
+    areStaged,
+    areOverWorkers,
+  });
   if (values.json === true) print(JSON.stringify(summary));
   else {
     const { faults, tasks, attempts, again, brokenDeclarations, tooLarge, passed, failures } = summary;

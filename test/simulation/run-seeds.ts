@@ -52,18 +52,25 @@ export interface SeedsSummary {
   readonly incomplete: number;
 }
 
+/** What the drawn jobs are, beside what their seeds draw. */
+interface SeedsOptions {
+  /** Whether each run is also looked at as if its process had died, after every event. */
+  readonly resume?: boolean | undefined;
+  /** Whether all jobs consist of stages, whose slow tasks may have second attempts; otherwise one in ten. */
+  readonly areStaged?: boolean | undefined;
+  /** Whether all jobs run over workers; otherwise one in sixteen. */
+  readonly areOverWorkers?: boolean | undefined;
+}
+
 /**
  * Simulates `count` drawn jobs, from seed `first` on.
  * @param tell gets failed runs, and occasionally the progress
- * @param resume whether each run is also looked at as if its process had died, after every event
- * @param areStaged whether all jobs consist of stages, whose slow tasks may have second attempts; otherwise one in ten
  */
 export async function runSeeds(
   first: number,
   count: number,
   tell: (line: string) => void,
-  resume = false,
-  areStaged = false,
+  { resume = false, areStaged = false, areOverWorkers = false }: SeedsOptions = {},
 ): Promise<SeedsSummary> {
   const failures: string[] = [];
   const sum = {
@@ -94,7 +101,8 @@ export async function runSeeds(
     try {
       const isStaged = areStaged || seed % 10 === 0;
       const { job, files } = isStaged ? { job: drawStagedJob(seed), files: [] } : drawJobAndFiles(seed);
-      const report = await simulate(job, { seed, ...withQuarantine(seed, drawRudeExtensions(seed)) });
+      const workers = areOverWorkers || seed % 16 === 4;
+      const report = await simulate(job, { seed, workers, ...withQuarantine(seed, drawRudeExtensions(seed)) });
       const [problem] = resume ? (await resumeReport(job, report)).problems : [];
       if (problem !== undefined) throw new Error(problem);
       const { drawn, firedFaults, isTooLarge, isInputChanged, isIncomplete, receipt, history } = report;
@@ -130,7 +138,9 @@ export async function runSeeds(
       }
       sum.brokenDeclarations += history.events.filter(({ type }) => type === 'determinism.broken').length;
     } catch (error) {
-      failures.push(`seed ${seed} (npm run simulate -- --seeds 1 --seed ${seed}): ${(error as Error).message}`);
+      failures.push(
+        `seed ${seed} (npm run simulate -- --seeds 1 --seed ${seed}${areOverWorkers ? ' --workers' : ''}): ${(error as Error).message}`,
+      );
       tell(`${failures.at(-1)}\n`);
     }
     const done = seed - first + 1;

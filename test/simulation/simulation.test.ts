@@ -23,6 +23,36 @@ describe('simulate', () => {
     for (const seed of [3, 17, 42]) expect(await told(seed)).toEqual(await told(seed));
   });
 
+  it('over workers: one to four of them, and the same seed gives the same run', async () => {
+    const told = async (seed: number) => {
+      const { drawn, history, receipt } = await simulate(drawJob(seed), { seed, workers: true });
+      const executors = new Set(history.events.flatMap((event) => ('executor' in event ? [event.executor] : [])));
+      const places = [...executors].map((executor) => String(executor).replace(/\d+$/, ''));
+      return { drawn, places: [...new Set(places)], attempts: receipt.tasks.attempts, events: history.events.length };
+    };
+    const counts = new Set<number>();
+    for (let seed = 1; counts.size < 4; seed++) {
+      const { drawn, places, ...run } = await told(seed);
+      expect(places).toEqual(['worker-']);
+      if (counts.has(drawn.executors)) continue;
+      counts.add(drawn.executors);
+      expect(await told(seed)).toEqual({ drawn, places, ...run });
+    }
+    expect([...counts].sort()).toEqual([1, 2, 3, 4]);
+  });
+
+  it('over workers: names the call that repeats the run', async () => {
+    let calls = 0;
+    const job = Job.create('counting', { parallelism: 1 });
+    job
+      .source('numbers', range(0, 100))
+      .map(() => calls++)
+      .sink('out', collect());
+    await expect(simulate(job, { seed: 7, workers: true })).rejects.toThrow(
+      'simulate(job, { seed: 7, workers: true })',
+    );
+  });
+
   it('uses given values instead of drawing them, and leaves the sinks of the job alone', async () => {
     const job = Job.create('doubled', { parallelism: 2 });
     const numbers = collect<number>();

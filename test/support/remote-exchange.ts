@@ -1,25 +1,16 @@
 import type { LinkPorts } from '../../src/actors/local-link.ts';
 import type { ExecutorId } from '../../src/ids.ts';
-import type { DataPort } from '../../src/partitions/remote/data-port.ts';
 import type { OwnerMessage, ReaderMessage } from '../../src/partitions/remote/exchange-messages.ts';
 import { RemoteResults } from '../../src/partitions/remote/remote-results.ts';
 import { ResultServer, type ServedResults } from '../../src/partitions/remote/result-server.ts';
 import type { ResultPartition } from '../../src/partitions/result-partition.ts';
 import { roughLink } from '../../src/testing/rough-link.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
+import { moving } from '../../src/testing/workers/worker-link.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import type { Exchange } from './exchanges.ts';
 
 export const [readingExecutor, owner] = ['reading', 'owner'] as [ExecutorId, ExecutorId];
-
-/** Moves the buffers of a message, as a `MessagePort` does, before it is on its way. */
-export function moving<Sent, Received>(port: DataPort<Sent, Received>): DataPort<Sent, Received> {
-  return {
-    post: (message, transfer = []) => port.post(structuredClone(message, { transfer: [...transfer] })),
-    onMessage: (listener) => port.onMessage(listener),
-    close: (why) => port.close(why),
-  };
-}
 
 /** Another executor reads the results of an owner over a link. */
 export function linked(results: ServedResults, link: LinkPorts, freeze = true) {

@@ -11,8 +11,7 @@ import { planJob } from '../../src/api/job-planner.ts';
 import { runJob, type RunSeams } from '../../src/run/run-job.ts';
 import { LocalDataPlane } from '../../src/executors/local-data-plane.ts';
 import { type Fault, type FaultPlan, faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
-import { LocalLink } from '../../src/actors/local-link.ts';
-import { SplitDataPlane } from '../../src/testing/split-data-plane.ts';
+import { workersInPlace } from './over-workers.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 
 /** The observations of a run in a story. */
@@ -30,8 +29,11 @@ export interface StoryEnd {
   readonly ranAgain: Readonly<Record<string, number>>;
 }
 
-/** Where the tasks of a story run: all kinds are on this thread and on virtual time. */
-export const storyKinds = ['in one data plane', 'in executors that share by messages'] as const;
+/**
+ * Where the tasks of a story run: on executors that share a data plane and their results, or on workers that share nothing
+ * but messages. Both are on this thread and on virtual time.
+ */
+export const storyKinds = ['in one data plane', 'over workers'] as const;
 
 export type StoryKind = (typeof storyKinds)[number];
 
@@ -40,6 +42,12 @@ let told: StoryKind = storyKinds[0];
 /** Stories that name no kind are of this one, from now on. */
 export function tellStoriesOf(kind: StoryKind): void {
   told = kind;
+}
+
+/** Declares stories that do not hold over workers, and why: there they are skipped. */
+export function inOneDataPlane(why: string, declare: () => void): void {
+  if (told === 'in one data plane') declare();
+  else describe.skip(`not over workers: ${why}`, declare);
 }
 
 export interface StoryOptions extends JobRunOptions {
@@ -82,12 +90,9 @@ export async function runStory(
       ...options,
     },
     {
-      // Few steps per turn, so that messages arrive in between.
-      dataPlane: (given, resolved) => {
-        const all = { ...resolved, maxSteps: () => 8 };
-        if (kind === storyKinds[0]) return new LocalDataPlane(given, all);
-        return new SplitDataPlane(given, all, 2, new LocalLink(environment.clock).link);
-      },
+      ...(kind === 'in one data plane'
+        ? { dataPlane: (given, resolved) => new LocalDataPlane(given, { ...resolved, maxSteps }) }
+        : { executors: (parts) => workersInPlace(parts, options, maxSteps) }),
       cluster: (made) => {
         cluster = made;
       },
@@ -113,6 +118,9 @@ export async function runStory(
     ranAgain: Object.fromEntries([...starts].filter(([, count]) => count > 1)),
   };
 }
+
+/** Few per turn, so that messages arrive in between. */
+const maxSteps = (): number => 8;
 
 /** Kills a task after it has taken some batches, `times` times. */
 export function killing(vertex: string, { subtask = 0, skip = 3, times = 1 } = {}, faults = faultPlan()): FaultPlan {

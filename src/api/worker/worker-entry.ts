@@ -5,12 +5,14 @@ import { systemEnvironment } from '../../environment.ts';
 import { JobMismatchError } from '../../errors/executor-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { differenceOf, outlineOf } from '../../executors/workers/job-outline.ts';
+import { beat } from '../../executors/workers/pulse.ts';
 import { isWorkerBoot, type WorkerBoot } from '../../executors/workers/worker-boot.ts';
 import { WorkerExecutor } from '../../executors/workers/worker-executor.ts';
 import { ThreadPort } from '../../executors/workers/thread-port.ts';
 import { WorkerLine, type WiringMessage } from '../../executors/workers/worker-line.ts';
 import { ExecutionGraph } from '../../graph/execution-graph.ts';
 import { WorkerTap } from '../../inspector/tap/worker-tap.ts';
+import { messageDataPort } from '../../partitions/remote/message-data-port.ts';
 import { toPlainError } from '../../plain-error.ts';
 import { jobShape } from '../../run/folds/job-shape.ts';
 import type { JobPlan } from '../../run/job-plan.ts';
@@ -33,13 +35,32 @@ async function start(boot: WorkerBoot): Promise<void> {
     if (difference !== undefined) throw new JobMismatchError(plan.name, boot.executor, difference);
     const environment = systemEnvironment({ freezeRecords: boot.options.freezeRecords });
     const checks = messageChecks(new ExecutionGraph(plan.jobGraph));
-    const executor = new WorkerExecutor({ boot, plan, checks, line, environment });
-    wired = (message) =>
-      message.type === 'worker.observed' ? observe(executor, plan, message.port) : executor.wired(message);
+    beat(boot.pulse, environment.clock);
+    const executor = new WorkerExecutor({
+      ...{ ...boot, plan, checks, environment },
+      port: line.port,
+      services: new ThreadPort(boot.services),
+    });
+    wired = (message) => wire(executor, plan, message);
     for (const message of early.splice(0)) wired(message);
     executor.connect();
   } catch (error) {
     line.wire({ type: 'worker.startFailed', cause: toPlainError(toError(error)) });
+  }
+}
+
+/** Takes what the main thread says about the other workers, and about those who observe. */
+function wire(worker: WorkerExecutor, plan: JobPlan, message: WiringMessage): void {
+  switch (message.type) {
+    case 'worker.peerConnected':
+      return worker.joinPeer(message.executor, messageDataPort(message.reads), messageDataPort(message.serves));
+    case 'worker.peerLost':
+      return worker.losePeer(message.executor, message.why);
+    case 'worker.observed':
+      return observe(worker, plan, message.port);
+    case 'worker.startFailed':
+      // It says that itself.
+      return;
   }
 }
 

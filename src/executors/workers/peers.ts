@@ -1,11 +1,10 @@
 import type { ResultSource } from '../../actors/storage-actor.ts';
 import type { ExecutorId, ResultPartitionId } from '../../ids.ts';
-import { messageDataPort } from '../../partitions/remote/message-data-port.ts';
+import type { ReadingPort, ServingPort } from '../../partitions/remote/exchange-messages.ts';
 import { RemoteResults } from '../../partitions/remote/remote-results.ts';
 import { ResultServer } from '../../partitions/remote/result-server.ts';
 import type { ResultDirectory } from '../result-directory.ts';
 import type { PeerResults } from './peer-reach.ts';
-import type { WiringMessage } from './worker-line.ts';
 
 /** The other workers of a run, from a worker's side: it reads their results, and serves them its own. */
 export class Peers implements PeerResults {
@@ -18,12 +17,13 @@ export class Peers implements PeerResults {
     this.#server = new ResultServer(own);
   }
 
-  connect({ executor, reads, serves }: Extract<WiringMessage, { type: 'worker.peerConnected' }>): void {
-    this.#remote.connect(executor, messageDataPort(reads));
-    this.#server.serve(executor, messageDataPort(serves));
+  /** Its results are read by one port, and it is served by the second. */
+  connect(executor: ExecutorId, reads: ReadingPort, serves: ServingPort): void {
+    this.#remote.connect(executor, reads);
+    this.#server.serve(executor, serves);
   }
 
-  lose({ executor, why }: Extract<WiringMessage, { type: 'worker.peerLost' }>): void {
+  lose(executor: ExecutorId, why: string): void {
     this.#remote.lost(executor, why);
     this.#server.lost(executor);
   }

@@ -2,70 +2,80 @@ import type { AnyActorRef } from 'xstate';
 import { ActorHost } from '../../actors/actor-host.ts';
 import { withInvoked } from '../../actors/invoked-actors.ts';
 import { checkedMasterPort, type MessageChecks } from '../../actors/checked-port.ts';
-import type { ExecutorToMasterMessage, MasterPort, MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
+import type { HeartbeatSettings } from '../../actors/protocol/heartbeat.ts';
+import type { MasterPort } from '../../actors/protocol/messages.ts';
 import type { Environment } from '../../environment.ts';
+import type { ExecutorId } from '../../ids.ts';
+import type { ReadingPort, ServingPort } from '../../partitions/remote/exchange-messages.ts';
 import { DurableStore } from '../../partitions/storage/durable-store.ts';
 import type { SpillStore } from '../../partitions/storage/spill-store.ts';
-import { LocalDataPlane } from '../local-data-plane.ts';
+import { LocalDataPlane, type LocalDataPlaneOptions } from '../local-data-plane.ts';
 import type { LocalDataPlanePlan } from '../local-results.ts';
 import { ResultDirectory } from '../result-directory.ts';
 import { RemoteRunServices } from '../shares/remote-run-services.ts';
+import type { ExecutorServicesPort } from '../shares/service-messages.ts';
 import { TaskExecutor } from '../task-executor.ts';
 import { PeerReach } from './peer-reach.ts';
 import { Peers } from './peers.ts';
-import { beat } from './pulse.ts';
-import { ThreadPort } from './thread-port.ts';
-import type { WorkerBoot } from './worker-boot.ts';
-import type { WiringMessage, WorkerLine } from './worker-line.ts';
+import type { WorkerRunOptions } from './worker-boot.ts';
 
-export interface WorkerExecutorOptions {
-  readonly boot: WorkerBoot;
+export interface WorkerExecutorOptions extends Pick<LocalDataPlaneOptions, 'maxSteps'> {
+  readonly executor: ExecutorId;
+  readonly incarnation: number;
+  readonly slots: number;
+  /** How it watches the master; undefined if it does not. */
+  readonly heartbeat: HeartbeatSettings | undefined;
+  readonly options: WorkerRunOptions;
   readonly plan: LocalDataPlanePlan;
   readonly checks: MessageChecks;
   readonly environment: Environment;
   /** Default: files in the worker's spill directory. */
-  readonly spillStore?: SpillStore;
-  readonly line: WorkerLine<ExecutorToMasterMessage, MasterToExecutorMessage>;
+  readonly spillStore?: SpillStore | undefined;
+  /** Its end of the connection to the master, */
+  readonly port: MasterPort;
+  /** and to the services of the run. */
+  readonly services: ExecutorServicesPort;
 }
 
 /**
- * In a worker thread: its task executor, the same as in the main thread, with a data plane and a directory of its own. Its
- * actors are a system of their own, whose ids begin as those of the main thread do: `<run>/worker-0/task/map[2]#3`.
+ * A task executor that shares nothing with others, the same as those of the main thread, but with a data plane and a
+ * directory of its own. All that it hears and says passes through its ports. Its actors are a system of their own, whose
+ * ids begin as those of the main thread do: `<run>/worker-0/task/map[2]#3`.
  */
 export class WorkerExecutor {
-  readonly #dataPlane: LocalDataPlane;
-  readonly #executor: TaskExecutor;
-  readonly #peers: Peers;
+  readonly tasks: TaskExecutor;
+  readonly results = new ResultDirectory();
   /** The root of its actors. */
   readonly actors: ActorHost;
+  readonly #dataPlane: LocalDataPlane;
+  readonly #peers: Peers;
 
-  constructor({ boot, plan, checks, line, environment, spillStore }: WorkerExecutorOptions) {
-    const { executor, incarnation, slots, heartbeat, options } = boot;
+  constructor(given: WorkerExecutorOptions) {
+    const { executor, incarnation, slots, heartbeat, options, plan, environment, spillStore, maxSteps } = given;
     const { run, resultsDirectory } = options;
     const { clock, faults, freezeRecords } = environment;
-    beat(boot.pulse, clock);
     const durableStore =
       resultsDirectory === undefined ? undefined : new DurableStore({ directory: resultsDirectory, run, faults });
-    const services = new RemoteRunServices(plan, { ...options, environment }, new ThreadPort(boot.services));
+    const services = new RemoteRunServices(plan, { ...options, environment }, given.services);
     this.#dataPlane = new LocalDataPlane(plan, {
       ...options,
       environment: { ...environment, logger: services.logger },
       services,
       durableStore,
       ...(spillStore && { spillStore }),
+      ...(maxSteps && { maxSteps }),
     });
     this.actors = ActorHost.root(run, { clock });
-    const directory = new ResultDirectory();
-    this.#peers = new Peers(directory, freezeRecords);
-    this.#executor = new TaskExecutor({
+    this.#peers = new Peers(this.results, freezeRecords);
+    this.tasks = new TaskExecutor({
       executor,
       incarnation,
       slots,
       heartbeat,
-      port: this.#closing(checkedMasterPort(line.port, checks)),
+      port: this.#closing(checkedMasterPort(given.port, given.checks)),
       dataPlane: this.#dataPlane,
-      directory,
-      reach: new PeerReach(executor, directory, this.#peers),
+      directory: this.results,
+      reach: new PeerReach(executor, this.results, this.#peers),
       describesResults: true,
       clock,
       actors: this.actors.within(executor),
@@ -76,19 +86,30 @@ export class WorkerExecutor {
 
   /** Offers its slots to the master. */
   connect(): void {
-    this.#executor.connect();
+    this.tasks.connect();
   }
 
   /** The actors that exist now, parents first. O(tasks and results) */
   *actorRefs(): Generator<AnyActorRef> {
     yield this.actors.ref;
-    yield* withInvoked(this.#executor.actorRefs());
+    yield* withInvoked(this.tasks.actorRefs());
   }
 
-  /** Takes what the main thread says about the other workers. */
-  wired(message: WiringMessage): void {
-    if (message.type === 'worker.peerConnected') this.#peers.connect(message);
-    if (message.type === 'worker.peerLost') this.#peers.lose(message);
+  /** Another worker can be reached: its results are read by one port, and it is served by the second. */
+  joinPeer(executor: ExecutorId, reads: ReadingPort, serves: ServingPort): void {
+    this.#peers.connect(executor, reads, serves);
+  }
+
+  /** The master has given another worker up. */
+  losePeer(executor: ExecutorId, why: string): void {
+    this.#peers.lose(executor, why);
+  }
+
+  /** For one whose thread cannot end with it: its tasks end and its connections close. The files of durable results stay. */
+  async die(): Promise<void> {
+    this.#dataPlane.end(false);
+    this.#peers.close();
+    await this.tasks.stop(false);
   }
 
   /** Its resources are freed before it reports that it has stopped, because its thread ends then. */

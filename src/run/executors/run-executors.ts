@@ -98,8 +98,8 @@ function workersOf(threads: WorkerThreads, parts: RunExecutorsParts): WorkerExec
   });
 }
 
-/** One by one, because other options cannot be cloned. */
-function workerOptionsOf(options: RunExecutorsParts['options']): WorkerRunOptions {
+/** What the workers of a run need to know of its options: one by one, because others cannot be cloned. */
+export function workerOptionsOf(options: RunExecutorsParts['options']): WorkerRunOptions {
   const { run, batchSize, batchBytes, memoryBudgetBytes, memoryOverflow, diskBudgetBytes, diskOverflow } = options;
   const { diskWaitTimeoutMs, keepResults, spillDirectory, cancellationTimeoutMs, stateDirectory, resume } = options;
   return {
