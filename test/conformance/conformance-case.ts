@@ -15,40 +15,50 @@ export interface ConformanceCase {
 export type Verdict =
   | { readonly kind: 'passed' }
   | { readonly kind: 'failed'; readonly expected: unknown; readonly actual: unknown }
-  | { readonly kind: 'skipped'; readonly why: string };
+  /** For a reason that is written down. */
+  | { readonly kind: 'skipped'; readonly why: string }
+  /** It has a word that the handler does not know. Nothing is judged without it. */
+  | { readonly kind: 'refused'; readonly why: string };
 
 /** Judges the expectation for one field. */
 export type Judge = (expected: unknown) => Verdict;
 
-/** A judge for each field of `expect` that a handler knows. Fields without one are skipped by name. */
+/** A judge for each field of `expect` that a handler knows. A case with another field is refused. */
 export type Judges = Readonly<Record<string, Judge>>;
 
 /** Runs a case, at once or on virtual time. */
 export type Handler = (given: ConformanceCase) => Judges | Promise<Judges>;
 
-/** Thrown if a case needs something that a handler does not know: the case counts as skipped, with this reason. */
+/** Thrown if a case has a word that a handler does not know: the case is refused, with this reason. */
 export class CannotRun extends Error {}
 
-/**
- * The fields and operations that a handler reads: fields of `given`, operations (undefined: steps have none), other
- * fields of steps.
- */
+/** Thrown for a word about which we differ on purpose. The list of deviations says why, at `area/kind#word`. */
+export class DiffersOnPurpose extends Error {
+  readonly word: string;
+
+  constructor(word: string) {
+    super(`we differ in ${word}`);
+    this.word = word;
+  }
+}
+
+/** The words that a handler reads: fields of `given`, and by operation, or of every step, the other fields of a step. */
 export interface Known {
   readonly given: readonly string[];
-  readonly ops?: readonly string[];
+  readonly ops?: Readonly<Record<string, readonly string[]>>;
   readonly steps?: readonly string[];
 }
 
-/** A handler that runs no case with an unknown field or operation, because ignoring one could falsify the verdict. */
+/** A handler that refuses a case with an unknown field or operation, because ignoring one could falsify the verdict. */
 export function knowing({ given: fieldsOfGiven, ops, steps = [] }: Known, handler: Handler): Handler {
   return (conformanceCase) => {
     const { given, when } = conformanceCase;
     onlyKnown(given, fieldsOfGiven, 'given');
     for (const step of when) {
-      onlyKnown(step, ops === undefined ? steps : ['op', ...steps], 'step');
-      if (ops !== undefined && !ops.includes(step['op'] as string)) {
-        throw new CannotRun(`operation ${JSON.stringify(step['op'])} is not known`);
-      }
+      const op = String(step['op']);
+      const known = ops === undefined ? steps : Object.hasOwn(ops, op) ? ops[op] : undefined;
+      if (known === undefined) throw new CannotRun(`operation ${JSON.stringify(step['op'])} is not known`);
+      onlyKnown(step, ops === undefined ? known : ['op', ...known], 'step');
     }
     return handler(conformanceCase);
   };
@@ -74,14 +84,20 @@ export function equalsAs(normalize: (value: never) => unknown, actual: unknown):
   };
 }
 
+/** The value is one of several. */
+export function oneOf(actual: unknown): Judge {
+  return (expected) =>
+    Array.isArray(expected) && expected.includes(actual) ? { kind: 'passed' } : { kind: 'failed', expected, actual };
+}
+
 /** Judges a list that is aligned with the steps of the case; `null` asserts nothing. */
 export function perStep(judges: readonly Judge[]): Judge {
   return (expected) => {
-    if (!Array.isArray(expected)) return { kind: 'skipped', why: 'a list with one entry per step was expected' };
+    if (!Array.isArray(expected)) return { kind: 'refused', why: 'a list with one entry per step was expected' };
     if (expected.length !== judges.length) {
-      return { kind: 'skipped', why: `${expected.length} entries for ${judges.length} steps` };
+      return { kind: 'refused', why: `${expected.length} entries for ${judges.length} steps` };
     }
-    if (expected.every((entry) => entry === null)) return { kind: 'skipped', why: 'expects nothing of any step' };
+    if (expected.every((entry) => entry === null)) return { kind: 'refused', why: 'expects nothing of any step' };
     const verdicts = expected.map(
       (entry, step): Verdict => (entry === null ? { kind: 'passed' } : (judges[step] as Judge)(entry)),
     );
@@ -95,16 +111,16 @@ export function perStep(judges: readonly Judge[]): Judge {
   };
 }
 
-/** Judges the fields of an object; a field without a judge is skipped by name. */
+/** Judges the fields of an object; one without a judge is refused by name. */
 export function fields(judges: Judges): Judge {
   return (expected) => {
     if (typeof expected !== 'object' || expected === null) {
-      return { kind: 'skipped', why: `${JSON.stringify(expected)} is no object` };
+      return { kind: 'refused', why: `${JSON.stringify(expected)} is no object` };
     }
     return worst(
       Object.entries(expected).map(([field, value]): Verdict => {
         const judge = Object.hasOwn(judges, field) ? judges[field] : undefined;
-        if (judge === undefined) return { kind: 'skipped', why: `\`${field}\` is not known to the handler` };
+        if (judge === undefined) return { kind: 'refused', why: `\`${field}\` is not known to the handler` };
         const verdict = judge(value);
         return verdict.kind === 'failed'
           ? { kind: 'failed', expected: { [field]: verdict.expected }, actual: { [field]: verdict.actual } }
@@ -118,19 +134,19 @@ export function fields(judges: Judges): Judge {
 export function someFields(judges: Judges): Judge {
   return (expected) =>
     typeof expected === 'object' && expected !== null && Object.keys(expected).length === 0
-      ? { kind: 'skipped', why: 'expects nothing' }
+      ? { kind: 'refused', why: 'expects nothing' }
       : fields(judges)(expected);
 }
 
 /** For explanatory fields without a checkable assertion. */
 export const prose: Judge = () => ({ kind: 'passed' });
 
-/** A failure before a skip, a skip before a pass. */
+/** A failure before a refusal, that before a skip, a skip before a pass. */
 export function worst(verdicts: readonly Verdict[]): Verdict {
-  return (
-    verdicts.find(({ kind }) => kind === 'failed') ??
-    verdicts.find(({ kind }) => kind === 'skipped') ?? { kind: 'passed' }
+  const worse = (['failed', 'refused', 'skipped'] as const).flatMap(
+    (bad) => verdicts.find(({ kind }) => kind === bad) ?? [],
   );
+  return worse[0] ?? { kind: 'passed' };
 }
 
 /** A set of names, whatever their order. */

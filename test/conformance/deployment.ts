@@ -147,6 +147,7 @@ class DeploymentRig {
       cluster.fail(this.#task(step['report']));
     } else if ('advanceRestartDelay' in step) {
       onlyKnown(step, ['advanceRestartDelay'], 'step');
+      if (step['advanceRestartDelay'] !== true) throw new CannotRun('an advance by part of the delay is not known');
       if (this.#slots === 'granted manually, later automatic')
         cluster.addExecutor('automatic', Number.POSITIVE_INFINITY);
       cluster.clock.advance(restartDelayMs);

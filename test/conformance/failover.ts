@@ -9,6 +9,7 @@ import type { Topology } from '../../src/graph/topology.ts';
 import type { AttemptNumber, ExecutionVertexId } from '../../src/ids.ts';
 import { CannotRun, equalsAs, type Handler, knowing, perStep, sorted } from './conformance-case.ts';
 import { errorKindOf } from './conformance-runner.ts';
+import { executionStateNamed } from './execution-rig.ts';
 import { type GivenGraph, givenGraph, graphFields, listOf } from './given-graph.ts';
 
 const strategies: Readonly<Record<string, FailoverRule>> = {
@@ -24,6 +25,12 @@ const restartSet: Handler = ({ given, when, expect }) => {
   if (rule === undefined) throw new CannotRun(`strategy ${strategy} is not known`);
   const named = givenGraph(given);
   const { graph, regions } = named;
+  // The rules do not ask for states: a task that has not begun restarts like any other.
+  for (const { state = 'CREATED' } of listOf<{ state?: unknown }>(given['vertices'], 'vertices')) {
+    executionStateNamed(state);
+  }
+  if ((given['stepsIndependent'] ?? true) !== true)
+    throw new CannotRun('steps that depend on each other are not known');
   const unavailable = new Set(
     listOf<string>(given['unavailablePartitions'], 'unavailablePartitions').flatMap((name) => {
       const partitions = named.partitionsNamed(name);

@@ -42,11 +42,22 @@ export interface GivenGraph {
 export function givenGraph(given: Readonly<Record<string, unknown>>): GivenGraph {
   const vertices = givenVertices(given['vertices']);
   const edges = givenEdges(given['edges']);
+  const located = listOf<readonly string[]>(given['coLocationGroups'], 'coLocationGroups');
+  const together = new Map(
+    located.flatMap((ids, index) => listOf<string>(ids, 'coLocationGroups').map((id) => [id, `group ${index}`])),
+  );
+  const stranger = [...together.keys()].find((id) => vertices.every((vertex) => vertex.id !== id));
+  if (stranger !== undefined) throw new CannotRun(`there is no vertex ${JSON.stringify(stranger)} in the case`);
   // A case may have an empty job, which we refuse to build: it gets one unnamed vertex.
   const graph = new ExecutionGraph(
     createJobGraph(
       'case',
-      vertices.length > 0 ? vertices : [{ id: '(nobody)', parallelism: 1 }],
+      vertices.length > 0
+        ? vertices.map(({ id, parallelism }) => {
+            const coLocationGroup = together.get(id);
+            return coLocationGroup === undefined ? { id, parallelism } : { id, parallelism, coLocationGroup };
+          })
+        : [{ id: '(nobody)', parallelism: 1 }],
       edges.map(({ from, to, exchange, pattern }) => ({ source: from, target: to, exchange, pattern })),
     ),
   );
@@ -121,6 +132,8 @@ export interface JobEdge {
 /** Edges as a list, or in short: `source>map>sink`. */
 export function givenEdges(value: unknown): JobEdge[] {
   const chain = typeof value === 'string' ? value.split('>').map((id) => id.trim()) : [];
+  if (typeof value === 'string' && chain.length < 2)
+    throw new CannotRun(`edges ${JSON.stringify(value)} are not known`);
   const edges =
     typeof value === 'string'
       ? chain.slice(1).map((to, index): GivenEdge => ({ from: chain[index] as string, to }))

@@ -60,7 +60,7 @@ const leads: readonly Lead[] = [
   ['FAILING', /^(global failure.*)?$/, fail],
   [
     'FAILED',
-    /^(failed)?$/,
+    /^(failed( for good)?)?$/,
     (rig) => {
       fail(rig);
       rig.confirmCancellations();

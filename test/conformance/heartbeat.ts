@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type AnyActorRef, createActor } from 'xstate';
 import { delayActor } from '../../src/actors/delay-actor.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
@@ -5,12 +6,25 @@ import { heartbeatActions } from '../../src/machines/heartbeat/heartbeat-actions
 import { type HeartbeatInput, heartbeatMachine } from '../../src/machines/heartbeat/heartbeat-machine.ts';
 import { resolveRunOptions } from '../../src/run/run-options.ts';
 import { HandClock, ManualCluster } from '../support/manual-cluster.ts';
-import { CannotRun, equals, type Handler, type Judge, knowing, perStep } from './conformance-case.ts';
+import { CannotRun, equals, type Handler, type Judge, knowing, onlyKnown, perStep } from './conformance-case.ts';
+import { givenEdges, listOf, textOf } from './given-graph.ts';
 
 const machine = heartbeatMachine.provide({ actors: { delay: delayActor }, actions: heartbeatActions });
 
 type Given = Readonly<Record<string, unknown>>;
 type Step = Readonly<Record<string, unknown>>;
+
+/** Who sends requests, and who answers them. */
+const roles: readonly unknown[] = ['sender', 'manager', 'receiver'];
+
+function numberOf(value: unknown, what: string): number {
+  if (typeof value !== 'number') throw new CannotRun(`${what} ${JSON.stringify(value)} is no number`);
+  return value;
+}
+
+function isObject(value: unknown): value is Given {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /** Longer than any case. */
 const never = 2 ** 30;
@@ -35,19 +49,31 @@ class End {
   constructor(given: Given, clock: HandClock) {
     this.#given = given;
     this.#clock = clock;
+    const { role } = given;
+    if (role !== undefined && !roles.includes(role)) throw new CannotRun(`role ${JSON.stringify(role)} is not known`);
+    numberOf(given['timeoutMs'], 'timeoutMs');
+    // A sender asks at each period, and its requests carry what is for the target.
+    if (role === 'sender') this.ask = (target) => this.#send(target);
+  }
+
+  /** The time after which it asks by itself; the others never do. */
+  get periodMs(): number {
+    const { periodMs, role, timeoutMs } = this.#given;
+    return numberOf(periodMs ?? (role === 'sender' ? numberOf(timeoutMs, 'timeoutMs') / 5 : never / 2), 'periodMs');
   }
 
   monitor(target: string): void {
-    const { timeoutMs, periodMs = never / 2, failedRpcThreshold = -1 } = this.#given as Record<string, number>;
+    const { timeoutMs, failedRpcThreshold = -1 } = this.#given;
+    const failedSends = numberOf(failedRpcThreshold, 'failedRpcThreshold');
     const input: HeartbeatInput = {
       clock: this.#clock,
-      intervalMs: periodMs as number,
-      timeoutMs: timeoutMs as number,
-      failedSends: failedRpcThreshold === -1 ? Infinity : (failedRpcThreshold as number),
+      intervalMs: this.periodMs,
+      timeoutMs: numberOf(timeoutMs, 'timeoutMs'),
+      failedSends: failedSends === -1 ? Infinity : failedSends,
       peer: {
         beat: () => this.ask(target),
         ask: () => this.ask(target),
-        answer: () => this.noticed.sent.push({ to: target, payload: this.payloadFor(target) }),
+        answer: () => this.#send(target),
         take: (payload) => this.noticed.payloads.push(payload),
         lost: (why) => this.noticed[why.includes('could not be sent') ? 'unreachable' : 'timedOut'].push(target),
       },
@@ -61,9 +87,10 @@ class End {
     this.#targets.delete(target);
   }
 
-  payloadFor(target: string): unknown {
+  #send(target: string): void {
     const { ownPayload, payloadPerTarget = {} } = this.#given;
-    return ownPayload ?? (payloadPerTarget as Given)[target] ?? (payloadPerTarget as Given)['*'];
+    if (!isObject(payloadPerTarget)) throw new CannotRun('given payloadPerTarget is no object');
+    this.noticed.sent.push({ to: target, payload: ownPayload ?? payloadPerTarget[target] ?? payloadPerTarget['*'] });
   }
 
   send(target: string, event: Parameters<AnyActorRef['send']>[0]): void {
@@ -91,9 +118,9 @@ const manager: Handler = ({ given, when }) => {
   const perStepTimeouts: Judge[] = [];
   const monitored: string[] = [];
   for (const step of when) {
-    const at = typeof step['at'] === 'number' ? step['at'] : step['at'] === 'now' ? clock.now() + 1 : clock.now();
-    clock.advance(Math.max(0, at - clock.now()));
-    const target = (step['target'] ?? step['from']) as string;
+    const { at = clock.now() } = step;
+    clock.advance(at === 'now' ? 1 : Math.max(0, numberOf(at, 'at') - clock.now()));
+    const target = ['check', 'exchange'].includes(step['op'] as string) ? '' : textOf(step['target'] ?? step['from']);
     let judge: Judge = equals(null);
     switch (step['op']) {
       case 'monitor':
@@ -116,7 +143,8 @@ const manager: Handler = ({ given, when }) => {
         break;
       }
       case 'exchange':
-        for (const other of monitored) end.send(other, { type: 'heartbeat.requested' });
+        if (given['role'] === 'sender') clock.advance(end.periodMs);
+        else for (const other of monitored) end.send(other, { type: 'heartbeat.requested' });
         for (const { to, payload } of sent) received[to] = payload;
         break;
       case 'check':
@@ -138,8 +166,13 @@ const manager: Handler = ({ given, when }) => {
 
 /** A sender that asks at each period, and a receiver that answers. */
 function pair(given: Given, when: readonly Step[]) {
+  const { timeoutMs, periodMs, pair: ends, ...others } = given;
+  onlyKnown(others, [], 'given');
+  if (!isDeepStrictEqual(ends, ['sender', 'receiver']))
+    throw new CannotRun(`pair ${JSON.stringify(ends)} is not known`);
+  numberOf(periodMs, 'periodMs');
   const clock = new HandClock();
-  const [sender, receiver] = [new End(given, clock), new End({ ...given, periodMs: undefined }, clock)];
+  const [sender, receiver] = [new End({ timeoutMs, periodMs }, clock), new End({ timeoutMs }, clock)];
   const isStopped = { sender: false, receiver: false };
   const reports: number[] = [];
   sender.monitor('receiver');
@@ -151,9 +184,10 @@ function pair(given: Given, when: readonly Step[]) {
   };
   const timeouts: Judge[] = [];
   for (const step of when) {
-    const target = step['target'] as 'sender' | 'receiver';
-    if (step['op'] === 'run') clock.advance(step['forMs'] as number);
+    if (step['op'] === 'run') clock.advance(numberOf(step['forMs'], 'forMs'));
     else if (step['op'] === 'stop') {
+      const { target } = step;
+      if (target !== 'sender' && target !== 'receiver') throw new CannotRun(`${JSON.stringify(target)} is neither end`);
       isStopped[target] = true;
       (target === 'sender' ? sender : receiver).unmonitor(target === 'sender' ? 'receiver' : 'sender');
     } else throw new CannotRun(`a pair does not know "${step['op'] as string}"`);
@@ -169,17 +203,25 @@ function pair(given: Given, when: readonly Step[]) {
   return {
     timeoutsPerStep: perStep(timeouts),
     // The catalogue counts half of the periods of the step.
-    reportsInStep1AtLeast: equals(Math.min(first, (when[0]?.['forMs'] as number) / (given['periodMs'] as number) / 2)),
+    reportsInStep1AtLeast: equals(Math.min(first, Number(when[0]?.['forMs']) / sender.periodMs / 2)),
   };
 }
 
 const reachability: Handler = ({ given, when }) => {
-  const end = new End(given, new HandClock());
+  const clock = new HandClock();
+  const end = new End(given, clock);
   const judges = when.map((step) => {
-    const target = step['target'] as string;
-    if (step['op'] === 'monitor') end.monitor(target);
-    else if (step['op'] === 'unmonitor') end.unmonitor(target);
-    else end.send(target, { type: step['ok'] === true ? 'heartbeat.sent' : 'heartbeat.sendFailed' });
+    const { op, ok, at = clock.now() } = step;
+    const target = textOf(step['target']);
+    clock.advance(Math.max(0, numberOf(at, 'at') - clock.now()));
+    if (op === 'monitor') end.monitor(target);
+    else if (op === 'unmonitor') end.unmonitor(target);
+    else {
+      if (typeof ok !== 'boolean') throw new CannotRun(`ok ${JSON.stringify(ok)} is not known`);
+      // A sender has something to send at each period alone.
+      if (given['role'] === 'sender') clock.advance(end.periodMs);
+      end.send(target, { type: ok ? 'heartbeat.sent' : 'heartbeat.sendFailed' });
+    }
     return equals(since(end.noticed.unreachable));
   });
   return { unreachablePerStep: perStep(judges) };
@@ -196,27 +238,45 @@ const defaults: Handler = () => {
 
 /** A silent executor of the real master: its attempts fail, its results are lost, and its slots are gone. */
 const consequence: Handler = ({ given, when }) => {
-  const taskManagers = given['taskManagers'] as Readonly<Record<string, readonly string[]>>;
+  const { taskManagers, localPartitions } = given;
+  if (!isObject(taskManagers)) throw new CannotRun('given taskManagers is no object');
   const names = Object.keys(taskManagers);
+  const tasksOf = (name: string): readonly string[] => listOf<string>(taskManagers[name], 'taskManagers');
   const parallelism = names.length;
-  const [edge] = given['edges'] as readonly { readonly from: string; readonly to: string; readonly type: string }[];
-  if (edge === undefined || edge.type !== 'BLOCKING') throw new CannotRun('one blocking edge is needed');
+  const [edge, ...more] = givenEdges(given['edges']);
+  if (edge === undefined || more.length > 0 || edge.exchange.name !== 'BLOCKING') {
+    throw new CannotRun('one blocking edge is needed');
+  }
+  const [{ heartbeatTimeout } = {}, ...later] = when;
+  const silent = names.indexOf(String(heartbeatTimeout));
+  if (silent === -1 || later.length > 0) throw new CannotRun('one task manager of the case must be silent');
   const cluster = new ManualCluster({
     vertices: [
       { id: edge.from, parallelism },
       { id: edge.to, parallelism },
     ],
-    edges: [{ from: edge.from, to: edge.to, exchange: exchangeTypes.blocking }],
+    edges: [{ from: edge.from, to: edge.to, exchange: exchangeTypes.blocking, pattern: edge.pattern }],
     slots: 0,
     heartbeat: { intervalMs: 10, timeoutMs: 100, failedSends: Infinity },
   });
-  for (const name of names) cluster.addExecutor(name, taskManagers[name]?.length ?? 0);
+  for (const name of names) cluster.addExecutor(name, tasksOf(name).length);
   cluster.start();
   cluster.runAll();
   for (let index = 0; index < parallelism; index++) cluster.report(`${edge.from}[${index}]`, 'finished');
   cluster.runAll();
-  const silent = names.indexOf(when[0]?.['heartbeatTimeout'] as string);
   const executorOf = (task: string) => cluster.ledger.attempts.executorOf(cluster.vertex(task));
+  const placed = Object.fromEntries(
+    names.map((name) => [name, cluster.tasks.filter((task) => executorOf(task) === name)]),
+  );
+  const results = Object.fromEntries(
+    names.map((name) => [
+      name,
+      placed[name]?.filter((task) => task.startsWith(`${edge.from}[`)).map((task) => `${task}->${edge.to}`),
+    ]),
+  );
+  if (!isDeepStrictEqual(placed, taskManagers) || !isDeepStrictEqual(results, localPartitions ?? results)) {
+    throw new CannotRun(`tasks that are elsewhere than ours, ${JSON.stringify(placed)}, are not known`);
+  }
   const onSilent = cluster.tasks.filter((task) => executorOf(task) === names[silent]);
   const running = onSilent.filter((task) => cluster.stateOf(task) === 'running');
   const partitionsOf = (task: string) => [...cluster.ledger.graph.partitionsOf(cluster.vertex(task))];
@@ -253,25 +313,28 @@ const consequence: Handler = ({ given, when }) => {
   };
 };
 
-const steps = ['target', 'from', 'at', 'payload', 'forMs', 'ok'];
-
 export const heartbeatHandlers = {
   manager: knowing(
     {
       given: ['timeoutMs', 'periodMs', 'pair', 'role', 'ownPayload', 'payloadPerTarget'],
-      ops: [
-        ...['monitor', 'unmonitor', 'heartbeat', 'heartbeatRequest', 'lastHeartbeat', 'exchange', 'check'],
-        ...['run', 'stop'],
-      ],
-      steps,
+      ops: {
+        monitor: ['target', 'at'],
+        unmonitor: ['target', 'at'],
+        heartbeat: ['from', 'at', 'payload'],
+        heartbeatRequest: ['from', 'at', 'payload'],
+        lastHeartbeat: ['target', 'at'],
+        exchange: ['at'],
+        check: ['at'],
+        run: ['forMs'],
+        stop: ['target'],
+      },
     },
     manager,
   ),
   reachability: knowing(
     {
       given: ['timeoutMs', 'failedRpcThreshold', 'role'],
-      ops: ['monitor', 'unmonitor', 'heartbeatRpc'],
-      steps,
+      ops: { monitor: ['target', 'at'], unmonitor: ['target', 'at'], heartbeatRpc: ['target', 'at', 'ok'] },
     },
     reachability,
   ),
@@ -279,5 +342,5 @@ export const heartbeatHandlers = {
     { given: ['taskManagers', 'edges', 'localPartitions'], steps: ['heartbeatTimeout'] },
     consequence,
   ),
-  defaults: knowing({ given: [], ops: ['defaults'] }, defaults),
+  defaults: knowing({ given: [], ops: { defaults: [] } }, defaults),
 };

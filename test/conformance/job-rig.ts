@@ -99,6 +99,12 @@ export class JobRig {
     this.cluster.tell({ type: 'job.globalFailure', cause: new Error(cause) });
   }
 
+  /** It fails for good, whatever its backoff would say. */
+  failForGood(cause: string): void {
+    this.#refuses = true;
+    this.failGlobally(cause);
+  }
+
   /** From now on the backoff allows no restart. */
   refuseRestarts(): void {
     this.#refuses = true;
@@ -118,6 +124,21 @@ export class JobRig {
     const task = [textOf(name), `${textOf(name)}[0]`].find((spelling) => this.tasks.includes(spelling));
     if (task === undefined) throw new CannotRun(`there is no task ${JSON.stringify(name)} in the case`);
     return task;
+  }
+
+  /**
+   * Whether a report has any effect. The books of records are open to late reports too, and do not count.
+   */
+  isAccepted(report: () => void): boolean {
+    const look = (): string => {
+      const { cluster } = this;
+      const told = cluster.events.filter(({ type }) => type !== 'task.ended').length;
+      const states = cluster.tasks.map((task) => [cluster.stateOf(task), cluster.regionStateOf(task)]);
+      return JSON.stringify([cluster.status, told, states, cluster.executors.commands.length]);
+    };
+    const before = look();
+    report();
+    return look() !== before;
   }
 
   /** A report about a task, by default of its present attempt; executors report every state on the way to `running`. */

@@ -24,6 +24,8 @@ interface Look {
   readonly status: string;
   readonly states: Readonly<Record<string, string>>;
   readonly attempts: Readonly<Record<string, number>>;
+  /** Whether the report of the step was accepted; undefined if the step was none. */
+  readonly accepted?: boolean | undefined;
 }
 
 function lookAt({ status, tasks, cluster }: JobRig): Look {
@@ -40,18 +42,32 @@ const sequence =
   (beginsIn: string): Handler =>
   ({ given, when, expect }) => {
     onlyKnown(given, [...jobFields, 'recordedVersion'], 'given');
+    if ((given['recordedVersion'] ?? 'before') !== 'before') {
+      throw new CannotRun(`a version that was recorded ${JSON.stringify(given['recordedVersion'])} is not known`);
+    }
     const rig = givenJob(given, beginsIn);
     const callsBefore = callCount(rig);
-    const looks = when.map((step) => {
-      runJobStep(rig, step);
-      return lookAt(rig);
+    const first = lookAt(rig);
+    const looks = when.map((step): Look => {
+      const accepted = runJobStep(rig, step);
+      return { ...lookAt(rig), accepted };
     });
-    return judgesOf(rig, looks, callsBefore, given, expect);
+    return { ...judgesOf(rig, looks, callsBefore, given, expect), ...restartJudges(rig, [first, ...looks]) };
   };
+
+const delays: readonly unknown[] = [
+  undefined,
+  'equal',
+  ...['longer', 'shorter'].flatMap((than) => [`first ${than} than second`, `second ${than} than first`]),
+];
 
 /** Overlapping restarts: each is due when the case says so, in any order. */
 const concurrentFailover: Handler = ({ given, when, expect }) => {
   onlyKnown(given, [...graphFields, 'restartDelays'], 'given');
+  // Which restart is due first is in the steps.
+  if (!delays.includes(given['restartDelays'])) {
+    throw new CannotRun(`restartDelays ${JSON.stringify(given['restartDelays'])} are not known`);
+  }
   const { vertices, edges } = given;
   const dueMsOf = dueTimes(when);
   let nextDueMs = 0;
@@ -118,6 +134,23 @@ function dueTimes(when: When): Map<string, number> {
     dueMsOf.set(as, 1_000 * (step === -1 ? when.length + 1 : step + 1));
   }
   return dueMsOf;
+}
+
+/** The tasks that each step restarts, and the reports that are accepted. */
+function restartJudges({ tasks }: JobRig, [first, ...looks]: readonly Look[]): Record<string, Judge> {
+  let attempts = first?.attempts ?? {};
+  const restarted = looks.map((look) => {
+    const before = attempts;
+    attempts = look.attempts;
+    return tasks.filter((task) => attempts[task] !== before[task]);
+  });
+  const accepted = looks.map((look) => equals(look.accepted));
+  const last = looks.findLast((look) => look.accepted !== undefined);
+  return {
+    restartedPerStep: perStep(restarted.map((names) => equalsAs(sorted, names))),
+    acceptedPerStep: perStep(accepted),
+    accepted: (expected) => (Array.isArray(expected) ? perStep(accepted) : equals(last?.accepted))(expected),
+  };
 }
 
 function callCount({ cluster }: JobRig): number {

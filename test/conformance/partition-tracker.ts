@@ -18,7 +18,10 @@ import {
   equals,
   equalsAs,
   type Handler,
+  type Judge,
   knowing,
+  perStep,
+  someFields,
   sorted,
 } from './conformance-case.ts';
 import { flinkExchangeTypes } from './flink-exchange-types.ts';
@@ -128,11 +131,22 @@ class TrackerRig {
     return { partition, attempt: 0 as AttemptNumber };
   }
 
-  /** The results on an executor that outlive the tasks that wrote them. */
+  /** The results on an executor that outlive the tasks that wrote them, as far as the books of the job know. */
   heldBy(executor: ExecutorId): string[] {
     return this.storeOf(executor)
       .held.filter(({ output }) => !output.exchange.joinsRegions)
+      .filter(({ output }) => this.#ledger.results.placeOf(output.id.partition) === executor)
       .map(({ output }) => this.nameOf(output.id));
+  }
+
+  /** The results that are somewhere. */
+  get tracked(): string[] {
+    return [...this.#stores.keys()].flatMap((executor) => this.heldBy(executor));
+  }
+
+  /** The executor is lost. Nobody can tell it anything. */
+  forget(executor: ExecutorId): void {
+    this.#ledger.loseResultsOn(executor);
   }
 
   #exchangeOf({ partition }: Pick<ResultPartitionId, 'partition'>): ExchangeType {
@@ -145,6 +159,7 @@ class TrackerRig {
     const edge = this.#ledger.graph.edgeIndexOfPartition(id.partition);
     const registrations = this.#ledger.beginRegistration(this.#writer(edge), id.attempt, 'new');
     const failed = this.storeOf(this.placeOf(name)).register(registrations);
+    this.#ledger.results.place(this.#writer(edge), id.attempt, this.placeOf(name));
     if (failed !== undefined) throw failed.cause;
   }
 
@@ -203,38 +218,66 @@ const tracker: Handler = async ({ when }) => {
   }
   if (results.length === 0) throw new CannotRun('a job without results is not known');
   const rig = new TrackerRig(results);
-  const executors = [...new Set(results.map(({ executor }) => executor))];
+  const told = when.flatMap(({ op, taskManager }) =>
+    op === 'stopTrackingFor' ? [textOf(taskManager) as ExecutorId] : [],
+  );
+  const executors = [...new Set([...results.map(({ executor }) => executor), ...told])];
   /** By executor: what it held before it was told to release something. */
   const held = new Map(executors.map((executor) => [executor, new Set<string>()]));
+  const looks: { readonly tracked: readonly string[]; readonly tracksFor: ReadonlyMap<ExecutorId, boolean> }[] = [];
   for (const step of when) {
     if (step['op'] === 'startTracking') {
       rig.start(textOf(step['partition']));
       for (const [executor, names] of held) for (const name of rig.heldBy(executor)) names.add(name);
-    } else {
+    } else if (step['op'] === 'stopTrackingFor') rig.forget(textOf(step['taskManager']) as ExecutorId);
+    else {
       const names = listOf<string>(step['partitions'], 'partitions');
       if (step['op'] !== 'stopTrackingAndRelease') await rig.endJob(names);
       else for (const name of names) rig.storeOf(rig.placeOf(name)).release([rig.idOf(name)], []);
     }
+    const tracksFor = new Map(executors.map((executor) => [executor, rig.heldBy(executor).length > 0]));
+    looks.push({ tracked: rig.tracked, tracksFor });
   }
   const calls = [...held].map(([to, names]) => ({
     to,
     release: sorted(rig.released.filter((name) => names.has(name))),
     promote: sorted(rig.promoted.filter((name) => names.has(name))),
   }));
+  const tracksFor = looks.map((look) => someFields(judgesOf(look.tracksFor)));
+  const tracked = looks.map((look) => trackedAs(look.tracked, results));
   return {
     taskManagerCalls: equals(calls.filter(({ release, promote }) => release.length + promote.length > 0)),
     shuffleMasterReleases: equalsAs(sorted, rig.released),
-    tracksFor: equals(Object.fromEntries(executors.map((executor) => [executor, rig.heldBy(executor).length > 0]))),
+    tracksFor: tracksFor.at(-1) as Judge,
+    tracksForPerStep: perStep(tracksFor),
+    tracked: tracked.at(-1) as Judge,
+    trackedPerStep: perStep(tracked),
   };
 };
+
+function judgesOf(values: ReadonlyMap<string, unknown>): Record<string, Judge> {
+  return Object.fromEntries([...values].map(([name, value]): [string, Judge] => [name, equals(value)]));
+}
+
+/** What is tracked: as a list of names, or by name whether it is. */
+function trackedAs(tracked: readonly string[], results: readonly TrackedResult[]): Judge {
+  return (expected) =>
+    Array.isArray(expected)
+      ? equalsAs(sorted, tracked)(expected)
+      : someFields(judgesOf(new Map(results.map(({ name }) => [name, tracked.includes(name)]))))(expected);
+}
 
 /** Handlers of the kind `tracker` of the area `partition-release`. */
 export const partitionTrackerHandlers: Readonly<Record<string, Handler>> = {
   tracker: knowing(
     {
       given: [],
-      ops: ['startTracking', 'stopTrackingAndRelease', 'stopTrackingAndReleaseOrPromote'],
-      steps: ['partition', 'type', 'taskManager', 'localResources', 'partitions'],
+      ops: {
+        startTracking: ['partition', 'type', 'taskManager', 'localResources'],
+        stopTrackingAndRelease: ['partitions'],
+        stopTrackingAndReleaseOrPromote: ['partitions'],
+        stopTrackingFor: ['taskManager'],
+      },
     },
     tracker,
   ),

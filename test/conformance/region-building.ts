@@ -5,11 +5,13 @@ import { joinedSets } from '../support/joined-sets.ts';
 import {
   CannotRun,
   type ConformanceCase,
+  DiffersOnPurpose,
   equals,
   equalsAs,
   type Handler,
   type Judge,
   knowing,
+  onlyKnown,
   prose,
   sortedNumbers,
   sortedSets,
@@ -19,8 +21,35 @@ import { type GivenGraph, givenGraph, graphFields, knownVertex, listOf } from '.
 const setsOfNumbers = (sets: readonly (readonly number[])[]): string[] =>
   sortedSets(sets.map((set) => set.map(String)));
 
+const naming = '<vertex>[i], i from 0';
+const aRing = 'i -> (i+1) mod nodes';
+
+function numberOf(value: unknown, what: string): number {
+  if (typeof value !== 'number') throw new CannotRun(`${what} ${JSON.stringify(value)} is no number`);
+  return value;
+}
+
 const schedulingRegions: Handler = ({ given }) => {
-  const named = given['level'] === 'generated' ? generatedGraph(given) : givenGraph(given);
+  if ((given['subtaskNaming'] ?? naming) !== naming)
+    throw new CannotRun('names of subtasks other than v[i] are not known');
+  const { coLocationGroups, ...apart } = given;
+  const named = given['level'] === 'generated' ? generatedGraph(apart) : givenGraph(given);
+  const judges = regionJudges(named, given['level'] === 'generated');
+  if (listOf(coLocationGroups, 'coLocationGroups').length === 0) return judges;
+  const without = regionJudges(givenGraph(apart), false);
+  const differing = Object.entries(judges).map(([field, judge]): [string, Judge] => [
+    field,
+    (expected) => {
+      const verdict = judge(expected);
+      const isForIt = verdict.kind === 'failed' && without[field]?.(expected).kind === 'passed';
+      if (isForIt) throw new DiffersOnPurpose('coLocationGroups');
+      return verdict;
+    },
+  ]);
+  return Object.fromEntries(differing);
+};
+
+function regionJudges(named: GivenGraph, isGenerated: boolean): Record<string, Judge> {
   const { graph, regions } = named;
   const ids = Array.from({ length: regions.count }, (_, region) => region as RegionId);
   const sizes = ids.map((region) => regions.verticesOf(region).length);
@@ -33,7 +62,7 @@ const schedulingRegions: Handler = ({ given }) => {
     largestRegion: (expected) => equals(sizes.reduce((a, b) => Math.max(a, b), 0))(sizeOf(expected)),
     regionSizeEach: (expected) => equals(sizes.filter((size) => size !== expected))([]),
   };
-  if (given['level'] === 'generated') return counts;
+  if (isGenerated) return counts;
   return {
     ...counts,
     regions: equalsAs(
@@ -52,14 +81,19 @@ const schedulingRegions: Handler = ({ given }) => {
       ),
     samePerIndex: (expected) => equals(indexesThatDiffer(named, listOf<string>(expected, 'samePerIndex')))([]),
   };
-};
+}
 
 /** Regions of job vertices, without rings, which a job graph cannot have. */
 const logicalRegions: Handler = ({ given }) => {
   const named = givenGraph({
     ...given,
     level: 'execution',
-    vertices: listOf<{ id: string }>(given['vertices'], 'vertices').map(({ id }) => ({ id })),
+    vertices: listOf<object>(given['vertices'], 'vertices').map((vertex) => {
+      const { id, parallelism, ...others } = vertex as Readonly<Record<string, unknown>>;
+      onlyKnown(others, [], 'vertex');
+      if (typeof (parallelism ?? 1) !== 'number') throw new CannotRun('parallelism is no number');
+      return { id };
+    }),
   });
   const sets = joinedSets(named.graph).map((set) => set.map((vertex) => named.nameOf(vertex)));
   return {
@@ -73,13 +107,15 @@ const logicalRegions: Handler = ({ given }) => {
 };
 
 const scc: Handler = ({ given }) => {
-  const nodes = Number(given['nodes']);
+  const nodes = numberOf(given['nodes'], 'nodes');
   const ring = given['ring'] !== undefined;
+  if (ring && given['ring'] !== aRing) throw new CannotRun(`ring ${JSON.stringify(given['ring'])} is not known`);
   const outEdges = listOf<number[]>(given['outEdges'], 'outEdges');
   if (!ring && outEdges.length !== nodes) throw new CannotRun('there are not as many lists of edges as nodes');
   const { componentOf, componentCount } = stronglyConnectedComponents(
     edgeTable(nodes, (node) => (ring ? [(node + 1) % nodes] : (outEdges[node] as number[]))),
   );
+  for (const node of outEdges.flat()) numberOf(node, 'outEdges');
   const components = Array.from({ length: componentCount }, (): number[] => []);
   for (let node = 0; node < nodes; node++) components[componentOf[node] as number]?.push(node);
   return {
@@ -93,7 +129,10 @@ const scc: Handler = ({ given }) => {
 };
 
 const pointwiseMapping: Handler = ({ given }) => {
-  const [sources, targets] = [Number(given['sourceParallelism']), Number(given['targetParallelism'])];
+  const { sourceParallelism, targetParallelism, pattern = 'pointwise' } = given;
+  if (pattern !== 'pointwise') throw new CannotRun(`pattern ${JSON.stringify(pattern)} is not known`);
+  const sources = numberOf(sourceParallelism, 'sourceParallelism');
+  const targets = numberOf(targetParallelism, 'targetParallelism');
   return {
     inputsPerTarget: equals(
       Array.from({ length: targets }, (_, target) => {
@@ -110,14 +149,14 @@ export const regionBuildingHandlers: Readonly<Record<string, Handler>> = {
   'scheduling-regions': knowing(
     {
       given: [...graphFields, ...['shape', 'levels', 'leaves', 'type', 'subtaskNaming', 'coLocationGroups']],
-      ops: ['computeRegions'],
+      ops: { computeRegions: [] },
     },
     schedulingRegions,
   ),
-  'logical-regions': knowing({ given: graphFields, ops: ['computeLogicalRegions'] }, logicalRegions),
-  scc: knowing({ given: ['level', 'nodes', 'outEdges', 'ring'], ops: ['computeScc'] }, scc),
+  'logical-regions': knowing({ given: graphFields, ops: { computeLogicalRegions: [] } }, logicalRegions),
+  scc: knowing({ given: ['level', 'nodes', 'outEdges', 'ring'], ops: { computeScc: [] } }, scc),
   'pointwise-mapping': knowing(
-    { given: ['level', 'pattern', 'sourceParallelism', 'targetParallelism'], ops: ['expandPointwise'] },
+    { given: ['level', 'pattern', 'sourceParallelism', 'targetParallelism'], ops: { expandPointwise: [] } },
     pointwiseMapping,
   ),
 };

@@ -4,7 +4,10 @@ import { type Outcome, readCases, readDeviations, report, runCase } from './conf
 
 const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 
-/** Runs files of cases and prints a report; the exit code is 1 if a case failed or a file could not be read. */
+/**
+ * Runs files of cases and prints a report. The exit code is 1 if a case failed, has a word that the runner does not know,
+ * or a file could not be read.
+ */
 async function main(files: readonly string[]): Promise<number> {
   if (files.length === 0) {
     process.stderr.write('Usage: npm run conformance -- FILE…\n');
@@ -22,7 +25,9 @@ async function main(files: readonly string[]): Promise<number> {
     }
   }
   for (const line of report(outcomes)) print(line);
-  return unreadable > 0 || outcomes.some(({ verdict }) => verdict.kind === 'failed') ? 1 : 0;
+  return unreadable > 0 || outcomes.some(({ verdict }) => verdict.kind === 'failed' || verdict.kind === 'refused')
+    ? 1
+    : 0;
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -25,7 +25,9 @@ function deciderNamed(name: unknown): InputConsumableDecider {
   return decider;
 }
 
-const pipelinedRegion: Handler = ({ given, when }) => {
+const pipelinedRegion: Handler = ({ kind, given, when }) => {
+  const { strategy = kind } = given;
+  if (strategy !== kind) throw new CannotRun(`strategy ${JSON.stringify(strategy)} is not known of this kind`);
   const named = givenGraph({ level: 'job', ...completed(given, when) });
   const { graph, regions } = named;
   /** The subtasks whose inputs can be consumed, as far as the case says. */
@@ -37,7 +39,7 @@ const pipelinedRegion: Handler = ({ given, when }) => {
   const isScripted = given['inputDecider'] === 'scripted';
   const decide = isScripted ? scripted : deciderNamed(given['inputDecider'] ?? 'default');
   const scheduling = new PipelinedRegionScheduling(graph, regions, decide);
-  if (given['strategy'] === 'vertexwise' && regions.count < graph.vertexCount) {
+  if (kind === 'vertexwise' && regions.count < graph.vertexCount) {
     throw new CannotRun('tasks that run together cannot be scheduled one by one');
   }
   const regionsOf = (vertices: unknown): Set<RegionId> => {
@@ -101,7 +103,7 @@ const pipelinedRegion: Handler = ({ given, when }) => {
           ),
         )(consumed);
       }
-      return { kind: 'skipped', why: `cross-region groups as ${JSON.stringify(expected)} are not known` };
+      return { kind: 'refused', why: `cross-region groups as ${JSON.stringify(expected)} are not known` };
     },
   };
 };
@@ -176,24 +178,26 @@ export const schedulingHandlers: Readonly<Record<string, Handler>> = {
   'pipelined-region': knowing(
     {
       given: [...graphFields, 'strategy', 'inputDecider'],
-      ops: ['startScheduling', 'finish', 'restartTasks', 'crossRegionGroups'],
-      steps: ['vertex', 'vertices'],
+      ops: { startScheduling: [], finish: ['vertex'], restartTasks: ['vertices'], crossRegionGroups: [] },
     },
     pipelinedRegion,
   ),
   vertexwise: knowing(
     {
       given: [...graphFields, 'strategy', 'inputDecider'],
-      ops: ['startScheduling', 'finish', 'restartTasks', 'topologyUpdate'],
-      steps: ['vertex', 'vertices', 'consumable', 'addVertices', 'addEdges'],
+      ops: {
+        startScheduling: ['consumable'],
+        finish: ['vertex', 'consumable'],
+        restartTasks: ['vertices', 'consumable'],
+        topologyUpdate: ['consumable', 'addVertices', 'addEdges'],
+      },
     },
     pipelinedRegion,
   ),
   'input-consumable': knowing(
     {
       given: [...graphFields, 'decider', 'finishedPartitionsOf', 'scheduledVertices', 'verticesAboutToDeploy'],
-      ops: ['isInputConsumable'],
-      steps: ['vertices'],
+      ops: { isInputConsumable: ['vertices'] },
     },
     inputConsumable,
   ),

@@ -14,6 +14,8 @@ const slotSharing: Handler = ({ given }) => {
   const { vertices, edges } = jobLevel(given);
   const sharing = groupsByVertex(given['slotSharingGroups'], 'slotSharingGroups');
   const located = groupsByVertex(given['coLocationGroups'], 'coLocationGroups');
+  const stranger = [...sharing.keys(), ...located.keys()].find((id) => vertices.every((vertex) => vertex.id !== id));
+  if (stranger !== undefined) throw new CannotRun(`there is no vertex ${JSON.stringify(stranger)} in the case`);
   const graph = new ExecutionGraph(
     createJobGraph(
       'case',
@@ -37,7 +39,7 @@ const slotSharing: Handler = ({ given }) => {
 /** Handler of the kind `slot-sharing` of the area `scheduling`. */
 export const slotSharingHandlers: Readonly<Record<string, Handler>> = {
   'slot-sharing': knowing(
-    { given: [...graphFields, 'slotSharingGroups', 'coLocationGroups'], ops: ['computeSlotGroups'] },
+    { given: [...graphFields, 'slotSharingGroups', 'coLocationGroups'], ops: { computeSlotGroups: [] } },
     slotSharing,
   ),
 };

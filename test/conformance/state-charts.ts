@@ -143,7 +143,14 @@ const enumeration: Handler = ({ given, when }) => {
 /** Handler of tables of states, of the area `state-machine`. */
 export const chartHandlers: Readonly<Record<string, Handler>> = {
   enum: knowing(
-    { given: ['states', 'statuses', 'jobStatuses'], ops: ['isTerminal', 'transitions', ...Object.keys(commands)] },
+    {
+      given: ['states', 'statuses', 'jobStatuses'],
+      ops: {
+        isTerminal: [],
+        transitions: [],
+        ...Object.fromEntries(Object.keys(commands).map((command) => [command, []])),
+      },
+    },
     enumeration,
   ),
 };

@@ -1,5 +1,5 @@
 import type { RestartBackoffRule } from '../../src/failover/backoffs/restart-backoff.ts';
-import { CannotRun, equals, equalsAs, type Handler, knowing, sorted } from './conformance-case.ts';
+import { CannotRun, DiffersOnPurpose, equals, equalsAs, type Handler, knowing, sorted } from './conformance-case.ts';
 import { listOf, textOf } from './given-graph.ts';
 import { JobRig } from './job-rig.ts';
 
@@ -36,9 +36,13 @@ const versioner: Handler = ({ given, when }) => {
   const { cluster } = rig;
   const decisions = new Map<string, Decision>();
   const decided = (step: Readonly<Record<string, unknown>>): Decision => {
+    if (step['record'] === 'never recorded') throw new DiffersOnPurpose('never recorded');
     const decision = decisions.get(textOf(step['record'] ?? ''));
     if (decision === undefined) throw new CannotRun('a task that nothing was decided about has no decision to ask for');
-    return decision;
+    const asked = listOf<string>(step['vertices'], 'vertices').map((name) => rig.taskNamed(name));
+    const stranger = asked.find((task) => !decision.tasks.includes(task));
+    if (stranger !== undefined) throw new CannotRun(`nothing was decided about ${stranger}`);
+    return asked.length === 0 ? decision : { ...decision, tasks: asked };
   };
   /** The tasks of a decision that it still restarts, determined by letting its time come. */
   const restarted = ({ tasks, dueMs }: Decision): string[] => {
@@ -96,8 +100,7 @@ export const versionerHandlers: Readonly<Record<string, Handler>> = {
   versioner: knowing(
     {
       given: ['vertices'],
-      ops: ['record', 'isModified', 'unmodified'],
-      steps: ['vertices', 'record', 'as'],
+      ops: { record: ['vertices', 'as'], isModified: ['record', 'vertices'], unmodified: ['record', 'vertices'] },
     },
     versioner,
   ),
