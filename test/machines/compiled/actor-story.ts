@@ -161,8 +161,12 @@ export class Wording {
     if (Array.isArray(value)) return `[${value.map((one) => this.text(one, depth + 1)).join(', ')}]`;
     if ('order' in value && 'path' in value) return `state ${String((value as { id?: unknown }).id)}`;
     if ('source' in value && 'eventType' in value) return this.#transition(value as never);
-    const shown = Object.entries(value).filter(([key]) => key !== 'machine');
-    return `{${shown.map(([key, one]) => `${key}: ${this.text(one, depth + 1)}`).join(', ')}}`;
+    let shown = '';
+    for (const [key, one] of Object.entries(value)) {
+      if (key === 'machine') continue;
+      shown += `${shown === '' ? '' : ', '}${key}: ${this.text(one, depth + 1)}`;
+    }
+    return `{${shown}}`;
   }
 
   #transition({ source, target, eventType }: Record<string, unknown>): string {
@@ -171,6 +175,7 @@ export class Wording {
 
   /** A text without session ids, which no two actors of a process share. */
   named(text: string): string {
+    if (!text.includes('x:')) return text;
     return text.replaceAll(/\bx:\d+/g, (id) => this.#nameOf(id));
   }
 
