@@ -24,7 +24,7 @@ function placesOf(areShared: boolean) {
     places
       .locate(executor, books.ledger.deploymentOf(books.task('b'), 0 as AttemptNumber, 'new'))
       .inputs.flatMap(({ executors }) => executors);
-  return { places, register, apart, locate, told };
+  return { books, places, register, apart, locate, told };
 }
 
 describe('the places of results that executors do not share', () => {
@@ -37,6 +37,17 @@ describe('the places of results that executors do not share', () => {
     register('a[1]', 1, one, 'new');
     expect(told).toEqual(['third: results.placed at other', 'other: results.release']);
     expect(locate(third)).toEqual([one, one]);
+  });
+
+  it('a result that is lost with its executor is not waited for: its reader is to find that it is lost', () => {
+    const { books, register, locate, told } = placesOf(false);
+    register('a[0]', 0, one, 'new');
+    register('a[1]', 0, other, 'new');
+    books.ledger.loseResultsOn(one);
+    books.ledger.results.lose(books.result('a[0]'));
+    expect(locate(third)).toEqual([one, other]);
+    register('a[0]', 1, other, 'new');
+    expect([told, locate(third)]).toEqual([[], [other, other]]);
   });
 
   it('an executor that is lost waits for nothing', () => {

@@ -34,8 +34,8 @@ export interface TaskDeployment {
     readonly partitions: readonly ResultPartitionId[];
     readonly subpartition: number;
     /**
-     * By partition: the executor that has it; null if none has yet, which `results.placed` tells later. Absent for
-     * executors that share their results.
+     * By partition: the executor that has it, or had it and is lost; null if none has yet, which `results.placed` tells
+     * later. Absent for executors that share their results.
      */
     readonly executors?: readonly (ExecutorId | null)[];
   }[];

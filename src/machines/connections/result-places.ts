@@ -5,19 +5,23 @@ import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ExecutionVertexId, ExecutorId, PartitionId } from '../../ids.ts';
 import type { JobLedger } from '../job-master/job-ledger.ts';
 
+type PlacesLedger = Pick<JobLedger, 'attempts' | 'graph' | 'loseRemains' | 'results'>;
+
 /**
  * Where the results are. Executors that share them (those of one process) find them by themselves. Others are told which
  * executor has the inputs of a task: with its deployment, or, if the task is deployed before, once they are registered.
  */
 export class ResultPlaces {
-  readonly #ledger: Pick<JobLedger, 'attempts' | 'results' | 'loseRemains'>;
+  readonly #ledger: PlacesLedger;
   readonly #areShared: boolean;
   readonly #tell: (executor: ExecutorId, message: MasterToExecutorMessage) => void;
+  /** By producer: the executor at which its results were last registered, also after its loss. */
+  readonly #latest = new Map<ExecutionVertexId, ExecutorId>();
   /** The executors whose tasks read results that no executor has yet. */
   readonly #awaiting = new Map<PartitionId, Set<ExecutorId>>();
 
   constructor(
-    ledger: Pick<JobLedger, 'attempts' | 'results' | 'loseRemains'>,
+    ledger: PlacesLedger,
     areShared: boolean,
     tell: (executor: ExecutorId, message: MasterToExecutorMessage) => void,
   ) {
@@ -32,7 +36,7 @@ export class ResultPlaces {
     const inputs = deployment.inputs.map((input) => ({
       ...input,
       executors: input.partitions.map(({ partition }) => {
-        const place = this.#ledger.results.placeOf(partition);
+        const place = this.#placeOf(partition);
         if (place === undefined) this.#await(partition, executor);
         return place ?? null;
       }),
@@ -64,6 +68,7 @@ export class ResultPlaces {
     if (origin === 'beside') return;
     const { attempts, results } = this.#ledger;
     const before = results.place(producer, id.attempt, executor);
+    this.#latest.set(producer, executor);
     const waiting = this.#awaiting.get(id.partition);
     this.#awaiting.delete(id.partition);
     for (const one of waiting ?? []) this.#tell(one, { type: 'results.placed', ids: [id], executor });
@@ -75,6 +80,17 @@ export class ResultPlaces {
   /** A lost executor waits for nothing. */
   forget(executor: ExecutorId): void {
     for (const waiting of this.#awaiting.values()) waiting.delete(executor);
+  }
+
+  /**
+   * The executor that has a result, or had it: a lost one is not waited for, and there its reader finds that it is lost.
+   * Undefined if it is still to be registered.
+   */
+  #placeOf(partition: PartitionId): ExecutorId | undefined {
+    const { graph, results } = this.#ledger;
+    const place = results.placeOf(partition);
+    if (place !== undefined || results.isAvailable(partition)) return place;
+    return this.#latest.get(graph.producerOf(partition));
   }
 
   #isApart({ executor, registration: { producer, origin } }: PlacedRegistration): boolean {

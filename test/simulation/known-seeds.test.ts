@@ -1,0 +1,21 @@
+import { simulate } from '../../src/testing/index.ts';
+import { deleteFiles } from './changing-file.ts';
+import { drawJobAndFiles } from './drawn-job.ts';
+import { withQuarantine } from './drawn-quarantine.ts';
+import { drawRudeExtensions } from './rude-extensions.ts';
+
+afterAll(deleteFiles);
+
+/** Seeds that went wrong once over workers, and what was wrong. */
+const seeds: readonly (readonly [seed: number, why: string])[] = [
+  [448, 'a result lost with its executor while its consumers waited to restart was waited for, without end'],
+  [627, 'the same, after two failures'],
+];
+
+describe('over workers', () => {
+  it.each(seeds)('seed %i: %s', async (seed) => {
+    const { job } = drawJobAndFiles(seed);
+    const report = await simulate(job, { seed, workers: true, ...withQuarantine(seed, drawRudeExtensions(seed)) });
+    expect(report.history.events.at(-1)).toMatchObject({ status: 'finished' });
+  });
+});
