@@ -1,4 +1,6 @@
 import { type ActorRefFrom, type EventObject, fromCallback } from 'xstate';
+import type { CheckpointId } from '../ids.ts';
+import type { Barrier } from '../partitions/stream-element.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
 
 /** Commands to a task. */
@@ -7,6 +9,9 @@ export type TaskCommand = EventObject &
     | { readonly type: 'task.cancel' }
     | { readonly type: 'task.fail'; readonly cause: Error }
     | { readonly type: 'task.slow'; readonly delayMs: number }
+    | { readonly type: 'task.checkpoint'; readonly barrier: Barrier; readonly ended: readonly number[] }
+    | { readonly type: 'task.checkpointCompleted'; readonly checkpoint: CheckpointId }
+    | { readonly type: 'task.checkpointAborted'; readonly checkpoint: CheckpointId }
   );
 
 /** A task; runs once. */
@@ -18,6 +23,12 @@ export interface RunningTask {
   fail(cause: Error): void;
   /** Makes the task wait before each batch that it takes; 0 ends that. For fault injection. */
   slow(delayMs: number): void;
+  /** Takes part in a checkpoint, whose barrier begins here; `ended` are the channels that do not bring it. */
+  checkpoint(barrier: Barrier, ended: readonly number[]): void;
+  /** Commits what was prepared for a checkpoint, which is safe. */
+  completeCheckpoint(checkpoint: CheckpointId): void;
+  /** Waits no more for the barrier of a checkpoint. */
+  abortCheckpoint(checkpoint: CheckpointId): void;
   /** Counts so far. */
   readonly counts?: MovingCounts;
 }
@@ -42,9 +53,20 @@ export const taskActor = fromCallback<TaskCommand, TaskInput>(({ input, receive 
     input.failed(cause);
   }
   receive((command) => {
-    if (command.type === 'task.cancel') task?.cancel();
-    else if (command.type === 'task.fail') task?.fail(command.cause);
-    else task?.slow(command.delayMs);
+    switch (command.type) {
+      case 'task.cancel':
+        return task?.cancel();
+      case 'task.fail':
+        return task?.fail(command.cause);
+      case 'task.slow':
+        return task?.slow(command.delayMs);
+      case 'task.checkpoint':
+        return task?.checkpoint(command.barrier, command.ended);
+      case 'task.checkpointCompleted':
+        return task?.completeCheckpoint(command.checkpoint);
+      case 'task.checkpointAborted':
+        return task?.abortCheckpoint(command.checkpoint);
+    }
   });
   return () => task?.cancel();
 });

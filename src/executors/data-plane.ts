@@ -7,6 +7,7 @@ import type {
   TaskDeployment,
   TaskStatistics,
 } from '../actors/protocol/deployment.ts';
+import type { CheckpointOutcome } from '../operators/task/task-parts.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
 import type { ResultSource } from '../actors/storage-actor.ts';
 import type { ResultPartitionId } from '../ids.ts';
@@ -36,6 +37,8 @@ export interface TaskSurroundings {
   readonly finished: (statistics: TaskStatistics) => void;
   readonly failed: (cause: Error, statistics: TaskStatistics, place: FailurePlace | undefined) => void;
   readonly canceled: (statistics: TaskStatistics) => void;
+  /** Called for each checkpoint in which the task takes part, or should. */
+  readonly checkpointed: (outcome: CheckpointOutcome) => void;
 }
 
 /** The environment of a result in its executor. */

@@ -19,6 +19,7 @@ import type { ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/task/task-faults.ts';
 import { deadLetterSinks } from '../operators/rejected/dead-letter-sinks.ts';
 import type { CloseLimit } from '../operators/close-all.ts';
+import { notRunning } from '../operators/task/checkpoint-step.ts';
 import { openTask } from '../operators/task/open-task.ts';
 import type { Sink } from '../operators/sink.ts';
 import { SourcePlans } from '../operators/task/source-plans.ts';
@@ -147,6 +148,9 @@ export class LocalDataPlane implements DataPlane {
             openChannels: () => openChannels(deployment, surroundings, restore),
             channelOrder: surroundings.channelOrder,
             restore,
+            bringsBarriers: this.#bringsBarriers(deployment),
+            checkpointBefore: deployment.checkpointBefore,
+            declined: (checkpoint, why) => surroundings.checkpointed(notRunning(checkpoint, why)),
             partitions: deployment.outputs.map(({ partition }) =>
               assertHeld(partition, surroundings.output(partition)),
             ),
@@ -176,6 +180,15 @@ export class LocalDataPlane implements DataPlane {
       first += partitions.length;
     }
     return `channel ${channel}`;
+  }
+
+  /** Complete results bring no barriers: they are no part of a streaming component. */
+  #bringsBarriers({ inputs }: TaskDeployment): (channel: number) => boolean {
+    const brings = inputs.flatMap(({ edge, partitions }) => {
+      const { exchange } = this.#plan.jobGraph.edges[edge] as JobEdge;
+      return partitions.map(() => exchange.consumption !== 'after-producer-finished');
+    });
+    return (channel) => brings[channel] === true;
   }
 
   /** Results that can be read while they are written, but are not registered yet. */

@@ -106,6 +106,11 @@ export class ResultStore implements ResultShelf {
   /** The registered partition that an attempt writes. A released one discards its records. */
   readonly outputOf = (id: ResultPartitionId): ResultPartition | undefined => this.#present(id)?.output;
 
+  /** Whether a consumer can read a result again. */
+  isRetained(id: ResultPartitionId): boolean {
+    return this.#present(id)?.output.exchange.reconsumable === true;
+  }
+
   take(partition: PartitionId): HeldResult | undefined {
     const taken = this.#results.get(partition);
     this.#results.delete(partition);

@@ -77,7 +77,7 @@ export class TaskExecutor {
     const { port, directory, reach = reachOf(directory) } = options;
     this.#reach = reach;
     this.#results = new ResultStore({ ...options, executor: { report: (fact) => port.post(fact) } });
-    this.#checkpoints = new TaskCheckpoints(this.#tasks, port);
+    this.#checkpoints = new TaskCheckpoints(this.#tasks, this.#results, port);
     this.#keeping = new ResultKeeping(options.dataPlane, this.#results);
   }
 
@@ -282,6 +282,9 @@ export class TaskExecutor {
       },
       finished: (statistics) => this.#finished(deployed, outputs, statistics),
       failed: (cause, statistics, place) => this.#failed(deployed, cause, statistics, place),
+      checkpointed: (outcome) => {
+        if (this.#isPresent(deployed)) this.#checkpoints.report(deployment, outcome);
+      },
       canceled: (statistics) => this.#end(deployed, { type: 'task.canceled', vertex, attempt, statistics }),
     });
   }

@@ -19,6 +19,13 @@ export interface SinkWriter<In> {
    * before `commit`; `abort` may still follow. A writer without it does everything in `commit`.
    */
   prepare?(): unknown;
+  /**
+   * At a checkpoint: makes what was written since the last one durable, but not visible. Returns plain data from which
+   * `Sink.commitPrepared` makes it visible once the checkpoint is safe, and from which `Sink.open` continues, or a promise of
+   * it. The task writes nothing until it has settled; later records belong to the next checkpoint. `prepare`, `commit` and
+   * `abort` concern those. A sink that is `exactly-once` without it takes no part in checkpoints.
+   */
+  prepareCheckpoint?(): unknown;
   /** All records are written: makes them visible. Called at most once; then the task finishes. */
   commit(): void | PromiseLike<unknown>;
   /** The attempt failed or was canceled: undoes uncommitted writes. Called at most once, never after `commit`. */
@@ -59,10 +66,15 @@ export interface Sink<In> {
   readonly definition?: ConnectorDefinition | undefined;
   /** Maximum parallelism; undefined for no limit. */
   readonly maxParallelism?: number | undefined;
-  open(context: RuntimeContext): SinkWriter<In> | PromiseLike<SinkWriter<In>>;
   /**
-   * Commits what a writer of an earlier attempt or process has prepared and may not have committed, before the subtask is
-   * opened again. Safe to call again.
+   * Opens the output of one subtask.
+   * @param from what `prepareCheckpoint` of an earlier writer of the subtask returned: the output continues there, and what
+   * was prepared or committed later is removed, because it will be written again. undefined: from the start.
+   */
+  open(context: RuntimeContext, from?: unknown): SinkWriter<In> | PromiseLike<SinkWriter<In>>;
+  /**
+   * Commits what a writer of this or an earlier attempt or process has prepared and may not have committed: after the
+   * checkpoint, or before the subtask is opened again. Safe to call again.
    */
   readonly commitPrepared?: ((prepared: unknown) => void | PromiseLike<unknown>) | undefined;
 }

@@ -13,7 +13,18 @@ export interface Records {
 export interface Barrier {
   readonly kind: 'barrier';
   readonly checkpoint: CheckpointId;
+  /**
+   * How a task with several channels treats it. `exactly-once`: a channel that has delivered it waits for the others.
+   * `at-least-once`: none does. Default `exactly-once`.
+   */
+  readonly alignment?: BarrierAlignment;
 }
+
+/**
+ * What a checkpoint promises of the state. `exactly-once`: it holds exactly the records before the barriers.
+ * `at-least-once`: it may hold later ones, which are processed again after a restore.
+ */
+export type BarrierAlignment = 'exactly-once' | 'at-least-once';
 
 /** No record follows whose event time is this or earlier. */
 export interface Watermark {

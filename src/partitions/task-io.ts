@@ -2,7 +2,8 @@ import type { Observable } from 'rxjs';
 import type { LoopHead, LoopTail } from './loop-ends.ts';
 import type { StateSnapshot } from '../operators/state/state-snapshot.ts';
 import type { InputState, OutputState } from '../operators/state/task-state.ts';
-import type { Batch, Mark, StreamElement } from './stream-element.ts';
+import type { CheckpointId } from '../ids.ts';
+import type { Barrier, Batch, Mark, StreamElement } from './stream-element.ts';
 
 /**
  * The input of a task: an input gate over many channels, or a source. The task asks for one element at a time;
@@ -26,6 +27,20 @@ export interface TaskInput {
   placeOf(record: number): string | undefined;
   /** The exact origin, asynchronously; undefined if unknown. Call it before `close`. Never rejects. */
   readonly locate?: ((record: number) => Promise<string | undefined>) | undefined;
+  /**
+   * Emits a barrier, if the next one is due now or no record is before it. Unlike `emitNext`, also when the task takes no
+   * records now.
+   */
+  emitBarrier(): boolean;
+  /**
+   * A barrier begins at this task: it is emitted next, or once the channels that bring it have delivered it, but for those
+   * in `ended`, whose producers finished without it.
+   */
+  trigger(barrier: Barrier, ended: readonly number[]): void;
+  /** The checkpoint was aborted: its barrier is not emitted, and holds up no channel any more. */
+  abandon(checkpoint: CheckpointId): void;
+  /** While a barrier is emitted: how long its channels took to deliver it, from the first to the last. */
+  readonly alignmentMs: number;
   /** Its position, from which another input can continue. Called between two emissions; changes nothing. */
   snapshot(): StateSnapshot<InputState>;
   /** No more input is needed, ever: notifies the producers and stops emitting; `close` follows. */
@@ -68,10 +83,14 @@ export interface TaskOutput {
   write(records: Batch): void;
   /** Takes a mark, which comes after every earlier record in every subpartition, and before every later one. */
   mark(mark: Mark): void;
+  /** Calls `done` when the state after the last mark can be captured, unless it fails. Default: at once. */
+  readonly whenMarked?: ((done: () => void) => void) | undefined;
   /** The state from which another output can continue after the last mark. Only right after {@link mark}. */
   snapshot(): StateSnapshot<OutputState>;
   /** Continues from the state of another output. Called once, before the first record. */
   restore(state: OutputState): void;
+  /** The checkpoint is safe: makes visible what was prepared up to its barrier. Default: nothing was. */
+  readonly completed?: ((checkpoint: CheckpointId) => void) | undefined;
   /** Flushes partly filled batches although more may follow. */
   flush(): void;
   /** Everything was written: commit. Calls `done` when it is safe, or with the error. */

@@ -131,7 +131,7 @@ const toMaster = {
       state: {
         input: { kind: 'gate', channels: [12], order: { run: 3, taken: 1 } },
         chain: { kind: 'passing', waiting: new Uint8Array([1, 2]), isOver: false },
-        outputs: [{ kind: 'writer', next: 1 }],
+        outputs: [{ kind: 'writer', next: 1, records: [12, 0] }],
       },
     },
     outputs: [{ edge: 1, records: [12, 0] }],

@@ -65,7 +65,8 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     calls: ['.', 'state', 'rejected', 'answers', 'answers/files'],
     answers: ['.', 'answers/files', 'calls', 'identity'],
     'answers/files': ['identity'],
-    task: ['.', 'state', 'rejected', 'answers', 'fused', 'calls'],
+    gate: ['.', 'state'],
+    task: ['.', 'state', 'rejected', 'answers', 'fused', 'calls', 'gate'],
   },
   journal: { '.': [], identity: [], run: ['.', 'identity'] },
   // The compiled form of a chart knows XState alone, nothing of ours.

@@ -186,6 +186,9 @@ class World {
       cancel: () => {},
       fail: () => {},
       slow: () => {},
+      checkpoint: () => {},
+      completeCheckpoint: () => {},
+      abortCheckpoint: () => {},
     }),
     dispose: () => Promise.resolve(),
   };

@@ -12,6 +12,7 @@ import type {
 } from '../../src/ids.ts';
 import type { VertexProgram } from '../../src/operators/operator-description.ts';
 import type { TaskRestore, TaskState } from '../../src/operators/state/task-state.ts';
+import type { CheckpointOutcome } from '../../src/operators/task/task-parts.ts';
 import type { StreamTask } from '../../src/operators/task/stream-task.ts';
 import { ChannelOrder } from '../../src/partitions/channel-order.ts';
 import type { ResultPartition } from '../../src/partitions/result-partition.ts';
@@ -79,6 +80,7 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
     );
   const inputs = sums.source === undefined ? [createPartition(0, 1), createPartition(0, 1)] : [];
   const failures: Error[] = [];
+  const checkpoints: CheckpointOutcome[] = [];
 
   /** Deploys an attempt; returns its task, and its output by consumer. */
   const deploy = (attempt: number, restore?: TaskRestore, channelOrder = new ChannelOrder()) => {
@@ -122,6 +124,7 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
       finished: () => {},
       failed: (cause) => failures.push(cause),
       canceled: () => {},
+      checkpointed: (outcome) => checkpoints.push(outcome),
     }) as StreamTask;
     task.start();
     const readings = Array.from({ length: consumers }, (_, index) => new Reading(output.read(index), unlimited));
@@ -134,14 +137,19 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
   const finish = (): void => {
     for (const input of inputs) input.finish(() => {});
   };
-  return { environment, deploy, write, finish, failures };
+  /** The state of a task at a barrier that is put in now. */
+  const stateOf = (task: StreamTask): TaskState => {
+    task.checkpoint(
+      { kind: 'barrier', checkpoint: 1 as CheckpointId },
+      inputs.map((_, channel) => channel),
+    );
+    environment.advance(0);
+    const outcome = checkpoints.at(-1);
+    if (outcome?.kind !== 'taken') throw new Error('no state', { cause: outcome?.cause });
+    return outcome.state;
+  };
+  return { environment, deploy, write, finish, failures, stateOf };
 }
-
-const stateOf = (task: StreamTask): TaskState => {
-  const snapshot = task.snapshot();
-  if (snapshot.kind === 'absent') throw new Error(snapshot.reason);
-  return snapshot.state;
-};
 
 type Numbered = { readonly n: number };
 
@@ -191,7 +199,7 @@ describe('a restored task', () => {
     const first = rig.deploy(0, undefined, order.copy());
     rig.write(0, 11);
     await rig.environment.runUntil(() => first.written().flat().length > 4, { what: 'the first answers' });
-    const state = stateOf(first.task);
+    const state = rig.stateOf(first.task);
     const written = first.written();
     first.task.cancel();
     rig.environment.advance(0);
@@ -233,7 +241,7 @@ describe('a restored task', () => {
     }));
     const first = rig.deploy(0);
     await rig.environment.runUntil(() => first.written().flat().length >= 7, { what: 'the first answer' });
-    const state = stateOf(first.task);
+    const state = rig.stateOf(first.task);
     const written = first.written();
     first.task.cancel();
     const second = rig.deploy(1, { checkpoint: 1 as CheckpointId, state });

@@ -17,6 +17,8 @@ import type {
   JobVertexId,
   ResultPartitionId,
 } from '../../src/ids.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import type { TaskState } from '../../src/operators/state/task-state.ts';
 import { HandClock } from '../support/manual-cluster.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
 
@@ -54,6 +56,7 @@ function connected({ heartbeat }: { heartbeat?: HeartbeatSettings } = {}) {
   const clock = new HandClock();
   const said: ExecutorToMasterMessage[] = [];
   const released: ResultPartitionId[] = [];
+  const told: unknown[] = [];
   const tasks: (TaskSurroundings & { isCanceled: boolean })[] = [];
   let tell: (message: MasterToExecutorMessage) => void = () => {};
   const port: MasterPort = {
@@ -76,7 +79,12 @@ function connected({ heartbeat }: { heartbeat?: HeartbeatSettings } = {}) {
     actors: ActorHost.root('test', { clock }),
     quarantined: () => {},
     dataPlane: {
-      createPartition: ({ id }) => Object.assign(new NotingPartition(1), { id, release: () => released.push(id) }),
+      createPartition: ({ id }) =>
+        Object.assign(new NotingPartition(1), {
+          id,
+          exchange: exchangeTypes.reliable,
+          release: () => released.push(id),
+        }),
       createTask: (_, surroundings) => {
         const task = { ...surroundings, isCanceled: false };
         tasks.push(task);
@@ -87,15 +95,21 @@ function connected({ heartbeat }: { heartbeat?: HeartbeatSettings } = {}) {
           },
           fail: () => {},
           slow: () => {},
+          checkpoint: (barrier, ended) => told.push(['checkpoint', barrier, ended]),
+          completeCheckpoint: (checkpoint) => told.push(['completed', checkpoint]),
+          abortCheckpoint: (checkpoint) => told.push(['aborted', checkpoint]),
         };
       },
       dispose: async () => {},
     },
   });
   executor.connect();
-  const deploy = (attempt: number): TaskSurroundings & { readonly isCanceled: boolean } => {
+  const deploy = (
+    attempt: number,
+    inputs: TaskDeployment['inputs'] = [],
+  ): TaskSurroundings & { readonly isCanceled: boolean } => {
     tell({ type: 'results.register', token: attempt, registrations: [registrationOf(attempt)] });
-    tell({ type: 'task.deploy', deployment: deploymentOf(attempt) });
+    tell({ type: 'task.deploy', deployment: { ...deploymentOf(attempt), inputs } });
     return tasks.at(-1) as (typeof tasks)[number];
   };
   const ends = (): string[] =>
@@ -104,7 +118,16 @@ function connected({ heartbeat }: { heartbeat?: HeartbeatSettings } = {}) {
         ? [`${message.type}#${message.attempt}`]
         : [],
     );
-  return { executor, clock, said, released, deploy, ends, tell: (message: MasterToExecutorMessage) => tell(message) };
+  return {
+    executor,
+    clock,
+    said,
+    released,
+    told,
+    deploy,
+    ends,
+    tell: (message: MasterToExecutorMessage) => tell(message),
+  };
 }
 
 type End = [name: string, end: (task: TaskSurroundings) => void];
@@ -212,23 +235,75 @@ describe('a task executor', () => {
     expect(executor.runs(vertex)).toBe(false);
   });
 
-  it('declines a checkpoint of a task that does not run here, or not yet', () => {
-    const { deploy, tell, said } = connected();
+  const aboutCheckpoint = { vertex, attempt: 1 as AttemptNumber, checkpoint: 4 as CheckpointId };
+
+  it('tells a task about a checkpoint, with the channels that do not bring its barrier', () => {
+    const { deploy, tell, told } = connected();
+    const result = (partition: number) => ({ partition, attempt: 0 }) as ResultPartitionId;
+    deploy(1, [
+      { edge: 0, partitions: [result(3), result(4)], subpartition: 0 },
+      { edge: 1, partitions: [result(5)], subpartition: 0 },
+    ]);
+    tell({ type: 'checkpoint.trigger', ...aboutCheckpoint, alignment: 'exactly-once', ended: [result(4), result(5)] });
+    tell({ type: 'checkpoint.trigger', ...aboutCheckpoint, alignment: 'at-least-once' });
+    tell({ type: 'checkpoint.completed', checkpoint: 4 as CheckpointId, tasks: [aboutCheckpoint], passed: [] });
+    tell({ type: 'checkpoint.aborted', checkpoint: 5 as CheckpointId, tasks: [aboutCheckpoint] });
+    tell({
+      type: 'checkpoint.aborted',
+      checkpoint: 6 as CheckpointId,
+      tasks: [{ ...aboutCheckpoint, attempt: 0 as AttemptNumber }],
+    });
+    expect(told).toEqual([
+      ['checkpoint', { kind: 'barrier', checkpoint: 4 }, [1, 2]],
+      ['checkpoint', { kind: 'barrier', checkpoint: 4, alignment: 'at-least-once' }, []],
+      ['completed', 4],
+      ['aborted', 5],
+    ]);
+  });
+
+  it('declines a checkpoint of a task that does not run here', () => {
+    const { deploy, tell, told, said } = connected();
     const trigger = (attempt: number): void =>
       tell({
-        ...{ type: 'checkpoint.trigger', vertex, attempt: attempt as AttemptNumber },
-        ...{ checkpoint: 4 as CheckpointId, alignment: 'exactly-once' },
+        type: 'checkpoint.trigger',
+        ...aboutCheckpoint,
+        attempt: attempt as AttemptNumber,
+        alignment: 'exactly-once',
       });
     trigger(0);
     const task = deploy(1);
     trigger(0);
-    trigger(1);
     task.running();
     task.finished(statistics);
     trigger(1);
     const declined = said.filter(({ type }) => type === 'checkpoint.declined');
     const about = { vertex, checkpoint: 4, reason: 'notRunning' };
-    expect(declined).toMatchObject([0, 0, 1, 1].map((attempt) => ({ ...about, attempt })));
+    expect(declined).toMatchObject([0, 0, 1].map((attempt) => ({ ...about, attempt })));
+    expect(told).toEqual([]);
+  });
+
+  it('acknowledges a checkpoint with the state of the task, and with the places of the barrier in retained results', () => {
+    const { deploy, said } = connected();
+    const task = deploy(1);
+    const state: TaskState = {
+      input: { kind: 'gate', channels: [7], order: undefined },
+      chain: { kind: 'passing', waiting: new Uint8Array(5), isOver: false },
+      outputs: [{ kind: 'writer', next: 0, records: [12] }],
+    };
+    const checkpoint = 4 as CheckpointId;
+    task.checkpointed({ kind: 'taken', checkpoint, state, alignmentMs: 3, snapshotMs: 1 });
+    task.checkpointed({ kind: 'declined', checkpoint, reason: 'noState', cause: new Error('a pipe') });
+    task.finished(statistics);
+    task.checkpointed({ kind: 'taken', checkpoint, state, alignmentMs: 3, snapshotMs: 1 });
+    const reports = said.filter(({ type }) => type.startsWith('checkpoint.'));
+    expect(reports).toMatchObject([
+      {
+        ...{ type: 'checkpoint.acknowledged', ...aboutCheckpoint, state: { kind: 'inline', state } },
+        outputs: [{ edge: 0, records: [12] }],
+        statistics: { bytes: 5, alignmentMs: 3, snapshotMs: 1 },
+      },
+      { type: 'checkpoint.declined', ...aboutCheckpoint, reason: 'noState', cause: { message: 'a pipe' } },
+    ]);
   });
 
   it.each(everyEnd)('TE2: holds the results of a task after %s, until it is told to release them', (_, end) => {

@@ -1,3 +1,4 @@
+import type { CheckpointId } from '../../src/ids.ts';
 import { SourceInput } from '../../src/operators/task/source-input.ts';
 import { unpackData } from '../../src/partitions/records/packed-data.ts';
 import type { SourceReader } from '../../src/operators/source.ts';
@@ -156,11 +157,43 @@ describe('the state of a source', () => {
     },
   );
 
+  const positionOf = (input: SourceInput): unknown => {
+    const snapshot = input.snapshot();
+    return snapshot.kind === 'taken' ? unpackData(snapshot.state.position)[0] : snapshot.reason;
+  };
+
+  it('is that at the barrier, which comes next even while a read is under way', async () => {
+    let next = 0;
+    const opened = new SourceInput(
+      { position: () => next, read: () => Promise.resolve([next++, next++]), close: () => {} },
+      limits,
+      'ticks',
+    );
+    const taken: unknown[] = [];
+    opened.elements$.subscribe((element) => {
+      if (element.kind === 'records') taken.push(...element.records);
+      else if (element.kind === 'barrier') taken.push([element.checkpoint, positionOf(opened)]);
+    });
+    let wakes = 0;
+    opened.onAvailable(() => wakes++);
+    const barrierOf = (checkpoint: number) => ({ kind: 'barrier', checkpoint: checkpoint as CheckpointId }) as const;
+    expect([opened.emitNext(), opened.emitBarrier()]).toEqual([false, false]);
+    opened.trigger(barrierOf(1));
+    expect([wakes, opened.emitNext(), opened.emitNext()]).toEqual([1, true, false]);
+    await Promise.resolve();
+    opened.trigger(barrierOf(2));
+    opened.abandon(2 as CheckpointId);
+    expect([opened.emitBarrier(), opened.emitNext()]).toEqual([false, true]);
+    opened.trigger(barrierOf(3));
+    expect(opened.emitBarrier()).toBe(true);
+    expect(taken).toEqual([[1, 0], 0, 1, [3, 2]]);
+  });
+
   it('is absent if the reader has no position', () => {
     const input = new SourceInput({ read: () => null, close: () => {} }, limits, 'ticks');
     expect(input.snapshot()).toEqual({
       kind: 'absent',
-      reason: 'the reader of source "ticks" has no `position`',
+      reason: expect.stringMatching(/^the source "ticks" cannot say where it is.*exchange: 'reliable'/),
     });
   });
 });

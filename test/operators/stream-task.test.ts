@@ -1,14 +1,17 @@
 import { Subject } from 'rxjs';
 import { toError } from '../../src/errors/thrown-value.ts';
 import type { FailurePlace } from '../../src/failure-place.ts';
-import type { AttemptNumber } from '../../src/ids.ts';
+import type { AttemptNumber, CheckpointId } from '../../src/ids.ts';
 import { TaskScheduler } from '../../src/operators/task/task-scheduler.ts';
 import type { Blame, OperatorStage } from '../../src/operators/operator-stage.ts';
 import { StreamTask } from '../../src/operators/task/stream-task.ts';
 import type { TaskParts } from '../../src/operators/task/task-parts.ts';
 import { TaskContext } from '../../src/operators/task/task-context.ts';
-import { type Absence, absent } from '../../src/operators/state/state-snapshot.ts';
-import type { Batch, Mark, StreamElement } from '../../src/partitions/stream-element.ts';
+import { absent, type StateSnapshot } from '../../src/operators/state/state-snapshot.ts';
+import type { StageState } from '../../src/operators/state/stage-state.ts';
+import type { CheckpointOutcome } from '../../src/operators/task/task-parts.ts';
+import type { OutputState, SourceState } from '../../src/operators/state/task-state.ts';
+import type { Barrier, Batch, Mark, StreamElement } from '../../src/partitions/stream-element.ts';
 import type { TaskInput, TaskOutput } from '../../src/partitions/task-io.ts';
 import { faultPlan } from '../../src/testing/fault-plan.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
@@ -26,6 +29,7 @@ class HandInput implements TaskInput {
   closesLater = false;
 
   emitNext(): boolean {
+    if (this.barrier !== undefined) return this.emitBarrier();
     const next = this.waiting.shift();
     if (next === undefined) return false;
     if (next instanceof Error) this.#elements.error(next);
@@ -41,8 +45,30 @@ class HandInput implements TaskInput {
     this.dismissed++;
   }
 
-  snapshot(): Absence {
-    return absent('a test has no state');
+  snapshot(): StateSnapshot<SourceState> {
+    const nothing = new Uint8Array();
+    return { kind: 'taken', state: { kind: 'source', position: nothing, waiting: nothing, emitted: 0 } };
+  }
+
+  readonly alignmentMs = 5;
+  barrier: Barrier | undefined;
+  readonly abandoned: number[] = [];
+
+  emitBarrier(): boolean {
+    const { barrier } = this;
+    if (barrier === undefined) return false;
+    this.barrier = undefined;
+    this.#elements.next(barrier);
+    return true;
+  }
+
+  trigger(barrier: Barrier): void {
+    this.barrier = barrier;
+    this.#listener?.();
+  }
+
+  abandon(checkpoint: number): void {
+    this.abandoned.push(checkpoint);
   }
 
   close(done: () => void): void {
@@ -114,9 +140,12 @@ class HandChain implements OperatorStage {
     return result;
   }
 
-  snapshot(): Absence {
-    return absent('a test has no state');
+  snapshot(): StateSnapshot<StageState> {
+    if (this.isStateless) return absent('"map" is a pipe');
+    return { kind: 'taken', state: { kind: 'passing', waiting: new Uint8Array(), isOver: this.#isOver } };
   }
+
+  isStateless = false;
 
   restore(): void {}
 
@@ -152,8 +181,15 @@ class HandOutput implements TaskOutput {
     this.log.push(mark);
   }
 
-  snapshot(): Absence {
-    return absent('a test has no state');
+  snapshot(): StateSnapshot<OutputState> {
+    return { kind: 'taken', state: { kind: 'writer', next: 0, records: [this.log.length] } };
+  }
+
+  whenMarked: ((done: () => void) => void) | undefined;
+  readonly completions: number[] = [];
+
+  completed(checkpoint: number): void {
+    this.completions.push(checkpoint);
   }
 
   restore(): void {}
@@ -216,6 +252,7 @@ function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more
   const uids = { source: 'lines', operators: ['parse', 'rate'], last: 'out' };
   const parts = { input, chain, outputs: [output, ...more], uids };
   const places: (FailurePlace | undefined)[] = [];
+  const checkpoints: CheckpointOutcome[] = [];
   const task = new StreamTask({
     context,
     scheduler: new TaskScheduler(environment.clock),
@@ -229,6 +266,7 @@ function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more
         places.push(place);
       },
       canceled: ({ recordsIn }) => reports.push(`canceled ${recordsIn}`),
+      checkpointed: (outcome) => checkpoints.push(outcome),
     },
     open: () => open?.(parts) ?? parts,
   });
@@ -239,6 +277,7 @@ function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more
     output,
     reports,
     places,
+    checkpoints,
     faults,
     context,
     environment,
@@ -646,3 +685,95 @@ describe('StreamTask', () => {
 function throwIt(thrown: unknown): never {
   throw thrown instanceof Error ? toError(thrown) : thrown;
 }
+
+describe('a checkpoint of a StreamTask', () => {
+  const first = { kind: 'barrier', checkpoint: 1 as CheckpointId } as const;
+
+  it('ST7: the barrier comes after the results of all earlier records, even while the chain takes none', () => {
+    const { task, input, chain, output, checkpoints, idle } = setUp();
+    task.start();
+    input.feed(1);
+    idle();
+    Object.defineProperty(chain, 'isAccepting', { value: false });
+    input.feed(2);
+    task.checkpoint(first, []);
+    idle();
+    expect(output.log).toEqual([[1], 'flush', first, 'flush']);
+    expect(checkpoints).toMatchObject([
+      {
+        ...{ kind: 'taken', checkpoint: 1, alignmentMs: 5 },
+        state: { input: { kind: 'source' }, chain: { kind: 'passing' }, outputs: [{ records: [3] }] },
+      },
+    ]);
+  });
+
+  it('ST7: the barrier waits for room in the outputs', () => {
+    const { task, input, output, checkpoints, idle } = setUp();
+    task.start();
+    output.isWritable = false;
+    idle();
+    task.checkpoint(first, []);
+    idle();
+    expect([output.log, checkpoints]).toEqual([[], []]);
+    output.becomeWritable();
+    idle();
+    expect([output.log, checkpoints.length, input.barrier]).toEqual([[first, 'flush'], 1, undefined]);
+  });
+
+  it('ST7: acknowledges once its sinks have prepared their output, and not if it fails before', () => {
+    const { task, output, checkpoints, idle, reports } = setUp();
+    const prepared: (() => void)[] = [];
+    output.whenMarked = (done) => prepared.push(done);
+    task.start();
+    idle();
+    task.checkpoint(first, []);
+    idle();
+    task.checkpoint(first, []);
+    idle();
+    task.checkpoint({ ...first, checkpoint: 2 as CheckpointId }, []);
+    idle();
+    expect(checkpoints).toEqual([]);
+    prepared[0]?.();
+    expect(checkpoints).toMatchObject([{ kind: 'taken', checkpoint: 1 }]);
+    task.fail(new Error('disk full'));
+    prepared[1]?.();
+    idle();
+    expect([checkpoints.length, lastOf(reports)]).toEqual([1, 'failed 0: disk full']);
+  });
+
+  it('declines with the part that has no state, and writes no barrier', () => {
+    const { task, chain, output, checkpoints, idle } = setUp();
+    chain.isStateless = true;
+    task.start();
+    idle();
+    task.checkpoint(first, []);
+    idle();
+    expect(checkpoints).toMatchObject([{ kind: 'declined', checkpoint: 1, reason: 'noState' }]);
+    expect(checkpoints).toMatchObject([{ cause: { message: 'No state for checkpoint 1: "map" is a pipe' } }]);
+    expect(output.log).toEqual(['flush']);
+  });
+
+  it('declines before it runs and after its end', () => {
+    const { task, input, checkpoints, idle } = setUp();
+    task.checkpoint(first, []);
+    task.start();
+    input.end();
+    idle();
+    task.checkpoint(first, []);
+    idle();
+    expect(checkpoints.map((outcome) => outcome.kind === 'declined' && outcome.reason)).toEqual([
+      'notRunning',
+      'notRunning',
+    ]);
+  });
+
+  it('is finished for its outputs once it is complete, and for its input once it was aborted', () => {
+    const { task, input, output, idle } = setUp();
+    task.completeCheckpoint(1 as CheckpointId);
+    task.start();
+    idle();
+    task.completeCheckpoint(2 as CheckpointId);
+    task.abortCheckpoint(3 as CheckpointId);
+    expect([output.completions, input.abandoned]).toEqual([[2], [3]]);
+  });
+});

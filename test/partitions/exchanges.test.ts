@@ -6,7 +6,7 @@ import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/res
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { ResultPartitionId, RunId } from '../../src/ids.ts';
-import { InputGate } from '../../src/operators/task/input-gate.ts';
+import { InputGate } from '../../src/operators/gate/input-gate.ts';
 import { RecordWriter } from '../../src/operators/task/record-writer.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { ChannelOrder } from '../../src/partitions/channel-order.ts';
@@ -660,9 +660,11 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
       });
       const gate = new InputGate(
         channels.map(({ view }) => view),
-        order,
+        { order },
       );
-      return spelled(drain(gate, () => channels.forEach(({ settle }) => settle())));
+      const taken = spelled(drain(gate, () => channels.forEach(({ settle }) => settle())));
+      // A checkpoint is aligned where it comes; while the gate follows the order, it declines them.
+      return taken.filter((one) => !String(one).startsWith('barrier'));
     };
     const order = new ChannelOrder();
     const before = merged([marked, other], order);

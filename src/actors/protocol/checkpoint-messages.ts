@@ -1,13 +1,7 @@
 import type { TaskState } from '../../operators/state/task-state.ts';
 import type { AttemptNumber, CheckpointId, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
+import type { BarrierAlignment } from '../../partitions/stream-element.ts';
 import type { PlainError } from '../../plain-error.ts';
-
-/**
- * How a task with several channels treats barriers. `exactly-once`: a channel that has delivered the barrier waits for the
- * others, so that the state holds exactly the records before it. `at-least-once`: no channel waits, so records after the
- * barrier may be in the state already, and are processed again after a restore.
- */
-export type BarrierAlignment = 'exactly-once' | 'at-least-once';
 
 /** The state of one attempt at a checkpoint: itself, or where it is stored. Plain data. */
 export type StateHandle =

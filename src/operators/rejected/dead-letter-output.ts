@@ -1,3 +1,5 @@
+import type { CheckpointId } from '../../ids.ts';
+import type { Mark } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskInput, TaskOutput } from '../../partitions/task-io.ts';
 import type { DeadLetter } from './dead-letter.ts';
 
@@ -8,8 +10,11 @@ interface Waiting {
   readonly number: number | undefined;
 }
 
+/** A mark among the letters, or what waits for it. */
+type Passage = { readonly mark: Mark } | { readonly done: () => void };
+
 /** An output of a task beside its results: it ends with the task, but takes no results. */
-export type SideOutput = Omit<TaskOutput, 'write' | 'mark'>;
+export type SideOutput = Omit<TaskOutput, 'write'>;
 
 /**
  * The dead letters of one operator as an output of its task. While many wait, the task takes no input.
@@ -25,7 +30,7 @@ export class DeadLetterOutput implements SideOutput {
   readonly #uid: string;
   readonly #sink: TaskOutput;
   readonly #mostWaiting: number;
-  #waiting: Waiting[] = [];
+  #waiting: (Waiting | Passage)[] = [];
   readonly #locate: TaskInput['locate'];
   #isAborted = false;
   #isLocating = false;
@@ -75,6 +80,21 @@ export class DeadLetterOutput implements SideOutput {
     });
   }
 
+  /** Comes after the letters that wait. */
+  mark(mark: Mark): void {
+    this.#waiting.push({ mark });
+    this.#move();
+  }
+
+  whenMarked(done: () => void): void {
+    this.#waiting.push({ done });
+    this.#move();
+  }
+
+  completed(checkpoint: CheckpointId): void {
+    this.#sink.completed?.(checkpoint);
+  }
+
   snapshot(): ReturnType<TaskOutput['snapshot']> {
     return this.#sink.snapshot();
   }
@@ -108,14 +128,25 @@ export class DeadLetterOutput implements SideOutput {
     if (this.#isLocating || !this.#sink.isWritable) return;
     const waiting = this.#waiting;
     if (waiting.length > 0 && this.failure === undefined) {
-      this.#waiting = [];
-      if (this.#locate === undefined) this.#write(waiting.map(({ letter }) => letter));
-      else void this.#writeLocated(waiting, this.#locate);
+      const end = waiting.findIndex((one) => !('letter' in one));
+      if (end === 0) this.#pass(waiting.shift() as Passage);
+      else this.#writeAll(waiting.splice(0, end < 0 ? waiting.length : end) as Waiting[]);
       return this.#move();
     }
     const finished = this.#finished;
     this.#finished = undefined;
     if (finished !== undefined) this.#sink.finish(finished);
+  }
+
+  #writeAll(letters: readonly Waiting[]): void {
+    if (this.#locate === undefined) this.#write(letters.map(({ letter }) => letter));
+    else void this.#writeLocated(letters, this.#locate);
+  }
+
+  #pass(passage: Passage): void {
+    if ('mark' in passage) this.#sink.mark(passage.mark);
+    else if (this.#sink.whenMarked === undefined) passage.done();
+    else this.#sink.whenMarked(passage.done);
   }
 
   async #writeLocated(waiting: readonly Waiting[], locate: NonNullable<TaskInput['locate']>): Promise<void> {

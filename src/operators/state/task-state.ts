@@ -26,11 +26,29 @@ export interface SourceState {
 export type InputState = GateState | SourceState;
 
 /** The state of a writer after it has flushed. */
-export interface OutputState {
+export interface WriterState {
   readonly kind: 'writer';
   /** The subpartition that gets the next record in round robin. */
   readonly next: number;
+  /** By subpartition: the number of records written, since the beginning of the first attempt. */
+  readonly records: readonly number[];
 }
+
+/** The state of a sink. */
+export interface SinkState {
+  readonly kind: 'sink';
+  /** What was prepared for checkpoints up to this one and not known to be committed, oldest first; each packed. */
+  readonly prepared: readonly PreparedOutput[];
+}
+
+/** The output of a sink up to a checkpoint. */
+export interface PreparedOutput {
+  readonly checkpoint: CheckpointId;
+  readonly data: Uint8Array;
+}
+
+/** The state of an output. */
+export type OutputState = WriterState | SinkState;
 
 /** The state from which an attempt continues. Plain data. */
 export interface TaskRestore {

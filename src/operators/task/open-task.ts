@@ -19,12 +19,13 @@ import type { RuntimeContext } from '../runtime-context.ts';
 import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import { refuseState } from '../state/state-snapshot.ts';
-import type { InputState, OutputState, TaskRestore } from '../state/task-state.ts';
+import type { GateState, InputState, OutputState, PreparedOutput, TaskRestore } from '../state/task-state.ts';
 import type { ChannelOrder } from '../../partitions/channel-order.ts';
 import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
 import type { LoopEnds } from '../../partitions/loop-ends.ts';
-import { InputGate } from './input-gate.ts';
+import { InputGate } from '../gate/input-gate.ts';
 import { type ChannelSelection, RecordWriter } from './record-writer.ts';
+import type { CheckpointId } from '../../ids.ts';
 import type { ResultPartition, SubpartitionView } from '../../partitions/result-partition.ts';
 
 export interface OpenTaskOptions extends BatchLimits {
@@ -40,6 +41,12 @@ export interface OpenTaskOptions extends BatchLimits {
   readonly openChannels: () => readonly SubpartitionView[];
   /** The order in which it takes records from the channels; undefined for any. */
   readonly channelOrder?: ChannelOrder | undefined;
+  /** Which of the channels bring barriers. Default: all. */
+  readonly bringsBarriers?: ((channel: number) => boolean) | undefined;
+  /** The newest checkpoint that began before this attempt. */
+  readonly checkpointBefore?: CheckpointId | undefined;
+  /** Called for a checkpoint in which it cannot take part now. */
+  readonly declined?: ((checkpoint: CheckpointId, why: string) => void) | undefined;
   /** The state from which it continues; its channels begin at the records of that state. */
   readonly restore?: TaskRestore | undefined;
   /** The partitions it writes, parallel to the program's outputs. */
@@ -105,11 +112,12 @@ async function openEnds(options: OpenTaskOptions, rejections: Rejections | undef
     return source && openSource(source, context, sourcePlan && (await sourcePlan()), from);
   });
   context.delivery = { sink: last, orderFault: program.orderFault };
-  const writer = blaming(options, last, async () => sink && openSink(sink, context));
-  const letters = deadLetterSinks(program, uids).map((letter) =>
+  const ownSinks = program.outputs.length + (sink === undefined ? 0 : 1);
+  const writer = blaming(options, last, async () => sink && openSink(sink, context, preparedBy(options, ownSinks - 1)));
+  const letters = deadLetterSinks(program, uids).map((letter, index) =>
     blaming(options, letter.uid, async () => ({
       ...letter,
-      writer: await openSink(letter.sink, context.as(letter.vertex)),
+      writer: await openSink(letter.sink, context.as(letter.vertex), preparedBy(options, ownSinks + index)),
     })),
   );
   try {
@@ -147,8 +155,23 @@ async function openSource(
   return reader;
 }
 
-async function openSink(sink: Sink<unknown>, context: RuntimeContext): Promise<SinkWriter<unknown>> {
-  const writer = await sink.open(context);
+/** What a sink had prepared in the restored state. @param output its index among the outputs of the task */
+function preparedBy({ restore }: OpenTaskOptions, output: number): readonly PreparedOutput[] {
+  const state = restore?.state.outputs[output];
+  if (state === undefined) return [];
+  if (state.kind !== 'sink') refuseState('a task with a sink', `a ${state.kind}`);
+  return state.prepared;
+}
+
+/** Commits what was prepared, because its checkpoint is safe, and opens the sink behind it. */
+async function openSink(
+  sink: Sink<unknown>,
+  context: RuntimeContext,
+  prepared: readonly PreparedOutput[],
+): Promise<SinkWriter<unknown>> {
+  const outputs = prepared.map(({ data }) => unpackData(data)[0]);
+  for (const output of outputs) await sink.commitPrepared?.(output);
+  const writer = await sink.open(context, outputs.at(-1));
   checkMethods(`open of sink "${sink.name}"`, writer, ['write', 'commit', 'abort']);
   return writer;
 }
@@ -215,7 +238,7 @@ function outputsOf(
         freeze: context.environment.freezeRecords,
       }),
   );
-  if (writer !== undefined) outputs.push(new SinkOutput(writer, program.sink?.name ?? ''));
+  if (writer !== undefined) outputs.push(new SinkOutput(writer, program.sink?.name ?? '', program.sink));
   return outputs;
 }
 
@@ -230,18 +253,27 @@ function letterOutputs(
   input: TaskInput,
 ): ReadonlyMap<string, DeadLetterOutput> {
   return new Map(
-    letters.map(({ uid, vertex, writer }) => [
+    letters.map(({ uid, vertex, sink, writer }) => [
       uid,
-      new DeadLetterOutput(uid, new SinkOutput(writer, vertex), batchSize, input),
+      new DeadLetterOutput(uid, new SinkOutput(writer, vertex, sink), batchSize, input),
     ]),
   );
 }
 
-function openGate({ openChannels, channelOrder, nameOfChannel, restore }: OpenTaskOptions): InputGate {
-  if (restore === undefined) return new InputGate(openChannels(), channelOrder, nameOfChannel);
-  const { checkpoint, state } = restore;
-  if (state.input.kind !== 'gate') refuseState('a task that reads results', 'one that reads a source');
-  return new InputGate(openChannels(), channelOrder, nameOfChannel, { checkpoint, state: state.input });
+function openGate(options: OpenTaskOptions): InputGate {
+  const { openChannels, context, restore } = options;
+  if (restore !== undefined && restore.state.input.kind !== 'gate') {
+    refuseState('a task that reads results', 'one that reads a source');
+  }
+  return new InputGate(openChannels(), {
+    order: options.channelOrder,
+    nameOf: options.nameOfChannel,
+    bringsBarriers: options.bringsBarriers,
+    checkpointBefore: options.checkpointBefore,
+    declined: options.declined,
+    clock: context.environment.clock,
+    restored: restore && { checkpoint: restore.checkpoint, state: restore.state.input as GateState },
+  });
 }
 
 function openInput(

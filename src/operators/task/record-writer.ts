@@ -5,7 +5,7 @@ import type { ResultPartition } from '../../partitions/result-partition.ts';
 import { type Batch, elementOf, type Mark, type WrittenElement } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
 import type { LoopTail, WriterTail } from '../../partitions/loop-ends.ts';
-import type { StateSnapshot } from '../state/state-snapshot.ts';
+import { refuseState, type StateSnapshot } from '../state/state-snapshot.ts';
 import type { OutputState } from '../state/task-state.ts';
 
 /** How the records of one edge are assigned to subpartitions. */
@@ -57,6 +57,9 @@ export class RecordWriter implements TaskOutput, WriterTail {
   /** Bytes of those batches, as far as their records were measured. */
   readonly #bytes: number[] = [];
   #next: number;
+  /** By subpartition: the number of records written; those written to all are counted once. */
+  readonly #written: number[];
+  #writtenToAll = 0;
 
   constructor({ partition, selection, reader, batchSize, batchBytes, subtask, freeze }: RecordWriterOptions) {
     this.#partition = partition;
@@ -68,6 +71,7 @@ export class RecordWriter implements TaskOutput, WriterTail {
     this.#fitting = batchSize;
     this.#freeze = freeze;
     this.#next = subtask % partition.subpartitionCount;
+    this.#written = new Array<number>(partition.subpartitionCount).fill(0);
   }
 
   get isWritable(): boolean {
@@ -163,11 +167,15 @@ export class RecordWriter implements TaskOutput, WriterTail {
   }
 
   snapshot(): StateSnapshot<OutputState> {
-    return { kind: 'taken', state: { kind: 'writer', next: this.#next } };
+    const records = this.#written.map((count) => count + this.#writtenToAll);
+    return { kind: 'taken', state: { kind: 'writer', next: this.#next, records } };
   }
 
-  restore({ next }: OutputState): void {
+  restore(state: OutputState): void {
+    if (state.kind !== 'writer') refuseState('a task that writes results', `a ${state.kind}`);
+    const { next, records } = state;
     this.#next = next % this.#partition.subpartitionCount;
+    for (const [subpartition, count] of records.entries()) this.#written[subpartition] = count;
   }
 
   flush(): void {
@@ -295,11 +303,13 @@ export class RecordWriter implements TaskOutput, WriterTail {
 
   #handToAll(batch: Batch): void {
     if (this.#freeze) Object.freeze(batch);
+    this.#writtenToAll += batch.length;
     this.#writeToEach(elementOf(batch));
   }
 
   #write(subpartition: number, batch: Batch): void {
     if (this.#freeze) Object.freeze(batch);
+    this.#written[subpartition] = (this.#written[subpartition] as number) + batch.length;
     this.#partition.write(subpartition, elementOf(batch));
   }
 

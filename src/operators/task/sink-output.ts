@@ -1,11 +1,16 @@
-import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import type { Batch } from '../../partitions/stream-element.ts';
+import { IllegalStateError, InvalidArgumentError } from '../../errors/usage-errors.ts';
+import type { CheckpointId } from '../../ids.ts';
+import { unpackData } from '../../partitions/records/packed-data.ts';
+import type { Batch, Mark } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
-import { callAndWait, type Returned } from '../../user-code.ts';
+import { callAndWait, isThenable, type Returned } from '../../user-code.ts';
 import type { SinkTail } from '../../partitions/loop-ends.ts';
-import type { SinkWriter } from '../sink.ts';
-import { type Absence, absent, refuseState } from '../state/state-snapshot.ts';
-import type { OutputState } from '../state/task-state.ts';
+import type { Sink, SinkWriter } from '../sink.ts';
+import { absent, refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
+import type { OutputState, PreparedOutput, SinkState } from '../state/task-state.ts';
+
+/** What a sink promises, and how it commits what its writers prepared. */
+type SinkKind = Pick<Sink<never>, 'commitPrepared' | 'guarantee'>;
 
 type WriterOfOne = SinkWriter<unknown> & SinkTail['writer'];
 
@@ -31,11 +36,18 @@ export class SinkOutput implements TaskOutput {
   /** Runs when the sink is no longer busy. */
   readonly #afterwards: (() => void)[] = [];
   #phase: 'open' | 'preparing' | 'committing' | 'aborted' = 'open';
+  readonly #about: SinkKind;
+  /** What was prepared for checkpoints that are not known to be safe, oldest first. */
+  #prepared: readonly PreparedOutput[] = [];
 
-  /** @param sink its name, for messages */
-  constructor(writer: SinkWriter<unknown>, sink: string) {
+  /**
+   * @param sink its name, for messages
+   * @param about the sink itself; default: it commits only when its task finishes
+   */
+  constructor(writer: SinkWriter<unknown>, sink: string, about: SinkKind = { guarantee: 'exactly-once' }) {
     this.#writer = writer;
     this.#sink = sink;
+    this.#about = about;
     this.tail = typeof writer.writeOne !== 'function' ? undefined : this.#tailOf(writer as WriterOfOne);
   }
 
@@ -71,15 +83,41 @@ export class SinkOutput implements TaskOutput {
     this.#throwFailure();
   }
 
-  /** A sink has no readers. */
-  mark(): void {}
-
-  snapshot(): Absence {
-    return absent(`the sink "${this.#sink}" commits only when its task finishes`);
+  /** A barrier: prepares what was written since the last one. A sink has no readers for other marks. */
+  mark(mark: Mark): void {
+    if (mark.kind !== 'barrier' || this.#writer.prepareCheckpoint === undefined) return;
+    this.#whenIdle(() => {
+      if (this.#failure === undefined && this.#phase === 'open') this.#prepareFor(mark.checkpoint);
+    });
   }
 
-  restore(state: OutputState): never {
-    refuseState(`the sink "${this.#sink}"`, `a ${state.kind}`);
+  whenMarked(done: () => void): void {
+    this.#whenIdle(() => {
+      if (this.#failure === undefined && this.#phase === 'open') done();
+    });
+  }
+
+  snapshot(): StateSnapshot<SinkState> {
+    if (this.#writer.prepareCheckpoint === undefined && this.#about.guarantee === 'exactly-once') {
+      return absent(`the sink "${this.#sink}" commits only when its task finishes`);
+    }
+    return { kind: 'taken', state: { kind: 'sink', prepared: this.#prepared } };
+  }
+
+  /** What the state had prepared was committed before the writer was opened. */
+  restore(state: OutputState): void {
+    if (state.kind !== 'sink') refuseState(`the sink "${this.#sink}"`, `a ${state.kind}`);
+  }
+
+  completed(checkpoint: CheckpointId): void {
+    const due = this.#prepared.filter((prepared) => prepared.checkpoint <= checkpoint);
+    this.#prepared = this.#prepared.filter((prepared) => prepared.checkpoint > checkpoint);
+    for (const { data } of due) {
+      this.#whenIdle(() => {
+        if (this.#failure === undefined)
+          this.#call('commitPrepared', () => this.#about.commitPrepared?.(unpackData(data)[0]));
+      });
+    }
   }
 
   flush(): void {}
@@ -90,10 +128,20 @@ export class SinkOutput implements TaskOutput {
         done(this.#failure);
         return;
       }
-      this.#phase = 'preparing';
-      if (this.#writer.prepare !== undefined) this.#call('prepare', () => this.#writer.prepare?.());
-      this.#whenIdle(() => this.#commit(done));
+      const last = this.#prepared.at(-1);
+      if (last !== undefined) this.completed(last.checkpoint);
+      this.#whenIdle(() => this.#prepare(done));
     });
+  }
+
+  #prepare(done: (error?: Error) => void): void {
+    if (this.#failure !== undefined || this.#phase !== 'open') {
+      done(this.#failure);
+      return;
+    }
+    this.#phase = 'preparing';
+    if (this.#writer.prepare !== undefined) this.#call('prepare', () => this.#writer.prepare?.());
+    this.#whenIdle(() => this.#commit(done));
   }
 
   curtail(done: (error?: Error) => void): void {
@@ -140,6 +188,19 @@ export class SinkOutput implements TaskOutput {
     };
   }
 
+  #prepareFor(checkpoint: CheckpointId): void {
+    const prepared = (value: unknown): void => {
+      const snapshot = takeSnapshot((pack) => pack(this.#sink, [value]));
+      if (snapshot.kind === 'taken') this.#prepared = [...this.#prepared, { checkpoint, data: snapshot.state }];
+      else this.#failure ??= new IllegalStateError(`prepareCheckpoint of ${snapshot.reason}`);
+    };
+    this.#call('prepareCheckpoint', () => {
+      const returned = this.#writer.prepareCheckpoint?.();
+      if (!isThenable(returned)) return prepared(returned);
+      return returned.then(prepared);
+    });
+  }
+
   #commit(done: (error?: Error) => void): void {
     if (this.#failure !== undefined || this.#phase !== 'preparing') {
       done(this.#failure);
@@ -163,7 +224,7 @@ export class SinkOutput implements TaskOutput {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #call(method: keyof SinkWriter<unknown>, action: () => unknown): void {
+  #call(method: keyof SinkWriter<unknown> | 'commitPrepared', action: () => unknown): void {
     const returned = callAndWait(action, (later) => {
       this.#isBusy = false;
       this.#note(later);

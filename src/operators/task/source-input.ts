@@ -6,7 +6,8 @@ import { BatchCutter, type BatchLimits } from '../../partitions/records/batch-cu
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
-import { elementOf, endOfPartition, type StreamElement } from '../../partitions/stream-element.ts';
+import type { CheckpointId } from '../../ids.ts';
+import { type Barrier, elementOf, endOfPartition, type StreamElement } from '../../partitions/stream-element.ts';
 import { callAndWait, isThenable, refusePromise, type Returned } from '../../user-code.ts';
 import { type LoopHead, noRecord } from '../../partitions/loop-ends.ts';
 import type { SourceReader } from '../source.ts';
@@ -29,6 +30,7 @@ type ReadingState =
  * batch, or than requested, is passed on in parts.
  */
 export class SourceInput implements TaskInput {
+  readonly alignmentMs = 0;
   readonly elements$: Observable<StreamElement>;
   readonly #elements = new Subject<StreamElement>();
   readonly #reader: SourceReader<unknown>;
@@ -45,6 +47,8 @@ export class SourceInput implements TaskInput {
   /** Number of emitted records, including those before the restored state; and the number of the latter. */
   #emitted: number;
   readonly #first: number;
+  /** The barrier to emit next. */
+  #barrier: Barrier | undefined;
 
   /**
    * @param name the name of the source, for messages and for records that the reader cannot locate
@@ -79,6 +83,7 @@ export class SourceInput implements TaskInput {
   }
 
   emitNext(): boolean {
+    if (this.#barrier !== undefined) return this.emitBarrier();
     const state = this.#state;
     switch (state.kind) {
       case 'idle':
@@ -92,6 +97,24 @@ export class SourceInput implements TaskInput {
       default:
         return false;
     }
+  }
+
+  emitBarrier(): boolean {
+    const barrier = this.#barrier;
+    if (barrier === undefined) return false;
+    this.#barrier = undefined;
+    this.#elements.next(barrier);
+    return true;
+  }
+
+  /** A later barrier takes the place of one that was not emitted yet. */
+  trigger(barrier: Barrier): void {
+    this.#barrier = barrier;
+    this.#listener?.();
+  }
+
+  abandon(checkpoint: CheckpointId): void {
+    if (this.#barrier?.checkpoint === checkpoint) this.#barrier = undefined;
   }
 
   onAvailable(listener: () => void): void {
@@ -109,7 +132,9 @@ export class SourceInput implements TaskInput {
   snapshot(): StateSnapshot<SourceState> {
     const { position } = this.#reader;
     if (position === undefined) {
-      return absent(`the reader of source "${this.#name}" has no \`position\``);
+      return absent(
+        `the source "${this.#name}" cannot say where it is, so it could not continue there. Put an exchange that keeps its records behind it, as in rebalance({ exchange: 'reliable' }), or read it from a file`,
+      );
     }
     const state = this.#state;
     const isUnderWay = state.kind === 'reading' || state.kind === 'failed';

@@ -1,22 +1,22 @@
 import type { Subscription } from 'rxjs';
 import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
-import type { Batch, StreamElement } from '../../partitions/stream-element.ts';
+import type { CheckpointId } from '../../ids.ts';
+import type { Barrier, Batch, StreamElement } from '../../partitions/stream-element.ts';
 import type { TaskOutput } from '../../partitions/task-io.ts';
 import { isThenable } from '../../user-code.ts';
 import { WaitingTime } from '../../waiting-time.ts';
 import { type CloseLimit, type Closing, closeAll } from '../close-all.ts';
 import { TaskProgress } from './task-progress.ts';
 import { TaskBrake, taskFaultPoints } from './task-faults.ts';
+import { abortsOf, endOutputs, inputClosing } from './task-ends.ts';
 import { FailureScene } from './failure-scene.ts';
 import type { Blame } from '../operator-stage.ts';
 import type { SideOutput } from '../rejected/dead-letter-output.ts';
 import type { Runnable, Wakeable } from './task-scheduler.ts';
-import type { MovingCounts, TaskCounts, TaskListener, TaskParts } from './task-parts.ts';
+import type { MovingCounts, TaskListener, TaskParts } from './task-parts.ts';
 import type { TaskContext } from './task-context.ts';
-import { snapshotOf } from './task-snapshot.ts';
-import { absent, type StateSnapshot } from '../state/state-snapshot.ts';
-import type { TaskState } from '../state/task-state.ts';
+import { notRunning, takeCheckpoint } from './checkpoint-step.ts';
 
 export interface StreamTaskOptions {
   /** Time limit for closing when it finishes or fails; undefined for none. */
@@ -41,6 +41,8 @@ export interface StreamTaskOptions {
  * - ST4 Unless it has a sink, it finishes as soon as no output needs more; aborting calls in flight is no failure.
  * - ST5 When it needs no more input, by ST4 or because its chain is done, it dismisses its input at once; never
  *   when it fails or is canceled.
+ * - ST7 A barrier comes after all results of the records before it, and waits only for room in the outputs; while its
+ *   sinks prepare their output for the checkpoint, it takes no input.
  * - ST6 When it finishes or fails, a source or sink that does not close in time is left open and reported.
  */
 export class StreamTask implements Runnable {
@@ -92,10 +94,20 @@ export class StreamTask implements Runnable {
     return { ...this.#progress.counts, waitedMs: this.#waitingForRoom.totalMs };
   }
 
-  /** Its state between two turns, while it runs. Every record taken so far is in the state or was written. */
-  snapshot(): StateSnapshot<TaskState> {
-    if (this.#phase !== 'running') return absent(`the task is ${this.#phase}`);
-    return snapshotOf(this.#parts as TaskParts);
+  /** A barrier begins here; `ended` are the channels whose producers finished without it. */
+  checkpoint(barrier: Barrier, ended: readonly number[]): void {
+    if (this.#phase !== 'running' || this.#end !== undefined) {
+      this.#options.listener.checkpointed?.(notRunning(barrier.checkpoint, `it is ${this.#phase}`));
+    } else this.#parts?.input.trigger(barrier, ended);
+  }
+
+  /** The checkpoint is safe: its sinks commit what they prepared for it. */
+  completeCheckpoint(checkpoint: CheckpointId): void {
+    if (this.#phase === 'running') for (const output of this.#outputs) output.completed?.(checkpoint);
+  }
+
+  abortCheckpoint(checkpoint: CheckpointId): void {
+    if (this.#phase === 'running') this.#parts?.input.abandon(checkpoint);
   }
 
   run(shouldYield: () => boolean): 'ready' | 'blocked' {
@@ -185,6 +197,10 @@ export class StreamTask implements Runnable {
         this.#brake?.noteTaken();
         continue;
       }
+      if (input.emitBarrier()) {
+        if (this.#end !== undefined) return this.#endEarly();
+        continue;
+      }
       // Nothing to do for now: records that wait for a full batch must not wait any longer.
       for (const output of outputs) output.flush();
       return 'blocked';
@@ -198,6 +214,13 @@ export class StreamTask implements Runnable {
       this.#progress.reach(taskFaultPoints.end);
       this.#isInputOver = true;
       chain.end();
+      return;
+    }
+    if (element.kind === 'barrier') {
+      const { context, listener } = this.#options;
+      takeCheckpoint(element, this.#parts as TaskParts, context.environment.clock, (outcome) => {
+        if (this.#phase === 'running' && this.#end === undefined) listener.checkpointed?.(outcome);
+      });
       return;
     }
     if (element.kind !== 'records') {
@@ -249,28 +272,21 @@ export class StreamTask implements Runnable {
   #commit(): void {
     this.#phase = 'committing';
     const { input } = this.#parts as TaskParts;
-    const outputs = this.#outputs;
     // ST5.
     if (!this.#isInputOver) input.dismiss();
-    let open = outputs.length;
     const finished = (): void => {
       this.#attempt(() => {
         this.#subscription?.unsubscribe();
         this.#progress.reach(taskFaultPoints.finish);
-        this.#close([this.#inputClosing()], () => {
+        this.#close([inputClosing(this.#parts as TaskParts)], () => {
           if (this.#end === undefined) this.#report();
         });
       });
     };
-    if (open === 0) finished();
-    for (const output of outputs) {
-      const ended = (error?: Error): void => {
-        if (error !== undefined) this.#failAt(output, error);
-        else if (--open === 0 && this.#end === undefined) finished();
-      };
-      if (this.#isCurtailed) output.curtail(ended);
-      else output.finish(ended);
-    }
+    const failed = (output: TaskOutput | SideOutput, error: Error): void => this.#failAt(output, error);
+    endOutputs(this.#outputs, this.#isCurtailed, failed, () => {
+      if (this.#end === undefined) finished();
+    });
   }
 
   #endEarly(): 'blocked' {
@@ -284,24 +300,13 @@ export class StreamTask implements Runnable {
       this.#report();
       return 'blocked';
     }
-    const { input, chain, uids } = this.#parts;
-    chain.close();
-    const what = uids.last === undefined ? 'an output' : `the sink "${uids.last}"`;
-    const aborts = this.#outputs.map((output): Closing => ({ what, close: (done) => output.abort(done) }));
-    const close = (closings: readonly Closing[]): void => this.#close(closings, () => this.#report());
-    if (this.#end?.kind !== 'failed') close([this.#inputClosing(), ...aborts]);
-    else {
-      this.#scene.locate(input, this.#options.context.environment.clock, () => {
-        close([this.#inputClosing(), ...aborts]);
-      });
-    }
+    const parts = this.#parts;
+    parts.chain.close();
+    const close = (): void =>
+      this.#close([inputClosing(parts), ...abortsOf(parts, this.#outputs)], () => this.#report());
+    if (this.#end?.kind !== 'failed') close();
+    else this.#scene.locate(parts.input, this.#options.context.environment.clock, close);
     return 'blocked';
-  }
-
-  #inputClosing(): Closing {
-    const { input, uids } = this.#parts as TaskParts;
-    const what = uids.source === undefined ? 'its input' : `the source "${uids.source}"`;
-    return { what, close: (done) => input.close(done) };
   }
 
   /** ST6. The master watches the end of a canceled task. */
@@ -334,14 +339,7 @@ export class StreamTask implements Runnable {
     if (this.#phase === 'ended') return;
     this.#phase = 'ended';
     const { listener } = this.#options;
-    const rejected = this.#parts?.rejections?.counts ?? [];
-    const calls = this.#parts?.chain.calls;
-    const counts: TaskCounts = {
-      ...this.#progress.counts,
-      isCurtailed: this.#isCurtailed,
-      ...(rejected.length > 0 && { rejected }),
-      ...(calls && { calls }),
-    };
+    const counts = this.#progress.countsAtEnd(this.#parts, this.#isCurtailed);
     if (this.#end === undefined) listener.finished(counts);
     else if (this.#end.kind === 'failed') listener.failed(this.#end.cause, counts, this.#scene.place());
     else listener.canceled(counts);

@@ -1,5 +1,7 @@
 import type { FailurePlace } from '../../failure-place.ts';
 import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
+import type { CheckpointId } from '../../ids.ts';
+import type { TaskState } from '../state/task-state.ts';
 import type { CallCounts } from '../answers/answer-memory.ts';
 import type { OperatorStage } from '../operator-stage.ts';
 import type { RejectedRecords, Rejections } from '../rejected/rejections.ts';
@@ -40,6 +42,25 @@ export interface TaskCounts {
   readonly rejected?: readonly RejectedRecords[];
 }
 
+/** What became of a task's part in a checkpoint. */
+export type CheckpointOutcome =
+  | {
+      readonly kind: 'taken';
+      readonly checkpoint: CheckpointId;
+      readonly state: TaskState;
+      /** How long its channels took to deliver the barrier, from the first to the last. */
+      readonly alignmentMs: number;
+      /** How long the task took no input, because its state was captured and its sinks prepared. */
+      readonly snapshotMs: number;
+    }
+  | {
+      readonly kind: 'declined';
+      readonly checkpoint: CheckpointId;
+      /** `notRunning`: it cannot now. `noState`: a part of it cannot at all. */
+      readonly reason: 'notRunning' | 'noState';
+      readonly cause: Error;
+    };
+
 /** The reports of a task: `running` once, then one of the three ends, once. */
 export interface TaskListener {
   readonly initializing: () => void;
@@ -48,4 +69,6 @@ export interface TaskListener {
   /** `place` is where it failed, if known. */
   readonly failed: (cause: Error, counts: TaskCounts, place: FailurePlace | undefined) => void;
   readonly canceled: (counts: TaskCounts) => void;
+  /** While it runs, for each checkpoint in which it takes part, or should. Default: nobody asks. */
+  readonly checkpointed?: ((outcome: CheckpointOutcome) => void) | undefined;
 }

@@ -1,7 +1,7 @@
 import type { DirectCounts } from '../operator-stage.ts';
 import { taskFaultPoints } from './task-faults.ts';
 import type { TaskContext } from './task-context.ts';
-import type { MovingCounts } from './task-parts.ts';
+import type { MovingCounts, TaskCounts, TaskParts } from './task-parts.ts';
 
 /** How far an attempt has come, by which fault points name a place in it. */
 export class TaskProgress {
@@ -20,6 +20,13 @@ export class TaskProgress {
   get counts(): Pick<MovingCounts, 'recordsIn' | 'recordsOut'> {
     const { taken, put } = this.direct;
     return { recordsIn: this.recordsIn + taken, recordsOut: this.recordsOut + put };
+  }
+
+  /** The counts of an attempt that ends. @param parts undefined if it was not opened */
+  countsAtEnd(parts: TaskParts | undefined, isCurtailed: boolean): TaskCounts {
+    const rejected = parts?.rejections?.counts ?? [];
+    const calls = parts?.chain.calls;
+    return { ...this.counts, isCurtailed, ...(rejected.length > 0 && { rejected }), ...(calls && { calls }) };
   }
 
   /** A batch is processed now, or records that were taken one by one. */

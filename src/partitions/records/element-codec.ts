@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { CheckpointId } from '../../ids.ts';
 import { crc32 as crc32OfFew } from '../../journal/crc32.ts';
 import { putWord } from '../../journal/record-header.ts';
-import { type Batch, elementOf, type Mark, type WrittenElement } from '../stream-element.ts';
+import { type Barrier, type Batch, elementOf, type Mark, type WrittenElement } from '../stream-element.ts';
 import { packPlain, packRecords, unpackPlain, unpackRecords } from './plain-codec.ts';
 import { decodeColumns, encodeColumns } from './record-columns.ts';
 
@@ -119,7 +119,7 @@ export function decodeElement(frame: Uint8Array, expected?: ElementPlace): Writt
 function partsOf(mark: Mark): Batch {
   switch (mark.kind) {
     case 'barrier':
-      return [markCodes.barrier, mark.checkpoint];
+      return [markCodes.barrier, mark.checkpoint, ...(mark.alignment === 'at-least-once' ? [mark.alignment] : [])];
     case 'watermark':
       return [markCodes.watermark, mark.timestampMs];
     case 'idleness':
@@ -129,9 +129,10 @@ function partsOf(mark: Mark): Batch {
 
 /** @throws Error unless these are the parts of a mark */
 function markOf(content: unknown): Mark {
-  const [code, value] = Array.isArray(content) ? (content as unknown[]) : [];
+  const [code, value, alignment] = Array.isArray(content) ? (content as unknown[]) : [];
   if (code === markCodes.barrier && typeof value === 'number') {
-    return { kind: 'barrier', checkpoint: value as CheckpointId };
+    const barrier: Barrier = { kind: 'barrier', checkpoint: value as CheckpointId };
+    return alignment === 'at-least-once' ? { ...barrier, alignment } : barrier;
   }
   if (code === markCodes.watermark && typeof value === 'number') return { kind: 'watermark', timestampMs: value };
   if (code === markCodes.idleness && typeof value === 'boolean') return { kind: 'idleness', isIdle: value };

@@ -23,7 +23,8 @@ export class PassedMarks {
       return [];
     }
     held.push(element);
-    if (element.kind !== 'records' && element.kind !== 'end') return [];
+    const isLater = element.kind === 'barrier' && element.checkpoint > this.#checkpoint;
+    if (element.kind !== 'records' && element.kind !== 'end' && !isLater) return [];
     // The barrier is missing, so all of them come after it.
     this.#held = undefined;
     return held;

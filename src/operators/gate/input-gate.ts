@@ -2,6 +2,7 @@ import { type Observable, Subject, type Subscription } from 'rxjs';
 import { type ChannelOrder, type OrderPosition, OrderReplay } from '../../partitions/channel-order.ts';
 import type { SubpartitionView } from '../../partitions/result-partition.ts';
 import {
+  type Barrier,
   elementOf,
   endOfPartition,
   recordCountOf,
@@ -12,6 +13,9 @@ import type { CheckpointId } from '../../ids.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
 import type { StateSnapshot } from '../state/state-snapshot.ts';
 import type { GateState } from '../state/task-state.ts';
+import { Arrivals } from './arrivals.ts';
+import { BarrierAligner, type AlignedBarrier } from './barrier-aligner.ts';
+import { ReadyList } from './ready-list.ts';
 import { PassedMarks } from './passed-marks.ts';
 
 /** The position at which a restored gate continues. */
@@ -21,16 +25,21 @@ export interface RestoredGate {
   readonly checkpoint: CheckpointId;
 }
 
-/** Number of elements whose origin is stored: more than a chain of operators lags behind. */
-const mostArrivals = 1_024;
-
-/** The origin of an element's records. */
-interface Arrival {
-  /** Number of its first record among all emitted records. */
-  readonly first: number;
-  readonly channel: number;
-  /** Number of its first record in the channel. */
-  readonly sequence: number;
+export interface InputGateOptions {
+  /** The recorded order, which it follows to the end and then extends. Default: any order. */
+  readonly order?: ChannelOrder | undefined;
+  /** Names the subpartition that a channel reads: `map-1[0] → sums, subpartition 2`. */
+  readonly nameOf?: ((channel: number) => string) | undefined;
+  /** The position at which it continues; the views begin at its records. */
+  readonly restored?: RestoredGate | undefined;
+  /** Whether a channel brings barriers. One with a complete result does not. Default: all do. */
+  readonly bringsBarriers?: ((channel: number) => boolean) | undefined;
+  /** The newest checkpoint before this attempt, whose barriers and older ones are of no concern. Default: none. */
+  readonly checkpointBefore?: CheckpointId | undefined;
+  /** Measures alignment. Default: it takes no time. */
+  readonly clock?: { now(): number } | undefined;
+  /** Called for a checkpoint in which the task cannot take part now. */
+  readonly declined?: ((checkpoint: CheckpointId, why: string) => void) | undefined;
 }
 
 /** Maximum elements of a channel under way: one is processed while the next arrives. */
@@ -45,9 +54,12 @@ const creditsPerChannel = 2;
  * - IG2 It holds at most two elements of a channel, and requests the next when one was taken.
  * - IG3 A channel that always has elements does not starve the others.
  * - IG4 With a recorded order, it takes records and marks in that order, regardless of batch sizes; after its end
- *   it takes turns, and records them.
+ *   it takes turns, and records them. Barriers are not part of the order: while it follows the order it cannot align
+ *   any, and declines their checkpoints.
  * - IG5 A restored gate skips the marks of a channel up to the barrier of its checkpoint, and continues in the
  *   recorded order.
+ * - IG6 It emits a barrier once all channels have delivered it ({@link BarrierAligner}). A blocked channel keeps what it
+ *   has; the others go on.
  */
 export class InputGate implements TaskInput {
   readonly elements$: Observable<StreamElement>;
@@ -64,26 +76,28 @@ export class InputGate implements TaskInput {
   #failure: Error | undefined;
   #phase: 'open' | 'ended' | 'failed' | 'closed' = 'open';
 
-  /** The latest elements, oldest first. */
-  readonly #arrivals: Arrival[] = [];
-  #emitted = 0;
+  readonly #arrivals = new Arrivals();
   /** By channel: number of records taken. */
   readonly #emittedOf: number[];
   /** By channel, if it was restored. */
   readonly #passed: readonly PassedMarks[] | undefined;
   readonly #nameOf: (channel: number) => string;
+  readonly #barriers: BarrierAligner;
+  /** Number of barriers among the elements that it holds. */
+  #barriersHeld = 0;
+  /** The barrier that is being emitted, and how long it took to align. */
+  #aligned: AlignedBarrier | undefined;
+  readonly #declined: NonNullable<InputGateOptions['declined']>;
 
-  /**
-   * @param order the recorded order, which it follows to the end and then extends
-   * @param nameOf names the subpartition that a channel reads: `map-1[0] → sums, subpartition 2`
-   * @param restored the position at which it continues; the views begin at its records
-   */
-  constructor(
-    views: readonly SubpartitionView[],
-    order?: ChannelOrder,
-    nameOf: (channel: number) => string = (channel) => `channel ${channel}`,
-    restored?: RestoredGate,
-  ) {
+  constructor(views: readonly SubpartitionView[], options: InputGateOptions = {}) {
+    const { order, restored, nameOf = (channel) => `channel ${channel}`, declined = () => {} } = options;
+    this.#barriers = new BarrierAligner({
+      channelCount: views.length,
+      bringsBarriers: options.bringsBarriers,
+      after: options.checkpointBefore,
+      clock: options.clock,
+    });
+    this.#declined = declined;
     this.elements$ = this.#elements.asObservable();
     this.#views = views;
     this.#queues = views.map(() => []);
@@ -92,8 +106,12 @@ export class InputGate implements TaskInput {
     this.#nameOf = nameOf;
     this.#openCount = views.length;
     this.#order = order;
+    // A state without a position in the order holds records from beyond the positions of the channels.
+    const isOrdered = restored === undefined || restored.state.order !== undefined;
     this.#replay =
-      order === undefined || order.length === 0 ? undefined : new OrderReplay(order, restored?.state.order);
+      order === undefined || order.length === 0 || !isOrdered
+        ? undefined
+        : new OrderReplay(order, restored?.state.order);
     for (const [channel, view] of views.entries()) {
       this.#subscriptions.push(
         view.elements$.subscribe({
@@ -112,12 +130,13 @@ export class InputGate implements TaskInput {
   }
 
   emitNext(): boolean {
-    if (this.#phase !== 'open') return false;
+    if (this.#phase !== 'open') return this.emitBarrier();
     if (this.#failure !== undefined) {
       this.#phase = 'failed';
       this.#elements.error(this.#failure);
       return true;
     }
+    if (this.#barriers.hasAligned) return this.#emitAligned();
     if (this.#replay !== undefined) {
       const served = this.#serveReplay(this.#replay);
       if (served !== undefined) return served;
@@ -127,6 +146,14 @@ export class InputGate implements TaskInput {
       const element = queue.shift() as StreamElement;
       if (element.kind === 'end') {
         this.#openCount--;
+        this.#barriers.ended(channel);
+        this.#goOn();
+        if (this.#barriers.hasAligned) return this.#emitAligned();
+        continue;
+      }
+      if (element.kind === 'barrier') {
+        this.#takeBarrier(channel, element);
+        if (this.#barriers.hasAligned) return this.#emitAligned();
         continue;
       }
       if (queue.length > 0) this.#ready.add(channel);
@@ -142,6 +169,29 @@ export class InputGate implements TaskInput {
     return true;
   }
 
+  emitBarrier(): boolean {
+    if (this.#phase !== 'open' && this.#phase !== 'ended') return false;
+    if (this.#barriersHeld > 0 && !this.#barriers.hasAligned && this.#replay === undefined) this.#takeHeldBarriers();
+    return this.#barriers.hasAligned && this.#emitAligned();
+  }
+
+  trigger(barrier: Barrier, ended: readonly number[]): void {
+    this.#barriers.trigger(barrier, ended);
+    if (this.#replay !== undefined && !this.#barriers.hasAligned) this.#refuse(barrier);
+    this.#goOn();
+    this.#listener?.();
+  }
+
+  abandon(checkpoint: CheckpointId): void {
+    this.#barriers.abandon(checkpoint);
+    this.#goOn();
+    this.#listener?.();
+  }
+
+  get alignmentMs(): number {
+    return this.#aligned?.alignmentMs ?? 0;
+  }
+
   onAvailable(listener: () => void): void {
     this.#listener = listener;
   }
@@ -152,17 +202,18 @@ export class InputGate implements TaskInput {
   }
 
   placeOf(record: number): string | undefined {
-    const arrival = this.#arrivals.findLast(({ first }) => first <= record);
-    if (arrival === undefined) return undefined;
-    const { channel, first, sequence } = arrival;
-    return `${this.#nameOf(channel)}, record ${sequence + record - first}`;
+    const origin = this.#arrivals.originOf(record);
+    return origin && `${this.#nameOf(origin.channel)}, record ${origin.sequence}`;
   }
 
   snapshot(): StateSnapshot<GateState> {
     // At the end of a replay the end of the order is the position, because its last run may grow.
     const replay = this.#replay?.channel === undefined ? undefined : this.#replay;
     const order: OrderPosition | undefined = (replay ?? this.#order)?.position;
-    return { kind: 'taken', state: { kind: 'gate', channels: [...this.#emittedOf], order } };
+    const { barrier, positions } = this.#aligned ?? {};
+    const channels = this.#emittedOf.map((emitted, channel) => positions?.[channel] ?? emitted);
+    const isExact = barrier?.alignment !== 'at-least-once';
+    return { kind: 'taken', state: { kind: 'gate', channels, order: isExact ? order : undefined } };
   }
 
   close(done: () => void): void {
@@ -175,6 +226,7 @@ export class InputGate implements TaskInput {
   /** IG4. Returns undefined at the end of the recorded order: from then on any channel may be next. */
   #serveReplay(replay: OrderReplay): boolean | undefined {
     const { channel, left } = replay;
+    if (channel !== undefined) this.#dropBarriers(channel);
     const queue = channel === undefined ? undefined : (this.#queues[channel] as StreamElement[]);
     const element = queue?.[0];
     if (queue !== undefined && element === undefined) return false;
@@ -199,6 +251,57 @@ export class InputGate implements TaskInput {
     return true;
   }
 
+  /** IG6. A barrier was next on a channel, and was taken from it. */
+  #takeBarrier(channel: number, barrier: Barrier): void {
+    this.#barriersHeld--;
+    this.#barriers.arrived(channel, barrier, this.#emittedOf[channel] as number);
+    this.#goOn(this.#barriers.isBlocked(channel) ? undefined : channel);
+    this.#views[channel]?.request(1);
+  }
+
+  /** Takes the barriers that are next on their channels, but no records. */
+  #takeHeldBarriers(): void {
+    for (const [channel, queue] of this.#queues.entries()) {
+      const [first] = queue;
+      if (first?.kind !== 'barrier' || this.#barriers.isBlocked(channel)) continue;
+      queue.shift();
+      this.#ready.remove(channel);
+      this.#takeBarrier(channel, first);
+    }
+  }
+
+  /** IG4. The next elements of a channel may be barriers, which come now or came before. */
+  #dropBarriers(channel: number): void {
+    const queue = this.#queues[channel] as StreamElement[];
+    for (let [first] = queue; first?.kind === 'barrier'; [first] = queue) {
+      queue.shift();
+      this.#barriersHeld--;
+      this.#refuse(first);
+      this.#views[channel]?.request(1);
+    }
+  }
+
+  #refuse(barrier: Barrier): void {
+    if (this.#barriers.isSettled(barrier)) return;
+    this.#barriers.abandon(barrier.checkpoint);
+    this.#declined(barrier.checkpoint, 'it still takes its input in the order of its last attempt');
+  }
+
+  #emitAligned(): boolean {
+    const aligned = this.#barriers.takeAligned() as AlignedBarrier;
+    this.#aligned = aligned;
+    this.#elements.next(aligned.barrier);
+    this.#aligned = undefined;
+    return true;
+  }
+
+  /** Channels that were blocked go on, and `channel`. */
+  #goOn(channel?: number): void {
+    const released = new Set(this.#barriers.takeReleased());
+    if (channel !== undefined) released.add(channel);
+    for (const next of released) if ((this.#queues[next] as StreamElement[]).length > 0) this.#ready.add(next);
+  }
+
   #emit(channel: number, element: WrittenElement): void {
     if (element.kind === 'records') this.#noteArrival(channel, element.records.length);
     this.#elements.next(element);
@@ -206,9 +309,7 @@ export class InputGate implements TaskInput {
 
   #noteArrival(channel: number, count: number): void {
     const sequence = this.#emittedOf[channel] as number;
-    this.#arrivals.push({ first: this.#emitted, channel, sequence });
-    if (this.#arrivals.length >= 2 * mostArrivals) this.#arrivals.splice(0, mostArrivals);
-    this.#emitted += count;
+    this.#arrivals.note(channel, sequence, count);
     this.#emittedOf[channel] = sequence + count;
   }
 
@@ -223,33 +324,17 @@ export class InputGate implements TaskInput {
   #arrived(channel: number, element: StreamElement): void {
     const queue = this.#queues[channel] as StreamElement[];
     queue.push(element);
-    if (queue.length > 1) return;
+    if (element.kind === 'barrier') {
+      this.#barriersHeld++;
+      // Even if other channels have elements: the task may take barriers alone.
+      this.#listener?.();
+    }
+    if (queue.length > 1 || this.#barriers.isBlocked(channel)) return;
     if (this.#replay !== undefined) {
       this.#listener?.();
       return;
     }
     this.#ready.add(channel);
     if (this.#ready.size === 1) this.#listener?.();
-  }
-}
-
-/** A queue of channel numbers in constant time: one list is filled while the other is emptied. */
-class ReadyList {
-  #taking: number[] = [];
-  #adding: number[] = [];
-
-  get size(): number {
-    return this.#taking.length + this.#adding.length;
-  }
-
-  add(channel: number): void {
-    this.#adding.push(channel);
-  }
-
-  take(): number | undefined {
-    if (this.#taking.length === 0) {
-      [this.#taking, this.#adding] = [this.#adding.reverse(), this.#taking];
-    }
-    return this.#taking.pop();
   }
 }

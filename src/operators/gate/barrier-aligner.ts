@@ -1,0 +1,172 @@
+import type { CheckpointId } from '../../ids.ts';
+import type { Barrier } from '../../partitions/stream-element.ts';
+
+/** A barrier that every channel has delivered. */
+export interface AlignedBarrier {
+  readonly barrier: Barrier;
+  /** From its first arrival to the last. */
+  readonly alignmentMs: number;
+  /** By channel: the number of records before the barrier; undefined for a channel that did not bring it. */
+  readonly positions: readonly (number | undefined)[];
+}
+
+/** A barrier that some channels have delivered. */
+interface Pending {
+  readonly barrier: Barrier;
+  readonly sinceMs: number;
+  readonly positions: (number | undefined)[];
+  /** Channels that will not bring it, although they are open. */
+  readonly excused: Set<number>;
+  /** Number of channels that have not delivered it. */
+  missing: number;
+}
+
+export interface BarrierAlignerOptions {
+  readonly channelCount: number;
+  /** Whether a channel brings barriers. One with a complete result does not. Default: all do. */
+  readonly bringsBarriers?: ((channel: number) => boolean) | undefined;
+  /** Barriers up to that of this checkpoint are of no concern. Default: none is. */
+  readonly after?: CheckpointId | undefined;
+  /** Default: alignment takes no time. */
+  readonly clock?: { now(): number } | undefined;
+}
+
+/**
+ * The barriers that the channels of one gate have delivered.
+ *
+ * - BA1 A barrier is passed on once, when every channel that brings barriers has delivered it, or has ended, or is excused
+ *   because its producer finished without it.
+ * - BA2 Exactly-once: a channel that has delivered a barrier is blocked until the barrier is passed on or given up.
+ *   At-least-once: none is blocked, and the position of each channel is that of the barrier.
+ * - BA3 A newer barrier on a channel gives an older one up: its checkpoint was aborted. Barriers of settled checkpoints, up
+ *   to the one before this attempt, are dropped, wherever they come from.
+ */
+export class BarrierAligner {
+  readonly #count: number;
+  readonly #brings: boolean[];
+  readonly #now: () => number;
+  #bringingCount = 0;
+  /** Oldest first. */
+  #pending: Pending[] = [];
+  /** The newest checkpoint that was passed on or given up for a newer one. */
+  #settled: number;
+  readonly #aborted = new Set<number>();
+  readonly #blocked = new Set<number>();
+  readonly #released: number[] = [];
+  readonly #aligned: AlignedBarrier[] = [];
+
+  constructor({ channelCount, bringsBarriers = () => true, after, clock }: BarrierAlignerOptions) {
+    this.#count = channelCount;
+    this.#brings = Array.from({ length: channelCount }, (_, channel) => bringsBarriers(channel));
+    for (const brings of this.#brings) if (brings) this.#bringingCount++;
+    this.#settled = after ?? -1;
+    this.#now = () => clock?.now() ?? 0;
+  }
+
+  isBlocked(channel: number): boolean {
+    return this.#blocked.has(channel);
+  }
+
+  /** Whether a barrier is of no concern any more. BA3 */
+  isSettled({ checkpoint }: Barrier): boolean {
+    return checkpoint <= this.#settled || this.#aborted.has(checkpoint);
+  }
+
+  /** A channel has delivered a barrier, after `position` records. */
+  arrived(channel: number, barrier: Barrier, position: number): void {
+    const pending = this.#pendingFor(barrier);
+    if (pending === undefined || pending.positions[channel] !== undefined) return;
+    pending.positions[channel] = position;
+    if (barrier.alignment !== 'at-least-once') this.#blocked.add(channel);
+    if (this.#brings[channel] === true && !pending.excused.has(channel)) pending.missing--;
+    this.#passOn();
+  }
+
+  /** A barrier begins here, or comes on some channels; those of `excused` do not bring it. */
+  trigger(barrier: Barrier, excused: readonly number[]): void {
+    const pending = this.#pendingFor(barrier);
+    if (pending === undefined) return;
+    for (const channel of excused) {
+      if (pending.excused.has(channel)) continue;
+      pending.excused.add(channel);
+      if (this.#brings[channel] === true && pending.positions[channel] === undefined) pending.missing--;
+    }
+    this.#passOn();
+  }
+
+  /** Nothing follows on a channel. */
+  ended(channel: number): void {
+    if (this.#brings[channel] !== true) return;
+    this.#brings[channel] = false;
+    this.#bringingCount--;
+    for (const pending of this.#pending) {
+      if (pending.positions[channel] === undefined && !pending.excused.has(channel)) pending.missing--;
+    }
+    this.#passOn();
+  }
+
+  /** The checkpoint was aborted. */
+  abandon(checkpoint: CheckpointId): void {
+    if (checkpoint > this.#settled) this.#aborted.add(checkpoint);
+    this.#giveUp((pending) => pending.barrier.checkpoint === checkpoint);
+  }
+
+  /** The next barrier to pass on. */
+  takeAligned(): AlignedBarrier | undefined {
+    return this.#aligned.shift();
+  }
+
+  get hasAligned(): boolean {
+    return this.#aligned.length > 0;
+  }
+
+  /** The channels that may go on since the last call. */
+  takeReleased(): number[] {
+    return this.#released.splice(0);
+  }
+
+  #pendingFor(barrier: Barrier): Pending | undefined {
+    if (this.isSettled(barrier)) return undefined;
+    const known = this.#pending.find((pending) => pending.barrier.checkpoint === barrier.checkpoint);
+    if (known !== undefined) return known;
+    if (barrier.alignment !== 'at-least-once') this.#giveUp((older) => older.barrier.checkpoint < barrier.checkpoint);
+    const positions = new Array<number | undefined>(this.#count).fill(undefined);
+    const pending = {
+      barrier,
+      sinceMs: this.#now(),
+      positions,
+      excused: new Set<number>(),
+      missing: this.#bringingCount,
+    };
+    this.#pending.push(pending);
+    this.#pending.sort((one, other) => one.barrier.checkpoint - other.barrier.checkpoint);
+    return pending;
+  }
+
+  /** BA1. A newer one that is complete gives the older ones up. */
+  #passOn(): void {
+    const newest = this.#pending.findLast(({ missing }) => missing === 0);
+    if (newest === undefined) return;
+    const { barrier, sinceMs, positions } = newest;
+    this.#giveUp((pending) => pending.barrier.checkpoint <= barrier.checkpoint);
+    this.#aligned.push({ barrier, alignmentMs: this.#now() - sinceMs, positions });
+  }
+
+  #giveUp(isOver: (pending: Pending) => boolean): void {
+    const over = this.#pending.filter(isOver);
+    if (over.length === 0) return;
+    this.#pending = this.#pending.filter((pending) => !isOver(pending));
+    for (const { barrier, positions } of over) {
+      if (!this.#aborted.has(barrier.checkpoint)) this.#settle(barrier.checkpoint);
+      if (barrier.alignment === 'at-least-once') continue;
+      for (const [channel, position] of positions.entries()) {
+        if (position !== undefined && this.#blocked.delete(channel)) this.#released.push(channel);
+      }
+    }
+  }
+
+  #settle(checkpoint: CheckpointId): void {
+    this.#settled = Math.max(this.#settled, checkpoint);
+    for (const aborted of this.#aborted) if (aborted <= this.#settled) this.#aborted.delete(aborted);
+  }
+}
