@@ -76,7 +76,7 @@ export class LocalResults {
   }
 
   create(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition {
-    const { id, edge, subpartitionCount, origin, isReproducible } = registration;
+    const { id, edge, subpartitionCount, origin, isReproducible, fromRecords } = registration;
     const { environment, memoryOverflow, diskOverflow, diskWaitTimeoutMs: timeoutMs } = this.#options;
     const { clock, freezeRecords: freeze } = environment;
     const { truncated, curtailed, reclaim, previous, trace: before } = surroundings;
@@ -86,7 +86,11 @@ export class LocalResults {
     const name = exchange.name as ExchangeName;
     if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount, curtailed });
     if (origin === 'unread') return new ReleasedResultPartition({ id, exchange, subpartitionCount }, before);
-    if (previous !== undefined) return previous.partition.resume(id, previous.isLost);
+    if (previous?.partition.canResume(fromRecords, previous.isLost) === true) {
+      return previous.partition.resume(id, previous.isLost, fromRecords);
+    }
+    // It begins before what is left of the earlier output, so consumers of that restart too.
+    previous?.partition.release();
     const settings = this.#plan.exchanges[edge] ?? {};
     const { memory: budget, disk: diskBudget } = this.#budgets.of(edge);
     const disk: DiskRoomOptions = { budget: diskBudget, overflow: diskOverflow, reclaim, clock, timeoutMs };
@@ -103,7 +107,8 @@ export class LocalResults {
       truncated,
       curtailed,
       keepsAll: (settings.keepResults ?? this.#options.keepResults) !== 'until-consumers-finish',
-      ...(before && { before }),
+      ...(before && previous === undefined && { before }),
+      ...(fromRecords && { fromRecords }),
       ...(registration.stored && { stored: this.#adopt(registration.stored) }),
     };
     switch (name) {

@@ -1,6 +1,7 @@
 import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../actors/actor-host.ts';
 import type { VerifiedResults } from '../actors/executor-gateway.ts';
+import type { PassedRecords } from '../actors/protocol/checkpoint-messages.ts';
 import type { FoundResult, PartitionRegistration } from '../actors/protocol/deployment.ts';
 import type { ReportedResult } from '../actors/protocol/heartbeat.ts';
 import { storageActor, type ResultSource } from '../actors/storage-actor.ts';
@@ -109,6 +110,12 @@ export class ResultStore implements ResultShelf {
   /** Whether a consumer can read a result again. */
   isRetained(id: ResultPartitionId): boolean {
     return this.#present(id)?.output.exchange.reconsumable === true;
+  }
+
+  /** Every retained checkpoint has passed these records: no restore reads them again. */
+  forget({ result, records }: PassedRecords): void {
+    const output = this.#present(result)?.output;
+    if (output !== undefined && isResumable(output)) output.forget(records);
   }
 
   take(partition: PartitionId): HeldResult | undefined {

@@ -1,4 +1,4 @@
-import type { BarrierPlace, CheckpointCommand } from '../actors/protocol/checkpoint-messages.ts';
+import type { BarrierPlace, CheckpointCommand, PassedRecords } from '../actors/protocol/checkpoint-messages.ts';
 import type { TaskDeployment } from '../actors/protocol/deployment.ts';
 import type { MasterPort } from '../actors/protocol/messages.ts';
 import type { TaskActorRef } from '../actors/task-actor.ts';
@@ -19,6 +19,8 @@ interface DeployedTasks {
 interface Results {
   /** Whether a result can be read again. */
   isRetained(id: ResultPartitionId): boolean;
+  /** No restore reads these records again. */
+  forget(passed: PassedRecords): void;
 }
 
 type Trigger = Extract<CheckpointCommand, { readonly type: 'checkpoint.trigger' }>;
@@ -44,6 +46,7 @@ export class TaskCheckpoints {
       const task = this.#tasks.get(vertex);
       if (task?.deployment.attempt === attempt) task.actor.send({ type, checkpoint });
     }
+    if (command.type === 'checkpoint.completed') for (const passed of command.passed) this.#results.forget(passed);
   }
 
   /** A task has taken its part in a checkpoint, or declined. */

@@ -116,9 +116,15 @@ export interface ResumableResult extends TraceableResult {
    * Hands its data over to the next attempt of its producer, which reproduces it: present elements are compared,
    * missing ones restored, further ones appended. Its readers stay.
    * @param isLost whether its files are to be removed
-   * @throws PartitionLostError if it was released
+   * @param fromRecords by subpartition: the record with which the attempt begins, as it continues from a checkpoint.
+   * Default: the first
+   * @throws PartitionLostError if it was released; IllegalStateError unless {@link canResume}
    */
-  resume(id: ResultPartitionId, isLost: boolean): ResumableResult;
+  resume(id: ResultPartitionId, isLost: boolean, fromRecords?: readonly number[]): ResumableResult;
+  /** Whether everything from these records on can be compared with what the next attempt writes. */
+  canResume(fromRecords?: readonly number[], isLost?: boolean): boolean;
+  /** Frees what is before these records, by subpartition: every retained checkpoint has passed it, so it is not read again. */
+  forget(records: readonly number[]): void;
 }
 
 /** Whether the next attempt can take a result over. */

@@ -1,9 +1,13 @@
+import type { Barrier } from './stream-element.ts';
+
 /** An element of an output. */
 export interface TracedElement {
   /** Number of its records; 0 for a mark. */
   readonly count: number;
   /** Checksum of its frame; undefined if unknown, in which case nothing can be shown to equal it. */
   readonly checksum: number | undefined;
+  /** Itself, if it is a barrier. */
+  readonly barrier?: Barrier | undefined;
 }
 
 /** For one subpartition: the record count of each element, and the checksum of its frame. */
@@ -12,6 +16,8 @@ interface SubpartitionTrace {
   readonly checksums: Uint32Array;
   /** Number of elements without a checksum. */
   readonly unknown: ReadonlySet<number>;
+  /** By index. */
+  readonly barriers: ReadonlyMap<number, Barrier>;
 }
 
 /**
@@ -32,6 +38,9 @@ export class ResultTrace {
       return {
         counts: Uint32Array.from(all, ({ count }) => count),
         checksums: Uint32Array.from(all, ({ checksum = 0 }) => checksum),
+        barriers: new Map(
+          all.flatMap(({ barrier }, index) => (barrier === undefined ? [] : [[index, barrier] as const])),
+        ),
         unknown: new Set(all.flatMap(({ checksum }, index) => (checksum === undefined ? [index] : []))),
       };
     });
@@ -48,6 +57,11 @@ export class ResultTrace {
   /** Number of records in an element; 0 for a mark. */
   recordCount(subpartition: number, index: number): number {
     return this.#subpartitions[subpartition]?.counts[index] ?? 0;
+  }
+
+  /** The barrier that an element is; undefined for other elements. */
+  barrierAt(subpartition: number, index: number): Barrier | undefined {
+    return this.#subpartitions[subpartition]?.barriers.get(index);
   }
 
   /** Number of records of a subpartition before an element. O(elements). */

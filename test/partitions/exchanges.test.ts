@@ -11,7 +11,12 @@ import { RecordWriter } from '../../src/operators/task/record-writer.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { ChannelOrder } from '../../src/partitions/channel-order.ts';
 import { ReleasedResultPartition } from '../../src/partitions/reproduced/released-result-partition.ts';
-import { isResumable, type ResultPartition, type TraceableResult } from '../../src/partitions/result-partition.ts';
+import {
+  isResumable,
+  type ResultPartition,
+  type ResumableResult,
+  type TraceableResult,
+} from '../../src/partitions/result-partition.ts';
 import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import { keptBatches } from '../../src/partitions/storage/kept-result.ts';
@@ -473,19 +478,20 @@ const cutOtherwise: readonly Step[] = [1, 1, barrier(1), idle, 2, 1, watermark(5
 
 /** The different output of a next attempt, and the reported difference. */
 const moved: readonly (readonly [what: string, steps: readonly Step[], difference: RegExp])[] = [
-  ['a barrier earlier', [1, barrier(1), 1, idle, 3, watermark(5), 1, barrier(2)], /a new mark \(barrier\)/],
-  ['a barrier later', [3, barrier(1), idle, 2, watermark(5), 1, barrier(2)], /records instead of a mark/],
-  ['no barrier', [2, idle, 3, watermark(5), 1, barrier(2)], /another mark \(idleness\)/],
-  [
-    'the barrier of another checkpoint',
-    [2, barrier(3), idle, 3, watermark(5), 1, barrier(2)],
-    /another mark \(barrier\)/,
-  ],
-  ['two marks the other way round', [2, idle, barrier(1), 3, watermark(5), 1, barrier(2)], /another mark \(idleness\)/],
+  ['a mark earlier', [1, idle, 1, barrier(1), 3, watermark(5), 1, barrier(2)], /a new mark \(idleness\)/],
+  ['a mark later', [2, barrier(1), idle, 4, watermark(5), barrier(2)], /records instead of a mark/],
+  ['no mark', [2, barrier(1), 3, watermark(5), 1, barrier(2)], /records instead of a mark/],
+  ['another mark', [2, barrier(1), watermark(5), 3, watermark(5), 1, barrier(2)], /another mark \(watermark\)/],
   ['a mark more', [2, barrier(1), idle, idle, 3, watermark(5), 1, barrier(2)], /a new mark \(idleness\)/],
   ['a mark more at the end', [...marked, idle], /more marks than before/],
-  ['no mark at the end', marked.slice(0, -1), /it ended/],
+  ['no mark at the end', marked.slice(0, -3), /it ended/],
   ['another watermark', [2, barrier(1), idle, 3, watermark(6), 1, barrier(2)], /another mark \(watermark\)/],
+];
+
+/** The same with other barriers: a restored attempt does not bring the earlier ones again, and has its own. */
+const withOtherBarriers: readonly (readonly Step[])[] = [
+  [2, idle, 3, watermark(5), 1],
+  [1, barrier(1), 1, idle, barrier(2), 3, watermark(5), 1],
 ];
 
 describe.each(exchanges)('%s, with marks', (_, exchange) => {
@@ -620,6 +626,28 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
       expect(reading.isComplete).toBe(true);
     });
 
+    rereadable.each(withOtherBarriers)('barriers need not come again', (...steps) => {
+      const { next, settle } = resumed(isLost);
+      const reading = new Reading(next.read(0, 1), 20);
+      settle();
+      expect(produce(next, steps, settle)).toBeUndefined();
+      expect(spelled(reading.elements)).toEqual(spelledSteps(marked, 1));
+      expect(reading.isComplete).toBe(true);
+    });
+
+    rereadable('new barriers come after the earlier output', () => {
+      const { create, settle } = exchange();
+      if (kind !== 'early') return;
+      const first = create(1) as ResumableResult;
+      writeSteps(first, [2, barrier(1), 3], settle);
+      settle();
+      const reading = new Reading(first.read(0), 20);
+      settle();
+      const next = first.resume({ partition: 0, attempt: 1 } as ResultPartitionId, isLost);
+      expect(produce(next, [2, barrier(7), 4, barrier(8)], settle)).toBeUndefined();
+      expect(spelled(reading.elements)).toEqual([0, 1, 'barrier 1', 2, 3, 4, 'barrier 7', 5, 'barrier 8']);
+    });
+
     rereadable.each(moved)('breaks with %s', (_difference, steps, difference) => {
       const { next, settle } = resumed(isLost);
       const error = produce(next, steps, settle);
@@ -642,7 +670,8 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
       const of = { id: somePartition, exchange: exchangeTypes.reliable, subpartitionCount: 1 };
       return produce(new ReleasedResultPartition(of, trace()), steps, () => {});
     };
-    expect([marked, cutOtherwise].map(compared)).toEqual([undefined, undefined]);
+    const same = [marked, cutOtherwise, ...withOtherBarriers];
+    expect(same.map(compared)).toEqual(same.map(() => undefined));
     // Without checksums there is nothing to compare.
     const broken = moved.map(([, steps]) => compared(steps) instanceof DeterminismBrokenError);
     expect(broken).toEqual(moved.map(() => isOnDisk));

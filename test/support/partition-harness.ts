@@ -202,6 +202,7 @@ export interface RetainedRigOptions {
   readonly sync?: SyncPolicy;
   readonly freeze?: boolean;
   readonly isReproducible?: boolean;
+  readonly fromRecords?: readonly number[];
   /** Draws the order of callbacks at one instant. */
   readonly seed?: number;
 }
@@ -246,8 +247,10 @@ export class RetainedRig {
       sync,
       freeze,
       isReproducible,
+      ...(options.fromRecords && { fromRecords: options.fromRecords }),
       truncated: () => this.truncations++,
     });
+    this.#produced = [...(options.fromRecords ?? [])];
     this.#listen();
     const always = { times: unlimited };
     faults.call(spillFaultPoints.append, () => this.appends++, always);
@@ -289,10 +292,11 @@ export class RetainedRig {
   }
 
   /** The next attempt takes over. Returns the previous attempt's partition. */
-  resume(isLost = false): ResumableResult {
+  resume(isLost = false, fromRecords?: readonly number[]): ResumableResult {
     const before = this.partition;
-    this.partition = before.resume({ ...somePartition, attempt: ++this.#attempt } as ResultPartitionId, isLost);
-    this.#produced = [];
+    const id = { ...somePartition, attempt: ++this.#attempt } as ResultPartitionId;
+    this.partition = before.resume(id, isLost, fromRecords);
+    this.#produced = [...(fromRecords ?? [])];
     this.#listen();
     return before;
   }

@@ -130,7 +130,7 @@ export class BarrierAligner {
     const known = this.#pending.find((pending) => pending.barrier.checkpoint === barrier.checkpoint);
     if (known !== undefined) return known;
     if (barrier.alignment !== 'at-least-once') this.#giveUp((older) => older.barrier.checkpoint < barrier.checkpoint);
-    const positions = new Array<number | undefined>(this.#count).fill(undefined);
+    const positions = Array.from({ length: this.#count }, (): number | undefined => undefined);
     const pending = {
       barrier,
       sinceMs: this.#now(),

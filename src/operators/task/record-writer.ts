@@ -71,7 +71,7 @@ export class RecordWriter implements TaskOutput, WriterTail {
     this.#fitting = batchSize;
     this.#freeze = freeze;
     this.#next = subtask % partition.subpartitionCount;
-    this.#written = new Array<number>(partition.subpartitionCount).fill(0);
+    this.#written = Array.from({ length: partition.subpartitionCount }, () => 0);
   }
 
   get isWritable(): boolean {

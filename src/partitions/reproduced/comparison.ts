@@ -28,13 +28,14 @@ export class Comparison {
 
   /** @throws DeterminismBrokenError if the element differs from the first output */
   take(subpartition: number, element: WrittenElement): void {
+    if (element.kind === 'barrier') return;
     const more = this.#reproduction.take(subpartition, element);
     if (more !== undefined) this.refuse(subpartition, more);
   }
 
   /** An element beyond the first output. @throws DeterminismBrokenError if the first output was complete */
   refuse(subpartition: number, more: WrittenElement): void {
-    if (!this.#before.isWhole) return;
+    if (!this.#before.isWhole || more.kind === 'barrier') return;
     const end = this.#before.sequence(subpartition, this.#before.elementCount(subpartition));
     const what = more.kind === 'records' ? 'records' : 'marks';
     throw new DeterminismBrokenError(this.#id, subpartition, end, `more ${what} than before`);

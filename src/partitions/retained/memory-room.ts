@@ -123,6 +123,14 @@ export class MemoryRoom {
     this.#options.truncated();
   }
 
+  /** Frees an element that nobody reads again. */
+  discard(entry: LogEntry): void {
+    this.#options.budget.release(entry.reservedBytes);
+    this.#usedBytes -= entry.reservedBytes;
+    entry.reservedBytes = 0;
+    entry.element = undefined;
+  }
+
   noteTaken(log: RetainedLog): void {
     this.noteCrowd(log);
     const { retention, budget } = this.#options;

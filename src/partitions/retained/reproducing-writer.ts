@@ -3,7 +3,7 @@ import { Comparison } from '../reproduced/comparison.ts';
 import { elementChecksum, type ElementPlace } from '../records/element-codec.ts';
 import { differenceOf } from '../reproduced/element-difference.ts';
 import { Reproduction } from '../reproduced/reproduction.ts';
-import type { WrittenElement } from '../stream-element.ts';
+import type { Barrier, WrittenElement } from '../stream-element.ts';
 import { AppendingWriter } from './appending-writer.ts';
 import { ComparingWriter } from './comparing-writer.ts';
 import type { ResultWriter } from './result-writer.ts';
@@ -23,19 +23,27 @@ export class ReproducingWriter implements ResultWriter {
   /** Number of those still to be restored. */
   #missing = 0;
 
-  constructor(result: RetainedResult) {
+  /** @param fromRecords by subpartition: the record with which the attempt begins; default: the first */
+  constructor(result: RetainedResult, fromRecords: readonly number[] = []) {
     this.#result = result;
     this.#rest = new AppendingWriter(result);
     const { elements } = result;
     const { lengths } = elements.logs;
     this.#elementsBefore = elements.logs.elementCount;
-    for (const log of elements.logs) for (const entry of log.kept()) if (!elements.holds(entry)) this.#missing++;
+    for (const log of elements.logs) {
+      for (let index = log.first; index < log.length; index++) {
+        const entry = log.entryAt(index);
+        if (entry !== undefined && !elements.holds(entry)) this.#missing++;
+      }
+    }
     this.#reproduction = new Reproduction(
       {
         elementCount: (subpartition) => lengths[subpartition] ?? 0,
         recordCount: (subpartition, index) => elements.logs.of(subpartition).entryAt(index)?.count ?? 0,
+        barrierAt: (subpartition, index) => elements.logs.of(subpartition).entryAt(index)?.barrier,
       },
       (subpartition, index, again) => this.#putBack(subpartition, index, again),
+      elements.logs.startsAt(fromRecords),
     );
   }
 
@@ -50,6 +58,7 @@ export class ReproducingWriter implements ResultWriter {
 
   take(subpartition: number, element: WrittenElement): WrittenElement | undefined {
     this.#rest.assertOpen();
+    if (element.kind === 'barrier') return this.#isNew(element) ? element : undefined;
     return this.#reproduction.take(subpartition, element);
   }
 
@@ -86,6 +95,15 @@ export class ReproducingWriter implements ResultWriter {
     const { id, elements } = this.#result;
     if (!this.#rest.isOpen || !elements.logs.areWhole) return this.#rest.released();
     return new ComparingWriter(new Comparison(id, elements.logs.traceOfRest(this.#reproduction), this.#reproduction));
+  }
+
+  /**
+   * A barrier of this attempt comes after the earlier output: its consumers have read some of that, and keep it. It brings
+   * them nothing if they have the whole output.
+   */
+  #isNew({ checkpoint }: Barrier): boolean {
+    const { logs } = this.#result.elements;
+    return !logs.areWhole && checkpoint > logs.newestBarrier;
   }
 
   /** Whether all output so far was present already, and so is the next element, if any. */

@@ -149,6 +149,27 @@ export class ResultFile {
     readBack({ id: this.#id, file, offset, bytes, copy, place: { subpartition, sequence }, freeze }, done);
   }
 
+  /** Nobody reads these elements again. @returns whether some of them are in the file */
+  discard(entries: readonly LogEntry[]): boolean {
+    let bytes = 0;
+    for (const entry of entries) {
+      bytes += entry.written?.bytes ?? 0;
+      entry.written = undefined;
+    }
+    if (bytes > 0) this.#disk.giveBack(bytes);
+    return bytes > 0;
+  }
+
+  /** Removes the beginning of the file on disk, before the elements that are left. O(elements) */
+  shorten(logs: Iterable<RetainedLog>): void {
+    let first = Number.POSITIVE_INFINITY;
+    for (const log of logs) {
+      // Within a log, elements are in the file in their order, but for those that were lost and written again.
+      for (const { written } of log.kept()) if (written !== undefined) first = Math.min(first, written.offset);
+    }
+    if (this.#underWay.size === 0 || first < Number.POSITIVE_INFINITY) this.#file?.dropBefore?.(first);
+  }
+
   verify(done: (error?: Error) => void): void {
     if (this.#file === undefined) {
       done();

@@ -35,7 +35,7 @@ export class RetainedElements {
     const { exchange, retention, budget, isReproducible = false, truncated = () => {} } = options;
     const { spillStore, disk, sync = 'never', freeze = false } = options;
     this.#options = options;
-    this.logs = new SubpartitionLogs(id.partition, options.subpartitionCount);
+    this.logs = new SubpartitionLogs(id.partition, options.subpartitionCount, options.fromRecords);
     this.#copies = options.copies === true ? new FrameCopies(budget) : undefined;
     this.memory = new MemoryRoom({ retention, budget, isReproducible, truncated, changed });
     this.file = new ResultFile(id, {
@@ -97,6 +97,7 @@ export class RetainedElements {
     const entry: LogEntry = {
       sequence: log.recordCount,
       count: recordCountOf(element),
+      barrier: element.kind === 'barrier' ? element : undefined,
       element,
       reservedBytes: 0,
       written: undefined,
@@ -137,13 +138,30 @@ export class RetainedElements {
     });
   }
 
-  /** The next attempt writes them again. @param isLost whether the file is to be removed */
-  restart(id: ResultPartitionId, isLost: boolean): void {
+  /**
+   * The next attempt writes them again.
+   * @param isLost whether the file is to be removed
+   * @param fromRecords by subpartition: the record with which it begins; earlier ones are not needed
+   */
+  restart(id: ResultPartitionId, isLost: boolean, fromRecords: readonly number[]): void {
     const logs = [...this.logs];
     this.#copies?.clear();
     this.file.restart(id, isLost, logs);
     this.logs.restart();
+    if (fromRecords.length > 0) this.forget(fromRecords);
     this.memory.restart(logs);
+  }
+
+  /** Nobody reads what is before these records again, by subpartition: frees it. */
+  forget(records: readonly number[]): void {
+    let isInFile = false;
+    for (const [subpartition, end] of records.entries()) {
+      const log = this.logs.of(subpartition);
+      const gone = log.forgetTo(log.indexOf(end));
+      for (const entry of gone) this.memory.discard(entry);
+      isInFile = this.file.discard(gone) || isInFile;
+    }
+    if (isInFile) this.file.shorten(this.logs);
   }
 
   /** Gives everything back. Readers get `lost`. */

@@ -1,4 +1,4 @@
-import type { WrittenElement } from '../stream-element.ts';
+import type { Barrier, WrittenElement } from '../stream-element.ts';
 
 /** An element of a log and its place: in memory, in the file, or in both; in neither until it is reproduced. */
 export interface LogEntry {
@@ -6,6 +6,8 @@ export interface LogEntry {
   readonly sequence: number;
   /** Number of its records; 0 for a mark. */
   readonly count: number;
+  /** Itself, if it is a barrier. */
+  readonly barrier: Barrier | undefined;
   element: WrittenElement | undefined;
   /** Bytes that it has reserved of the memory budget. */
   reservedBytes: number;
@@ -32,7 +34,8 @@ export interface LogReader {
 }
 
 /**
- * The elements of one subpartition, numbered from 0 in writing order, and their readers.
+ * The elements of one subpartition, numbered from 0 in writing order, and their readers. Its records are numbered from the
+ * first one of the first attempt, even if it begins with a later one.
  *
  * Invariants:
  * - RL1 Only elements that every live reader has taken can be dropped, oldest first: none without a reader, and all
@@ -55,8 +58,13 @@ export class RetainedLog {
   #isReadToEnd = false;
   #isDismissed = false;
 
-  constructor(subpartition: number) {
+  /** Number of the record with which it begins. */
+  readonly firstRecord: number;
+
+  constructor(subpartition: number, firstRecord = 0) {
     this.subpartition = subpartition;
+    this.firstRecord = firstRecord;
+    this.#recordCount = firstRecord;
   }
 
   /** Number of elements ever written. */
@@ -64,7 +72,7 @@ export class RetainedLog {
     return this.#forgotten + this.#entries.length;
   }
 
-  /** Number of records ever written. */
+  /** Number of the next record to be written. */
   get recordCount(): number {
     return this.#recordCount;
   }
@@ -91,6 +99,11 @@ export class RetainedLog {
   /** Number of elements that the slowest reader could take and has not. */
   get lead(): number {
     return this.#gap - this.position;
+  }
+
+  /** Whether entries at the beginning are no longer listed. */
+  get isForgotten(): boolean {
+    return this.#forgotten > 0;
   }
 
   /** Whether its reader was dismissed, and no other was opened since. */
@@ -141,14 +154,24 @@ export class RetainedLog {
     this.#first++;
     this.#noteDropped(entry);
     this.#findGap();
-    if (asPlace) return entry;
-    // Trimmed once the removed part is as long as the rest, so that each entry is moved about once.
-    const gone = this.#first - this.#forgotten;
-    if (gone * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(gone);
-      this.#forgotten = this.#first;
-    }
+    if (!asPlace) this.#trim(this.#first);
     return entry;
+  }
+
+  /** Removes and returns everything before entry `end` that no live reader is still to take: later ones begin there. */
+  forgetTo(end: number): LogEntry[] {
+    const last = this.isRead ? Math.min(end, this.position) : end;
+    const gone: LogEntry[] = [];
+    for (let index = this.#forgotten; index < last; index++) {
+      const entry = this.entryAt(index);
+      this.#entries[index - this.#forgotten] = undefined;
+      if (index >= this.#first) this.#noteDropped(entry);
+      if (entry !== undefined) gone.push(entry);
+    }
+    this.#first = Math.max(this.#first, last);
+    this.#findGap();
+    this.#trim(last);
+    return gone;
   }
 
   /** A missing element is present again. */
@@ -215,6 +238,17 @@ export class RetainedLog {
   /** Every listed entry, with or without its element. */
   *kept(): Iterable<LogEntry> {
     for (const entry of this.#entries) if (entry !== undefined) yield entry;
+  }
+
+  /**
+   * Everything before entry `end` was removed: once that is as long as the rest, it is no longer listed, so that each
+   * entry is moved about once.
+   */
+  #trim(end: number): void {
+    const gone = end - this.#forgotten;
+    if (gone * 2 <= this.#entries.length) return;
+    this.#entries = this.#entries.slice(gone);
+    this.#forgotten = end;
   }
 
   #noteDropped(entry: LogEntry | undefined): void {

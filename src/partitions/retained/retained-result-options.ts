@@ -12,6 +12,8 @@ export interface RetainedResultOptions {
   readonly exchange: ExchangeType;
   readonly subpartitionCount: number;
   readonly retention: Retention;
+  /** By subpartition: the record with which it begins, as its producer continues from a checkpoint. Default: the first. */
+  readonly fromRecords?: readonly number[];
   /** The memory budget. */
   readonly budget: ByteBudget;
   /** Whether what is on disk stays in memory too, as long as nobody else needs the room. Default: no. */

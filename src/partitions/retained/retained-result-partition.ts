@@ -39,7 +39,7 @@ export class RetainedResultPartition implements ResumableResult, StorableResult,
     const result = resumed ?? new RetainedResult(options.id, options);
     this.#result = result;
     const isFirst = resumed === undefined && options.before === undefined;
-    this.#writer = isFirst ? new AppendingWriter(result) : new ReproducingWriter(result);
+    this.#writer = isFirst ? new AppendingWriter(result) : new ReproducingWriter(result, options.fromRecords);
   }
 
   get isWritable(): boolean {
@@ -95,11 +95,19 @@ export class RetainedResultPartition implements ResumableResult, StorableResult,
     return this.#result.statistics();
   }
 
-  resume(id: ResultPartitionId, isLost: boolean): ResumableResult {
+  canResume(fromRecords: readonly number[] = [], isLost = false): boolean {
+    return this.#result.canResume(fromRecords, isLost);
+  }
+
+  resume(id: ResultPartitionId, isLost: boolean, fromRecords: readonly number[] = []): ResumableResult {
     this.#current();
-    this.#result.resume(id, isLost);
+    this.#result.resume(id, isLost, fromRecords);
     this.#writer = undefined;
-    return new RetainedResultPartition({ ...this.#options, id }, this.#result);
+    return new RetainedResultPartition({ ...this.#options, id, fromRecords }, this.#result);
+  }
+
+  forget(records: readonly number[]): void {
+    if (this.#writer !== undefined) this.#result.forget(records);
   }
 
   trace(): ResultTrace | undefined {

@@ -125,12 +125,12 @@ export class RetainedResult implements ReadResult {
   }
 
   /**
-   * RP4. A new attempt writes it from the beginning; readers keep their positions.
+   * RP4. A new attempt writes it from the beginning, or from these records on; readers keep their positions.
    * @throws IllegalStateError if a part was dropped without a trace, so it cannot be compared
    */
-  resume(id: ResultPartitionId, isLost: boolean): void {
+  resume(id: ResultPartitionId, isLost: boolean, fromRecords: readonly number[]): void {
     if (this.isReleased) throw this.#lost();
-    if (!this.#options.isReproducible && this.elements.memory.isTruncated) {
+    if (!this.canResume(fromRecords, isLost)) {
       throw new IllegalStateError(
         `Partition ${id.partition} was not declared reproducible, and no trace is left of the part that was dropped: it has to be written from the beginning`,
       );
@@ -138,7 +138,21 @@ export class RetainedResult implements ReadResult {
     this.#id = id;
     this.#standing = 'retained';
     this.#listener = undefined;
-    this.elements.restart(id, isLost);
+    this.elements.restart(id, isLost, fromRecords);
+  }
+
+  /** Whether everything from these records on is there, or has left a trace. */
+  canResume(fromRecords: readonly number[], isLost: boolean): boolean {
+    const { logs } = this.elements;
+    return logs.reachesBackTo(
+      fromRecords,
+      (entry) => this.elements.holds(entry) && !(isLost && entry.written !== undefined),
+    );
+  }
+
+  /** No restore reads what is before these records. */
+  forget(records: readonly number[]): void {
+    if (!this.isReleased) this.elements.forget(records);
   }
 
   /** RP3, RP6. Writes under way are no longer needed; the writing attempt is notified. */

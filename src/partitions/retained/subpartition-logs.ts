@@ -1,7 +1,7 @@
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { PartitionId } from '../../ids.ts';
 import { elementChecksum } from '../records/element-codec.ts';
-import type { Reproduction } from '../reproduced/reproduction.ts';
+import type { Reproduction, ReproductionStart } from '../reproduced/reproduction.ts';
 import { ResultTrace, type TracedElement } from '../result-trace.ts';
 import type { IndexedElement, ResultIndex } from '../storage/result-index.ts';
 import { type LogEntry, RetainedLog } from './retained-log.ts';
@@ -19,10 +19,14 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   #recordCount = 0;
   #batchCount = 0;
   #elementCount = 0;
+  #newestBarrier = -1;
+  readonly #fromRecords: readonly number[];
 
-  constructor(partition: PartitionId, subpartitionCount: number) {
+  /** @param fromRecords by subpartition: the record with which it begins; default: the first */
+  constructor(partition: PartitionId, subpartitionCount: number, fromRecords: readonly number[] = []) {
     this.#partition = partition;
     this.#count = subpartitionCount;
+    this.#fromRecords = fromRecords;
   }
 
   /** @throws IllegalStateError for a subpartition that the result does not have */
@@ -34,7 +38,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
         `Partition ${this.#partition} has ${this.#count} subpartitions, and none with number ${subpartition}`,
       );
     }
-    const log = new RetainedLog(subpartition);
+    const log = new RetainedLog(subpartition, this.#fromRecords[subpartition]);
     this.#logs[subpartition] = log;
     return log;
   }
@@ -52,6 +56,11 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   /** Number of elements ever appended, over all logs: batches and marks. */
   get elementCount(): number {
     return this.#elementCount;
+  }
+
+  /** The newest checkpoint that has a barrier in it, or had one; -1 if none has. */
+  get newestBarrier(): number {
+    return this.#newestBarrier;
   }
 
   /** Whether some attempt has produced everything, so the end of each log is known. */
@@ -83,6 +92,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     this.#recordCount += entry.count;
     this.#elementCount++;
     if (entry.count > 0) this.#batchCount++;
+    else if (entry.barrier !== undefined) this.#newestBarrier = Math.max(this.#newestBarrier, entry.barrier.checkpoint);
   }
 
   /** Nothing follows: readers come to an end. */
@@ -99,6 +109,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
         this.append(log, {
           sequence: log.recordCount,
           count: before.recordCount(subpartition, index),
+          barrier: before.barrierAt(subpartition, index),
           element: undefined,
           reservedBytes: 0,
           written: undefined,
@@ -119,6 +130,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
       this.append(log, {
         sequence: log.recordCount,
         count,
+        barrier: undefined,
         element: undefined,
         reservedBytes: 0,
         written,
@@ -136,7 +148,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   index(subpartition?: number): ResultIndex | undefined {
     const elements: IndexedElement[] = [];
     for (const log of subpartition === undefined ? this : [this.of(subpartition)]) {
-      if (log.first > 0) return undefined;
+      if (log.first > 0 || log.firstRecord > 0) return undefined;
       for (const { count, written, checksum } of log.kept()) {
         if (written === undefined || checksum === undefined) return undefined;
         elements.push({ subpartition: log.subpartition, count, ...written, checksum });
@@ -159,6 +171,29 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     this.#dismissedCount--;
   }
 
+  /** Where an attempt begins in each log that continues from these records. */
+  startsAt(fromRecords: readonly number[]): ReproductionStart[] {
+    return this.#logs.map((log) => {
+      const from = (log && fromRecords[log.subpartition]) ?? 0;
+      const element = log?.indexOf(from) ?? 0;
+      const { sequence = from, count = 0 } = log?.entryAt(element) ?? {};
+      return sequence < from
+        ? { element: element + 1, restOfBatch: sequence + count - from }
+        : { element, restOfBatch: 0 };
+    });
+  }
+
+  /** Whether these records, and all later ones, can be reproduced: they are listed, and `holds` the part of a batch. */
+  reachesBackTo(fromRecords: readonly number[], holds: (entry: LogEntry) => boolean): boolean {
+    for (const log of this) {
+      const from = fromRecords[log.subpartition] ?? 0;
+      const entry = log.entryAt(log.indexOf(from));
+      const start = entry?.sequence ?? log.recordCount;
+      if (start > from || (start < from && entry !== undefined && !holds(entry))) return false;
+    }
+    return true;
+  }
+
   /** The result is reproduced from the beginning: dismissed readers may come back. */
   restart(): void {
     for (const log of this) {
@@ -177,10 +212,12 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   trace(): ResultTrace | undefined {
     const elements: TracedElement[][] = [];
     for (const log of this) {
+      // What no restore reads again is not compared either, so the rest has another number.
+      if (log.isForgotten || log.firstRecord > 0) return undefined;
       const those: TracedElement[] = [];
-      for (const { count, checksum } of log.kept()) {
+      for (const { count, checksum, barrier } of log.kept()) {
         if (checksum === undefined) return undefined;
-        those.push({ count, checksum });
+        those.push({ count, checksum, barrier });
       }
       elements[log.subpartition] = those;
     }
@@ -193,10 +230,11 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
       if (log === undefined) return undefined;
       const { subpartition } = log;
       const next = reproduction.missing(subpartition)?.index ?? log.length;
-      return Array.from(log.kept(), ({ count, checksum, element, sequence }, index): TracedElement => {
+      return Array.from(log.kept(), ({ count, checksum, element, sequence, barrier }, index): TracedElement => {
         const isToCome = index >= next && element !== undefined;
         return {
           count,
+          barrier,
           checksum: checksum ?? (isToCome ? elementChecksum(element, { subpartition, sequence }) : undefined),
         };
       });

@@ -45,6 +45,8 @@ export class SegmentedFile implements SpillFile {
   #directory: string;
   #name: string;
   #isWriting = false;
+  /** Number of segments at the beginning that were removed, because nobody reads them again. */
+  #dropped = 0;
   /** Settles once its removal is complete. */
   #removal: Promise<void> | undefined;
 
@@ -112,6 +114,15 @@ export class SegmentedFile implements SpillFile {
   locate(offset: number): FilePlace {
     const segment = this.#segments.findLast(({ start }) => start <= offset) ?? this.#segment(0, 0);
     return segment.locate(offset);
+  }
+
+  /** The last segment stays. */
+  dropBefore(offset: number): void {
+    for (const segment of this.#segments.slice(this.#dropped, -1)) {
+      if (segment.end > offset) return;
+      this.#dropped++;
+      void segment.remove();
+    }
   }
 
   remove(): void {
@@ -203,7 +214,7 @@ export class SegmentedFile implements SpillFile {
     return this.#failureOf(async () => {
       this.#options.faults.reach(spillFaultPoints.sync, { file: this.name });
       this.#assertThere();
-      await Promise.all(this.#segments.map((segment) => segment.sync()));
+      await Promise.all(this.#segments.slice(this.#dropped).map((segment) => segment.sync()));
     });
   }
 
@@ -241,7 +252,7 @@ export class SegmentedFile implements SpillFile {
       throw new UnreadableFileError({ file: this.name, offset: 0 }, 'the file was removed');
     }
     // All at once; the error names the first damaged segment.
-    const looks = await Promise.allSettled(this.#segments.map((segment) => segment.verify()));
+    const looks = await Promise.allSettled(this.#segments.slice(this.#dropped).map((segment) => segment.verify()));
     const failed = looks.find((look) => look.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }

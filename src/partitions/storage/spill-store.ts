@@ -44,6 +44,11 @@ export interface SpillFile {
    * different reads never overlap.
    */
   read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void;
+  /**
+   * Nothing before `offset` is read again: frees as much of it as is easy. Infinity: nothing that was appended. Default:
+   * nothing is freed.
+   */
+  dropBefore?(offset: number): void;
   /** Where other threads of this machine can read it; undefined if they cannot. */
   readonly shared?: Pick<LentFile, 'directory' | 'segments' | 'writtenAs'> | undefined;
   /** Deletes the file; reads under way end with an error. Idempotent. */

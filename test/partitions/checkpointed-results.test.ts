@@ -1,0 +1,139 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
+import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
+import { barrier } from '../support/marks.ts';
+import { recordsOf, RetainedRig, type RetainedRigOptions, somePartition } from '../support/partition-harness.ts';
+
+const retentions: [string, RetainedRigOptions][] = [
+  ['memory', { retention: 'memory' }],
+  ['memory, then disk', { retention: 'memory-then-disk', memoryBytes: 100 }],
+  ['reliable', { retention: 'disk' }],
+];
+
+describe.each(retentions)('a result of a producer that continues from a checkpoint: %s', (_, options) => {
+  it('begins with the record of the checkpoint, which keeps its number', () => {
+    const rig = new RetainedRig({ ...options, subpartitionCount: 2, fromRecords: [300, 0] });
+    const early = rig.read({ from: 302 });
+    const other = rig.read({ subpartition: 1 });
+    expect(() => rig.read({ from: 299 })).toThrow(PartitionLostError);
+    rig.write([3, 2]).write([1], { subpartition: 1 });
+    const late = rig.read({ from: 300 });
+    rig.finish();
+    expect(rig.ends).toEqual([undefined]);
+    expect([early.records, late.records]).toEqual([recordsOf(0, 302, 305), recordsOf(0, 300, 305)]);
+    expect([other.records, other.isComplete]).toEqual([recordsOf(1, 0, 1), true]);
+    expect(() => rig.read()).toThrow(PartitionLostError);
+  });
+
+  it.each([false, true])(
+    'reproduces the records from the checkpoint on, while its consumer reads on (lost: %s)',
+    (isLost) => {
+      const rig = new RetainedRig(options);
+      const running = rig.read();
+      rig.write([3, 3]);
+      rig.partition.write(0, barrier(1));
+      rig.write([4, 4]);
+      rig.settle();
+      rig.resume(isLost, [6]);
+      // Cut otherwise, and beyond the earlier output.
+      rig.write([2, 5, 5]).finish();
+      expect([rig.ends, running.records, running.isComplete]).toEqual([[undefined], recordsOf(0, 0, 18), true]);
+      const restored = rig.read({ from: 6 });
+      expect(restored.records).toEqual(recordsOf(0, 6, 18));
+      expect(restored.elements[0]).toMatchObject({ kind: 'barrier', checkpoint: 1 });
+    },
+  );
+
+  it('continues within a batch of the earlier output, if that is still there', () => {
+    const rig = new RetainedRig(options);
+    const running = rig.read();
+    rig.write([6, 4]);
+    rig.settle();
+    rig.resume(false, [4]);
+    rig.write([1, 4, 3]).finish();
+    expect([rig.ends, running.records]).toEqual([[undefined], recordsOf(0, 0, 12)]);
+    expect(rig.partition.canResume([4], true)).toBe(options.retention === 'memory');
+  });
+
+  it('refuses other records than before', () => {
+    const rig = new RetainedRig(options);
+    rig.read();
+    rig.write([6, 4]);
+    rig.resume(false, [5]);
+    rig.write([1]);
+    expect(() => rig.partition.write(0, { kind: 'records', records: [{ n: 'other' }, 0, 0, 0] })).toThrow(
+      DeterminismBrokenError,
+    );
+  });
+
+  it('frees what every retained checkpoint has passed, but for what a reader is still to take', () => {
+    const rig = new RetainedRig({ ...options, subpartitionCount: 2 });
+    const running = rig.read();
+    const slow = rig.read({ subpartition: 1, credits: 1 });
+    for (const subpartition of [0, 1]) rig.write([3, 3, 3, 3], { subpartition });
+    rig.settle();
+    const used = () => rig.memory.usedBytes + rig.disk.usedBytes;
+    const before = used();
+    rig.partition.forget([6, 6]);
+    expect(before - used()).toBeGreaterThanOrEqual((before * 3) / 8 - 1);
+    expect(rig.truncations).toBe(0);
+    rig.write([3]);
+    slow.request(10);
+    rig.settle();
+    expect([running.records, slow.records]).toEqual([recordsOf(0, 0, 15), recordsOf(1, 0, 12)]);
+    expect(() => rig.read({ from: 5 })).toThrow(PartitionLostError);
+    rig.partition.forget([6, 6]);
+    const again = [0, 1].map((subpartition) => rig.read({ subpartition, from: 6 }));
+    rig.finish();
+    expect(again.map(({ records }) => records)).toEqual([recordsOf(0, 6, 15), recordsOf(1, 6, 12)]);
+  });
+
+  it('is reproduced from what was not freed, and from nowhere before', () => {
+    const rig = new RetainedRig(options);
+    const running = rig.read();
+    rig.write([3, 3, 3]);
+    rig.settle();
+    rig.partition.forget([6]);
+    expect([rig.partition.canResume([6]), rig.partition.canResume([3]), rig.partition.canResume()]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    rig.resume(false, [6]);
+    rig.write([4]).finish();
+    expect([rig.ends, running.records]).toEqual([[undefined], recordsOf(0, 0, 10)]);
+  });
+});
+
+describe('files of a result that checkpoints have passed', () => {
+  it('are removed segment by segment', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'kintsugi-passed-'));
+    try {
+      const store = new FileSpillStore({ directory, segmentBytes: 400 });
+      const file = store.create(somePartition);
+      const append = (): Promise<number> =>
+        new Promise((resolve, reject) =>
+          file.append(new Uint8Array(150).fill(7), (error, offset) => (error ? reject(error) : resolve(offset))),
+        );
+      const offsets: number[] = [];
+      for (let n = 0; n < 8; n++) offsets.push(await append());
+      const segments = (): number =>
+        readdirSync(directory, { recursive: true }).filter((name) => /\.\d+$|seg/.test(String(name))).length;
+      const before = segments();
+      file.dropBefore?.(offsets[5] as number);
+      await new Promise<void>((resolve) => file.sync(() => resolve()));
+      const verified = await new Promise((resolve) => file.verify(resolve));
+      const read = await new Promise<Uint8Array>((resolve, reject) =>
+        file.read(offsets[6] as number, 150, (error, bytes) => (error ? reject(error) : resolve(bytes))),
+      );
+      expect([verified, read.every((byte) => byte === 7)]).toEqual([undefined, true]);
+      expect(before).toBeGreaterThan(2);
+      expect(segments()).toBeLessThan(before);
+      await store.dispose();
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
