@@ -14,6 +14,7 @@ import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { TaskRestore } from '../operators/state/task-state.ts';
 import { OutputInUseError } from '../errors/connector-errors.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
+import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { JobEdge, JobVertex } from '../graph/job-graph.ts';
 import type { ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/task/task-faults.ts';
@@ -22,6 +23,8 @@ import type { CloseLimit } from '../operators/close-all.ts';
 import { notRunning } from '../operators/task/checkpoint-step.ts';
 import { openTask } from '../operators/task/open-task.ts';
 import type { Sink } from '../operators/sink.ts';
+import type { Source } from '../operators/source.ts';
+import type { VertexProgram } from '../operators/operator-description.ts';
 import { SourcePlans } from '../operators/task/source-plans.ts';
 import { StreamTask } from '../operators/task/stream-task.ts';
 import { TaskContext } from '../operators/task/task-context.ts';
@@ -116,7 +119,8 @@ export class LocalDataPlane implements DataPlane {
     const { callLimiters, errorTallies, answers, outputs } = this.#services;
     const { run, environment, batchSize, batchBytes } = this.#options;
     const { jobVertex: vertex, operators: uids, subtask, parallelism, attempt } = deployment;
-    const program = this.#registry.find(vertex, uids);
+    const wasFinished = deployment.restore?.state.kind === 'finished';
+    const program = wasFinished ? finished(this.#registry.find(vertex, uids)) : this.#registry.find(vertex, uids);
     const { source } = program;
     if (deployment.sourcePlan !== undefined) this.#sourcePlans.adopt(vertex, deployment.sourcePlan.plan);
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
@@ -131,7 +135,7 @@ export class LocalDataPlane implements DataPlane {
       context,
       closeLimit,
       scheduler: this.#scheduler,
-      listener: surroundings,
+      listener: wasFinished ? { ...surroundings, checkpointed: refusing(surroundings) } : surroundings,
       open: (wake, blame) => {
         const open = () =>
           openTask({
@@ -145,10 +149,14 @@ export class LocalDataPlane implements DataPlane {
             rejected: surroundings.rejected,
             answers,
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context, surroundings.planned)),
-            openChannels: () => openChannels(deployment, surroundings, restore),
+            openChannels: () => this.#openChannels(deployment, surroundings, restore),
             channelOrder: surroundings.channelOrder,
             restore,
-            bringsBarriers: this.#bringsBarriers(deployment),
+            bringsBarriers: this.#channelsWith(
+              deployment,
+              ({ consumption }) => consumption !== 'after-producer-finished',
+            ),
+            isRetained: this.#channelsWith(deployment, ({ reconsumable }) => reconsumable),
             checkpointBefore: deployment.checkpointBefore,
             declined: (checkpoint, why) => surroundings.checkpointed(notRunning(checkpoint, why)),
             partitions: deployment.outputs.map(({ partition }) =>
@@ -182,13 +190,30 @@ export class LocalDataPlane implements DataPlane {
     return `channel ${channel}`;
   }
 
-  /** Complete results bring no barriers: they are no part of a streaming component. */
-  #bringsBarriers({ inputs }: TaskDeployment): (channel: number) => boolean {
-    const brings = inputs.flatMap(({ edge, partitions }) => {
-      const { exchange } = this.#plan.jobGraph.edges[edge] as JobEdge;
-      return partitions.map(() => exchange.consumption !== 'after-producer-finished');
+  /** Which channels of a task have an exchange of a kind. */
+  #channelsWith({ inputs }: TaskDeployment, isSo: (exchange: ExchangeType) => boolean): (channel: number) => boolean {
+    const are = inputs.flatMap(({ edge, partitions }) => {
+      const isOne = isSo((this.#plan.jobGraph.edges[edge] as JobEdge).exchange);
+      return partitions.map(() => isOne);
     });
-    return (channel) => brings[channel] === true;
+    return (channel) => are[channel] === true;
+  }
+
+  /** A restored task reads each retained channel from its record in the state on; others begin there. */
+  #openChannels(
+    deployment: TaskDeployment,
+    surroundings: TaskSurroundings,
+    restore: TaskRestore | undefined,
+  ): SubpartitionView[] {
+    const from = restore?.state.input.kind === 'gate' ? restore.state.input.channels : [];
+    const isRetained = this.#channelsWith(deployment, ({ reconsumable }) => reconsumable);
+    let channel = -1;
+    return deployment.inputs.flatMap(({ partitions, subpartition }) =>
+      partitions.map((id) => {
+        channel++;
+        return assertHeld(id, surroundings.source(id)).read(subpartition, isRetained(channel) ? from[channel] : 0);
+      }),
+    );
   }
 
   /** Results that can be read while they are written, but are not registered yet. */
@@ -201,20 +226,23 @@ export class LocalDataPlane implements DataPlane {
   }
 }
 
-/** A restored task reads each channel from its record in the state on. */
-function openChannels(
-  deployment: TaskDeployment,
-  surroundings: TaskSurroundings,
-  restore: TaskRestore | undefined,
-): SubpartitionView[] {
-  const from = restore?.state.input.kind === 'gate' ? restore.state.input.channels : [];
-  let channel = 0;
-  return deployment.inputs.flatMap(({ partitions, subpartition }) =>
-    partitions.map((id) => assertHeld(id, surroundings.source(id)).read(subpartition, from[channel++])),
-  );
+/** The program of a task that had finished before the checkpoint: it only ends its results, where they begin. */
+function finished({ outputs }: VertexProgram): VertexProgram {
+  const nothing: Source<never> = {
+    name: 'nothing',
+    maxParallelism: Number.POSITIVE_INFINITY,
+    open: () => ({ read: () => null, close: () => {} }),
+  };
+  return { source: nothing, operators: [], outputs, sink: undefined };
 }
 
-function restoredFrom({ checkpoint, state }: RestoredState): TaskRestore {
+/** It ends at once, and then it counts as finished. */
+function refusing({ checkpointed }: TaskSurroundings): TaskSurroundings['checkpointed'] {
+  return ({ checkpoint }) => checkpointed(notRunning(checkpoint, 'it had finished before'));
+}
+
+function restoredFrom({ checkpoint, state }: RestoredState): TaskRestore | undefined {
+  if (state.kind === 'finished') return undefined;
   if (state.kind === 'inline') return { checkpoint, state: state.state };
   throw new IllegalStateError(
     `The state ${state.location} of checkpoint ${checkpoint} is stored, and this executor has no storage`,

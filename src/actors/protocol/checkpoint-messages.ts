@@ -6,6 +6,8 @@ import type { PlainError } from '../../plain-error.ts';
 /** The state of one attempt at a checkpoint: itself, or where it is stored. Plain data. */
 export type StateHandle =
   | { readonly kind: 'inline'; readonly state: TaskState }
+  /** It had finished before: restored, it ends its results at once, at the records with which they begin. */
+  | { readonly kind: 'finished' }
   | {
       readonly kind: 'stored';
       /** As its `CheckpointStorage` names it. */

@@ -5,6 +5,7 @@ type Fields = Readonly<Record<string, Shape>>;
 /** The state of a task, which only an executor understands, or where it is. */
 export const stateHandle = variant({
   inline: { state: object({}) },
+  finished: {},
   stored: { location: text, bytes: whole(), crc: whole(2 ** 32) },
 });
 
