@@ -13,6 +13,7 @@ export type {
   JobDefinition,
   KeyOptions,
   OperatorOptions,
+  ThroughOptions,
   RecordOptions,
   SlotOptions,
 } from './api/stream-graph.ts';

@@ -9,7 +9,7 @@ import type {
 import type { KeyDeclaration } from '../operators/identity/step-declaration.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { RejectOptions } from '../operators/rejected/on-error.ts';
-import { checkOptions } from '../options.ts';
+import { checkBoolean, checkOptions } from '../options.ts';
 import {
   type Aggregation,
   aggregationFold,
@@ -30,7 +30,7 @@ import {
   type ReduceOptions,
   type StreamEnd,
 } from './stream-end.ts';
-import type { ExchangeOptions, KeyOptions, OperatorOptions, RecordOptions } from './stream-graph.ts';
+import type { ExchangeOptions, KeyOptions, OperatorOptions, RecordOptions, ThroughOptions } from './stream-graph.ts';
 
 type Process = OperatorDescription & { readonly kind: 'process' };
 
@@ -153,11 +153,12 @@ export class DataStream<out Out> {
   /** A function that returns promises: use {@link mapAsync}. */
   through<Result extends PromiseLike<unknown>>(
     operator: OperatorFunction<Out, Result>,
-    options?: OperatorOptions,
+    options?: ThroughOptions,
   ): UseMapAsync<Result, DataStream<Result>>;
   /**
    * Passes the records through RxJS operators. Each attempt of each subtask subscribes once. State inside the pipe (a
-   * buffer, a debounce) is lost when the task restarts and rebuilt from the replayed input.
+   * buffer, a debounce) is lost when the task restarts and rebuilt from the replayed input; a job with checkpoints can have
+   * only pipes that are declared `stateless`.
    *
    * @example
    * ```ts
@@ -171,13 +172,16 @@ export class DataStream<out Out> {
    *   .sink('differences', collect<number>());
    * ```
    */
-  through<Result>(operator: OperatorFunction<Out, Result>, options?: OperatorOptions): DataStream<Result>;
+  through<Result>(operator: OperatorFunction<Out, Result>, options?: ThroughOptions): DataStream<Result>;
   through<Result>(
     operator: OperatorFunction<Out, Result>,
-    options: OperatorOptions = {},
+    options: ThroughOptions = {},
   ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
     const pipe = checkFunction('through', operator) as (OperatorDescription & { kind: 'pipe' })['operator'];
-    return new DataStream<Result>(this.#end.operator('through', { kind: 'pipe', operator: pipe }, options));
+    const isStateless = options.stateless;
+    if (isStateless !== undefined) checkBoolean('stateless of through', isStateless);
+    const described = { kind: 'pipe', operator: pipe, ...(isStateless && { isStateless }) } as const;
+    return new DataStream<Result>(this.#end.operator('through', described, options));
   }
 
   /**

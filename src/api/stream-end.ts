@@ -24,6 +24,7 @@ import {
   type StreamGraph,
   type StreamInput,
   type StreamStep,
+  type ThroughOptions,
   withPartitioning,
 } from './stream-graph.ts';
 
@@ -101,7 +102,7 @@ export class StreamEnd {
   ): StreamEnd {
     const call = callOf(method, options);
     if (operator.kind === 'pipe') refuseErrorOptions(call, options);
-    if (operator.kind !== 'asyncMap') checkOptions(call, options, { ...operatorOptionNames, ...errorOptionNames });
+    if (operator.kind !== 'asyncMap') checkOptions(call, options, optionNamesOf(operator.kind));
     const errors = errorHandlingOf(call, options, { mayReplace: operator.kind !== 'process' });
     const described = errors === undefined ? operator : ({ ...operator, errors } as typeof operator);
     const declaration = declareOperator(method, described, options, key);
@@ -171,6 +172,11 @@ const operatorOptionNames: OptionNames<OperatorOptions> = {
   version: true,
   inputs: true,
 };
+
+function optionNamesOf(kind: OperatorDescription['kind']): OptionNames<ThroughOptions & ErrorOptions<never, never>> {
+  const names = { ...operatorOptionNames, ...errorOptionNames };
+  return (kind === 'pipe' ? { ...names, stateless: true } : names) as ReturnType<typeof optionNamesOf>;
+}
 
 /** What sinks may be told. */
 export const sinkOptionNames: OptionNames<SinkOptions> = {

@@ -56,6 +56,16 @@ export interface OperatorOptions extends ExchangeOptions, SlotOptions, VersionOp
   readonly deterministic?: boolean | undefined;
 }
 
+/** Options of `through`. */
+export interface ThroughOptions extends OperatorOptions {
+  /**
+   * Declares that the pipe has emitted the results of a record before it takes the next one, and keeps nothing from record
+   * to record: `map`, `filter`, `mergeMap` of arrays, but not `pairwise`, `bufferCount`, `debounceTime` or a `mergeMap` of
+   * promises. Without it, a job with checkpoints cannot have the pipe, because what it keeps would be lost. Default false.
+   */
+  readonly stateless?: boolean | undefined;
+}
+
 /** Options of operators that call a function for each record. */
 export interface RecordOptions<In, Answer> extends OperatorOptions, ErrorOptions<In, Answer> {}
 

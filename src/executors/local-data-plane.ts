@@ -16,7 +16,7 @@ import { OutputInUseError } from '../errors/connector-errors.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';
 import type { JobEdge, JobVertex } from '../graph/job-graph.ts';
-import type { ResultPartitionId } from '../ids.ts';
+import type { CheckpointId, ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/task/task-faults.ts';
 import { deadLetterSinks } from '../operators/rejected/dead-letter-sinks.ts';
 import type { CloseLimit } from '../operators/close-all.ts';
@@ -149,23 +149,14 @@ export class LocalDataPlane implements DataPlane {
             rejected: surroundings.rejected,
             answers,
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context, surroundings.planned)),
-            openChannels: () => this.#openChannels(deployment, surroundings, restore),
-            channelOrder: surroundings.channelOrder,
+            ...this.#channelsOf(deployment, surroundings, restore),
             restore,
-            bringsBarriers: this.#channelsWith(
-              deployment,
-              ({ consumption }) => consumption !== 'after-producer-finished',
-            ),
-            isRetained: this.#channelsWith(deployment, ({ reconsumable }) => reconsumable),
-            checkpointBefore: deployment.checkpointBefore,
-            declined: (checkpoint, why) => surroundings.checkpointed(notRunning(checkpoint, why)),
             partitions: deployment.outputs.map(({ partition }) =>
               assertHeld(partition, surroundings.output(partition)),
             ),
             readers: deployment.outputs.map(({ edge }) => (this.#plan.jobGraph.edges[edge] as JobEdge).target),
             wake,
             uids,
-            nameOfChannel: (channel) => this.#nameOfChannel(deployment, channel),
             blame,
           });
         const missing = this.#unregistered(deployment, surroundings);
@@ -188,6 +179,19 @@ export class LocalDataPlane implements DataPlane {
       first += partitions.length;
     }
     return `channel ${channel}`;
+  }
+
+  /** What a task has to know of its channels. */
+  #channelsOf(deployment: TaskDeployment, surroundings: TaskSurroundings, restore: TaskRestore | undefined) {
+    return {
+      openChannels: () => this.#openChannels(deployment, surroundings, restore),
+      channelOrder: surroundings.channelOrder,
+      nameOfChannel: (channel: number) => this.#nameOfChannel(deployment, channel),
+      bringsBarriers: this.#channelsWith(deployment, ({ consumption }) => consumption !== 'after-producer-finished'),
+      isRetained: this.#channelsWith(deployment, ({ reconsumable }) => reconsumable),
+      checkpointBefore: deployment.checkpointBefore,
+      declined: (checkpoint: CheckpointId, why: string) => surroundings.checkpointed(notRunning(checkpoint, why)),
+    };
   }
 
   /** Which channels of a task have an exchange of a kind. */

@@ -144,6 +144,8 @@ export type OperatorDescription =
   | {
       readonly kind: 'pipe';
       readonly operator: (source: Observable<never>) => Observable<unknown>;
+      /** Whether it has emitted the results of a record before it returns, and remembers nothing. Default: not. */
+      readonly isStateless?: boolean;
       readonly errors?: undefined;
     }
   | ({

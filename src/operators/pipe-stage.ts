@@ -8,9 +8,12 @@ import type { OperatorDescription } from './operator-description.ts';
 import type { Blame, OperatorStage, StageContext } from './operator-stage.ts';
 import { PacedInput } from './paced-input.ts';
 import { ResultBuffer } from './result-buffer.ts';
-import type { StageState } from './state/stage-state.ts';
-import { type Absence, absent, refuseState } from './state/state-snapshot.ts';
+import { unpackData } from '../partitions/records/packed-data.ts';
+import type { PipeState, StageState } from './state/stage-state.ts';
+import { absent, refuseState, type StateSnapshot, takeSnapshot } from './state/state-snapshot.ts';
 import { UserSubscriber } from './user-subscriber.ts';
+
+type Pipe = Extract<OperatorDescription, { kind: 'pipe' }>;
 
 const aRecord = 'a record, not a promise of one (use mapAsync, or mergeMap of RxJS)';
 
@@ -25,6 +28,7 @@ const aRecord = 'a record, not a promise of one (use mapAsync, or mergeMap of Rx
  */
 export class PipeStage implements OperatorStage {
   readonly #context: StageContext;
+  readonly #isStateless: boolean;
   readonly #records = new Subject<unknown>();
   readonly #subscriber: UserSubscriber<unknown>;
   readonly #results: ResultBuffer;
@@ -39,7 +43,8 @@ export class PipeStage implements OperatorStage {
   /** Whether the pipe runs inside a call of the stage, so the task need not be woken. */
   #isCalled = true;
 
-  constructor({ operator }: Extract<OperatorDescription, { kind: 'pipe' }>, context: StageContext) {
+  constructor({ operator, isStateless = false }: Pipe, context: StageContext) {
+    this.#isStateless = isStateless;
     this.#context = context;
     this.#results = new ResultBuffer(context);
     this.#input = new PacedInput(this.#results, context.clock);
@@ -114,14 +119,28 @@ export class PipeStage implements OperatorStage {
     return undefined;
   }
 
-  /** Only the pipe itself knows the state of its operators and timers. */
-  snapshot(): Absence {
+  /** Only the pipe itself knows the state of its operators and timers, unless it has none. */
+  snapshot(): StateSnapshot<PipeState> {
     const { uids, firstOperator = 0, name = '' } = this.#context;
-    return absent(`"${uids?.[firstOperator] ?? name}" is an RxJS pipe, whose state cannot be captured`);
+    const uid = uids?.[firstOperator] ?? name;
+    if (!this.#isStateless) {
+      return absent(
+        `"${uid}" is an RxJS pipe, whose state cannot be captured. If it keeps nothing from record to record, declare it: through(…, { stateless: true })`,
+      );
+    }
+    return takeSnapshot((pack) => ({
+      kind: 'pipe',
+      waiting: pack(uid, this.#input.rest),
+      results: pack(uid, this.#results.rest),
+      isOver: this.#isOver,
+    }));
   }
 
-  restore(state: StageState): never {
-    refuseState('an RxJS pipe', state.kind);
+  restore(state: StageState): void {
+    if (state.kind !== 'pipe') refuseState('an RxJS pipe', state.kind);
+    this.#results.addAll(unpackData(state.results));
+    this.#input.push(unpackData(state.waiting));
+    if (state.isOver) this.end();
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { map as mapEach } from 'rxjs';
+import { filter, map as mapEach, mergeMap, type OperatorFunction } from 'rxjs';
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import type {
   AsyncMapOptions,
@@ -59,6 +59,9 @@ const call = (harness: StageHarness, options: AsyncMapOptions<number> = {}): Ope
     options: { concurrency: 3, ...options },
   }) as OperatorDescription;
 
+const statelessPipe = (operator: OperatorFunction<number, number>): OperatorDescription =>
+  ({ kind: 'pipe', operator, isStateless: true }) as unknown as OperatorDescription;
+
 const chains: [name: string, operators: (harness: StageHarness) => OperatorDescription[], isOrdered: boolean][] = [
   ['no operator', () => [], true],
   ['map and filter', () => [map((n) => n + 1), evens], true],
@@ -70,6 +73,11 @@ const chains: [name: string, operators: (harness: StageHarness) => OperatorDescr
   [
     'all of them',
     () => [map((n) => n + 1), gather(3, 'updates'), repeat(2), count, gather(13, 'final'), map((n) => n * 2)],
+    true,
+  ],
+  [
+    'a pipe that is stateless',
+    () => [statelessPipe(mergeMap((n) => [n, n + 1, n + 2])), statelessPipe(filter((n) => n % 2 === 0))],
     true,
   ],
   ['mapAsync', (harness) => [call(harness)], true],
@@ -271,7 +279,11 @@ describe('a state that a chain cannot capture', () => {
   const callForPoint = { kind: 'asyncMap', fn: () => new Point(), options: {} } as OperatorDescription;
 
   it.each<[what: string, operators: OperatorDescription[], reason: string]>([
-    ['a pipe', [map((n) => n), pipe], '"second" is an RxJS pipe, whose state cannot be captured'],
+    [
+      'a pipe',
+      [map((n) => n), pipe],
+      '"second" is an RxJS pipe, whose state cannot be captured. If it keeps nothing from record to record, declare it: through(…, { stateless: true })',
+    ],
     [
       'an accumulator of a class',
       [evens, keepPoint],

@@ -62,6 +62,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   SlotOptions: accepts<kintsugi.SlotOptions>(),
   Source: accepts<Omit<kintsugi.Source<1>, 'plan' | 'changedSince' | 'describeChange'>>(),
   SourceOptions: accepts<kintsugi.SourceOptions>(),
+  ThroughOptions: accepts<kintsugi.ThroughOptions>(),
   ToCsvFileOptions: accepts<kintsugi.ToCsvFileOptions<{ a: 1 }>>(),
   ToJsonLinesFileOptions: accepts<kintsugi.ToJsonLinesFileOptions>(),
   ToNodeWritableOptions: accepts<kintsugi.ToNodeWritableOptions>(),

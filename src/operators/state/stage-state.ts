@@ -45,6 +45,16 @@ export interface CallsState {
   readonly isOver: boolean;
 }
 
+/** The state of an RxJS pipe that has none itself. */
+export interface PipeState {
+  readonly kind: 'pipe';
+  /** The packed records that were pushed and not passed to the pipe. */
+  readonly waiting: Uint8Array;
+  /** The packed results that were not polled. */
+  readonly results: Uint8Array;
+  readonly isOver: boolean;
+}
+
 /** The state of a chain without operators. */
 export interface PassingState {
   readonly kind: 'passing';
@@ -62,4 +72,4 @@ export interface ChainState {
 }
 
 /** The state of a stage: everything that was pushed and is not in polled results. */
-export type StageState = FusedState | CallsState | PassingState | ChainState;
+export type StageState = FusedState | CallsState | PipeState | PassingState | ChainState;
