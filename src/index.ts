@@ -69,7 +69,27 @@ export type { StorageUse } from './run/storage-use.ts';
 export { diagnosticsChannels, type DiagnosticsMessage } from './run/diagnostics.ts';
 export { pinoLogger, type PinoLike } from './run/pino-logger.ts';
 export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './run/folds/job-receipt.ts';
+export type { CheckpointedTask } from './actors/checkpoint-event.ts';
 export type { DividedExchange, JobEvent, JobEventType } from './actors/job-event.ts';
+
+// Checkpoints
+export type { CheckpointOptions } from './run/checkpoints/checkpoints-option.ts';
+export type { CheckpointReport, ComponentCheckpointsReport } from './run/checkpoints/checkpoint-history.ts';
+export type { BarrierAlignment } from './partitions/stream-element.ts';
+export type { CheckpointFailureReason } from './checkpoints/failure-reason.ts';
+export type { TaskCheckpointStatistics } from './actors/protocol/checkpoint-messages.ts';
+export { fileCheckpoints, memoryCheckpoints } from './partitions/checkpoints/checkpoint-storages.ts';
+export type {
+  CheckpointManifest,
+  CheckpointStorage,
+  CheckpointStorageAddress,
+  Chunks,
+  FoundCheckpoint,
+  PieceName,
+  StoredPiece,
+  SweptFiles,
+  WrittenPiece,
+} from './checkpoints/checkpoint-storage.ts';
 
 // Which tasks restart
 export type {
@@ -120,6 +140,8 @@ export { failoverMachine } from './machines/failover/failover-machine.ts';
 export { jobMasterMachine } from './machines/job-master/job-master-machine.ts';
 export { partitionMachine } from './machines/partition/partition-machine.ts';
 export { regionMachine } from './machines/region/region-machine.ts';
+export { checkpointCoordinatorMachine } from './machines/checkpoint-coordinator/checkpoint-coordinator-machine.ts';
+export { pendingCheckpointMachine } from './machines/checkpoint-coordinator/pending-checkpoint-machine.ts';
 export { heartbeatMachine } from './machines/heartbeat/heartbeat-machine.ts';
 export { taskExecutorMachine } from './machines/task-executor/task-executor-machine.ts';
 export {
@@ -250,6 +272,14 @@ export {
   RestartRequestedError,
   UnrecoverableError,
 } from './errors/job-errors.ts';
+export {
+  CheckpointConflictError,
+  CheckpointFormatError,
+  CheckpointsFailedError,
+  CheckpointStorageError,
+  CheckpointUnreadableError,
+  NoCheckpointLeftError,
+} from './errors/checkpoint-errors.ts';
 export { JournalAccessError, JournalFormatError } from './errors/journal-errors.ts';
 export {
   CommittedOutputError,

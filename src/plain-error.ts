@@ -1,3 +1,4 @@
+import * as checkpointErrors from './errors/checkpoint-errors.ts';
 import * as connectorErrors from './errors/connector-errors.ts';
 import * as executorErrors from './errors/executor-errors.ts';
 import * as jobErrors from './errors/job-errors.ts';
@@ -36,6 +37,7 @@ for (const family of [
   resultErrors,
   connectorErrors,
   executorErrors,
+  checkpointErrors,
   journalErrors,
   recordingErrors,
   stateErrors,

@@ -1,9 +1,11 @@
 import {
+  checkpointCoordinatorMachine,
   executionMachine,
   failoverMachine,
   heartbeatMachine,
   jobMasterMachine,
   partitionMachine,
+  pendingCheckpointMachine,
   regionMachine,
   taskExecutorMachine,
 } from 'kintsugi';
@@ -23,6 +25,11 @@ const machines: readonly (readonly [AnyStateMachine, string])[] = [
   ],
   [partitionMachine, 'One per result of an attempt.'],
   [taskExecutorMachine, 'One per task executor: its slots and its connection to the job master.'],
+  [
+    checkpointCoordinatorMachine,
+    'One per streaming component of a job with checkpoints: when they are triggered, and what their ends mean.',
+  ],
+  [pendingCheckpointMachine, 'One per checkpoint of a component, from the decision to trigger it to its end.'],
   [
     heartbeatMachine,
     'One at each end of a connection that is watched: whether the other end still answers. Whoever was itself stalled asks once more.',

@@ -65,6 +65,14 @@ export type KeepingToMasterEvent =
   | { readonly type: 'results.kept'; readonly kept: readonly KeptResult[] }
   | { readonly type: 'results.keepFailed'; readonly cause: Error };
 
+/** Too many checkpoints of a streaming component failed in a row. */
+export interface CheckpointsToMasterEvent {
+  readonly type: 'checkpoints.failed';
+  /** One task of each of its regions. */
+  readonly vertices: readonly ExecutionVertexId[];
+  readonly cause: Error;
+}
+
 /** Commands of a region to one of its executions. */
 export type RegionToExecutionEvent =
   /** The region is scheduled; `slot` is set if it was granted immediately. */

@@ -1,6 +1,7 @@
 import type { FailurePlace } from '../failure-place.ts';
 import type { CallCounts, RejectedRecords, RejectionOutcome, StoredOutput } from './protocol/deployment.ts';
 import type { ExecutionState, JobStatus, RegionState } from './protocol/states.ts';
+import type { CheckpointEvent } from './checkpoint-event.ts';
 import type { AttemptNumber, ExecutorId, FailoverId, PartitionId, RegionId, RunId } from '../ids.ts';
 
 /** A result that a restart re-uses, and its size when it was verified. */
@@ -312,6 +313,7 @@ export type JobEvent =
     }
   /** The job fails although its tasks have finished, because results could not be kept beyond it. */
   | { readonly type: 'results.keepFailed'; readonly atMs: number; readonly cause: Error }
+  | CheckpointEvent
   | {
       readonly type: 'executor.registered';
       readonly atMs: number;

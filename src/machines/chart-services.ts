@@ -1,5 +1,6 @@
 import type { AnyActorRef } from 'xstate';
 import { IllegalStateError } from '../errors/usage-errors.ts';
+import type { JobCheckpoints } from './checkpoint-coordinator/job-checkpoints.ts';
 import type { OpenFailovers } from './failover/open-failovers.ts';
 import type { JobMasterActorRef } from './job-master/job-master-machine.ts';
 import type { ResultKeeper } from './job-master/result-keeper.ts';
@@ -11,6 +12,8 @@ export interface ChartServices extends JobServices {
   readonly master: JobMasterActorRef;
   readonly failovers: OpenFailovers;
   readonly resultKeeper: ResultKeeper;
+  /** Undefined if the job is not checkpointed. */
+  readonly checkpoints: JobCheckpoints | undefined;
   /** Undefined without speculation. */
   readonly slowTasks: SlowTaskWatch | undefined;
 }
@@ -36,4 +39,9 @@ export function chartServicesOf<Name extends keyof ChartServices>(system: JobSys
   const services = servicesBySystem.get(system);
   if (services === undefined) throw new IllegalStateError('A chart of a job was started without the services of a job');
   return services;
+}
+
+/** The checkpoints of a job, by its master; undefined if it is not checkpointed. */
+export function checkpointsOf({ system }: Pick<JobMasterActorRef, 'system'>): JobCheckpoints | undefined {
+  return chartServicesOf<'checkpoints'>(system).checkpoints;
 }

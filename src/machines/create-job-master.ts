@@ -1,5 +1,6 @@
 import type { JobEvent } from '../actors/job-event.ts';
-import { type ChartServices, serveCharts } from './chart-services.ts';
+import { serveCharts } from './chart-services.ts';
+import { type FailedComponent, JobCheckpoints } from './checkpoint-coordinator/job-checkpoints.ts';
 import { OpenFailovers } from './failover/open-failovers.ts';
 import type { JobMasterActorRef } from './job-master/job-master-machine.ts';
 import { ResultKeeper } from './job-master/result-keeper.ts';
@@ -18,21 +19,41 @@ export function createJobMaster(services: JobServices): JobMasterActorRef {
   const input = { regionCount: regions.count, keepsResults: results.keptEdges.length > 0, decisions, turns };
   const master = actors.create(charts.master, 'master', input);
   const failovers = new OpenFailovers(services);
-  const watched = watchSlowTasks(services, () => master.send({ type: 'speculation.due' }));
-  serveCharts({ ...services, ...watched, master, failovers, resultKeeper: new ResultKeeper(services) });
+  const slowTasks = watchSlowTasks(services, () => master.send({ type: 'speculation.due' }));
+  const checkpoints = coordinateCheckpoints(services, (failed) =>
+    master.send({ type: 'checkpoints.failed', ...failed }),
+  );
+  const observe = observedBy(services.observe, [slowTasks, checkpoints]);
+  serveCharts({
+    ...{ ...services, observe, slowTasks, checkpoints, master, failovers },
+    resultKeeper: new ResultKeeper(services),
+  });
   return master;
 }
 
-/** With speculation, the events of the charts also go to a watch over slow tasks, after all observers. */
-function watchSlowTasks(
-  { ledger, environment, observe, speculation }: JobServices,
-  due: () => void,
-): Pick<ChartServices, 'observe' | 'slowTasks'> {
-  if (speculation === undefined) return { observe, slowTasks: undefined };
-  const slowTasks = new SlowTaskWatch({ ...speculation, graph: ledger.graph, clock: environment.clock, due });
-  const both = (event: JobEvent): void => {
+/** With speculation, a watch over slow tasks. */
+function watchSlowTasks({ ledger, environment, speculation }: JobServices, due: () => void): SlowTaskWatch | undefined {
+  if (speculation === undefined) return undefined;
+  return new SlowTaskWatch({ ...speculation, graph: ledger.graph, clock: environment.clock, due });
+}
+
+function coordinateCheckpoints(
+  { checkpointing, environment, ...services }: JobServices,
+  failed: (component: FailedComponent) => void,
+): JobCheckpoints | undefined {
+  if (checkpointing === undefined) return undefined;
+  return new JobCheckpoints({ ...services, checkpointing, clock: environment.clock, failed });
+}
+
+/** Events of the charts go to those that follow them, too, after all observers. */
+function observedBy(
+  observe: JobServices['observe'],
+  followers: readonly ({ next(event: JobEvent): void } | undefined)[],
+): JobServices['observe'] {
+  const present = followers.filter((follower) => follower !== undefined);
+  if (present.length === 0) return observe;
+  return (event) => {
     observe(event);
-    slowTasks.next(event);
+    for (const follower of present) follower.next(event);
   };
-  return { observe: both, slowTasks };
 }

@@ -1,4 +1,7 @@
 import type { delayActor } from '../actors/delay-actor.ts';
+import { checkpointCoordinatorMachine } from './checkpoint-coordinator/checkpoint-coordinator-machine.ts';
+import { coordinatorActions, pendingActions } from './checkpoint-coordinator/coordinator-actions.ts';
+import { pendingCheckpointMachine } from './checkpoint-coordinator/pending-checkpoint-machine.ts';
 import { engineChart } from './engine-chart.ts';
 import { executionActions } from './execution/execution-actions.ts';
 import { executionMachine } from './execution/execution-machine.ts';
@@ -24,6 +27,10 @@ export function jobCharts({ delay }: JobActors): JobCharts {
     region: engineChart(regionMachine.provide({ actors: { delay }, actions: regionActions })),
     execution: engineChart(executionMachine.provide({ actions: executionActions })),
     failover: engineChart(failoverMachine.provide({ actors: { delay }, actions: failoverActions })),
+    checkpointCoordinator: engineChart(
+      checkpointCoordinatorMachine.provide({ actors: { delay }, actions: coordinatorActions }),
+    ),
+    pendingCheckpoint: engineChart(pendingCheckpointMachine.provide({ actors: { delay }, actions: pendingActions })),
     heartbeat: engineChart(heartbeatMachine.provide({ actors: { delay }, actions: heartbeatActions })),
   };
 }

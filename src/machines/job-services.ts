@@ -7,6 +7,9 @@ import type { FailureClassifier } from '../failover/failure-classifier.ts';
 import type { FailureEnricher } from '../failover/failover-strategy.ts';
 import type { BackoffScope } from '../failover/backoffs/backoff-scope.ts';
 import type { Quarantine } from '../failover/quarantine.ts';
+import type { checkpointCoordinatorMachine } from './checkpoint-coordinator/checkpoint-coordinator-machine.ts';
+import type { JobCheckpointing } from './checkpoint-coordinator/job-checkpointing.ts';
+import type { pendingCheckpointMachine } from './checkpoint-coordinator/pending-checkpoint-machine.ts';
 import type { executionMachine } from './execution/execution-machine.ts';
 import type { failoverMachine } from './failover/failover-machine.ts';
 import type { heartbeatMachine } from './heartbeat/heartbeat-machine.ts';
@@ -40,6 +43,9 @@ export interface JobCharts {
   readonly failover: typeof failoverMachine;
   /** Of the master's end of each connection that is watched. */
   readonly heartbeat: typeof heartbeatMachine;
+  /** One for each streaming component, if the job is checkpointed. */
+  readonly checkpointCoordinator: typeof checkpointCoordinatorMachine;
+  readonly pendingCheckpoint: typeof pendingCheckpointMachine;
 }
 
 /** The services that the charts of one job need. */
@@ -56,6 +62,8 @@ export interface JobServices {
   readonly failureHandling: FailureHandling;
   /** When second attempts of slow tasks begin; undefined: never. */
   readonly speculation?: Speculation | undefined;
+  /** How its streaming components are checkpointed; undefined: not at all. */
+  readonly checkpointing?: JobCheckpointing | undefined;
   readonly slotRequestTimeoutMs: number;
   readonly cancellationTimeoutMs: number;
 }

@@ -9,14 +9,15 @@ export interface DiagnosticsMessage {
   readonly event: JobEvent;
 }
 
-const [job, task, region, failover, result, executor] = [
+const [job, task, region, failover, result, executor, checkpoint] = [
   'kintsugi:job',
   'kintsugi:task',
   'kintsugi:region',
   'kintsugi:failover',
   'kintsugi:result',
   'kintsugi:executor',
-].map((name) => channel(name)) as [Channel, Channel, Channel, Channel, Channel, Channel];
+  'kintsugi:checkpoint',
+].map((name) => channel(name)) as [Channel, Channel, Channel, Channel, Channel, Channel, Channel];
 
 const channelOf = {
   'job.resumed': job,
@@ -48,6 +49,11 @@ const channelOf = {
   'executor.draining': executor,
   'executor.drained': executor,
   'message.invalid': executor,
+  'checkpoint.triggered': checkpoint,
+  'checkpoint.completed': checkpoint,
+  'checkpoint.failed': checkpoint,
+  'checkpoint.restored': checkpoint,
+  'checkpoint.unreadable': checkpoint,
 } as const satisfies Record<JobEventType, Channel>;
 
 /**

@@ -10,6 +10,7 @@ import type { ExecutorId, RegionId, RunId } from '../ids.ts';
 import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
 import type { JobMasterContext } from '../machines/job-master/job-master-setup.ts';
 import { freezeRecords } from '../partitions/records/freeze-records.ts';
+import type { ComponentCheckpointsReport } from './checkpoints/checkpoint-history.ts';
 import { eventIterator } from './event-iterator.ts';
 import type { JobReceipt } from './folds/job-receipt.ts';
 import type { JobShape } from './folds/job-shape.ts';
@@ -139,6 +140,11 @@ export class JobRun implements AsyncDisposable {
   receipt(): JobReceipt {
     const { folds, clock, moving } = this.#parts;
     return folds.receipt.value({ nowMs: clock.now(), moving: moving() });
+  }
+
+  /** The checkpoints of each streaming component so far; empty without the option `checkpoints`. */
+  checkpoints(): readonly ComponentCheckpointsReport[] {
+    return this.#parts.folds.checkpoints?.value() ?? [];
   }
 
   /** Current memory and disk use of results, by exchange; empty once the job has ended. */

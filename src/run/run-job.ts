@@ -12,11 +12,14 @@ import { drawRunId, type JobVertexId, type RunId } from '../ids.ts';
 import { jobCharts } from '../machines/job-charts.ts';
 import { createJobMaster } from '../machines/create-job-master.ts';
 import { ExecutorConnections } from '../machines/connections/executor-connections.ts';
+import { checkpointsOf } from '../machines/chart-services.ts';
+import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
 import { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { JobServices } from '../machines/job-services.ts';
 import { DurableStore } from '../partitions/storage/durable-store.ts';
 import { closeAll, type CloseLimit } from '../operators/close-all.ts';
 import { publishEvent } from './diagnostics.ts';
+import { checkpointingOf, storageOf } from './checkpoints/checkpointing.ts';
 import { DurableRun } from './durable/durable-run.ts';
 import { resultsDirectory } from './durable/state-directory.ts';
 import { FullDisk } from './full-disk.ts';
@@ -104,11 +107,11 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     signal: options.signal,
   });
   const observe = watchedBy(run, { id, shape, logger, durable });
-  const connections = connectionsTo(executors, run, { ...options, ledger, observe }, seams);
+  const connections = connectionsTo(executors, run, { ...options, ledger, observe, master: () => master }, seams);
   seams.cluster?.({ executors, connections });
   const master = createJobMaster({
     ...{ ledger, environment, gateway: connections, charts, observe, actors },
-    ...failureHandlingOf(options),
+    ...recoveryOf(options, shape),
     speculation: speculationOf({ ...options, plan, shape, logger }),
   });
   openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers, folds, invalid });
@@ -122,18 +125,21 @@ function connectionsTo(
   run: Pick<JobRun, 'status'>,
   {
     heartbeat,
+    checkpoints,
     environment: { clock },
     ...parts
-  }: Pick<ResolvedRunOptions, 'heartbeat' | 'environment' | 'cancellationTimeoutMs'> & {
+  }: Pick<ResolvedRunOptions, 'heartbeat' | 'checkpoints' | 'environment' | 'cancellationTimeoutMs'> & {
     readonly ledger: JobLedger;
     readonly observe: (event: JobEvent) => void;
+    readonly master: () => JobMasterActorRef;
   },
   { lose = (end) => end() }: RunSeams,
 ): ExecutorConnections {
-  const { ledger, observe, cancellationTimeoutMs } = parts;
+  const { ledger, observe, master, cancellationTimeoutMs } = parts;
   return new ExecutorConnections({
     ...{ ledger, clock, observe, cancellationTimeoutMs, slotLimit: executors.slotLimit },
     shareResults: executors.shareResults,
+    ...(checkpoints && { checkpointReported: (report) => checkpointsOf(master())?.report(report) }),
     heartbeat: heartbeat && { machine: charts.heartbeat, settings: heartbeat },
     drained: (executor, why) => executors.giveUp(executor, why)(),
     lost: (executor, why) => {
@@ -187,9 +193,11 @@ async function takeOver(durable: DurableRun, ledger: JobLedger, observe: (event:
   if (resumed !== undefined) observe(resumed);
 }
 
-function failureHandlingOf(
-  options: ResolvedRunOptions,
-): Pick<JobServices, 'failureHandling' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs'> {
+/** How the job recovers: what it decides, how long it waits, and from where it continues. */
+function recoveryOf(
+  options: ReturnType<typeof guarded>,
+  shape: JobShape,
+): Pick<JobServices, 'failureHandling' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs' | 'checkpointing'> {
   const { failureClassifiers: classifiers, failureEnrichers: enrichers } = options;
   const { failoverStrategy, restartBackoff, backoffScope, quarantine, decisionDeadlineMs } = options;
   const deciders = { failoverStrategy, restartBackoff, backoffScope, quarantine };
@@ -197,6 +205,7 @@ function failureHandlingOf(
     failureHandling: { ...deciders, classifiers, enrichers, decisionDeadlineMs },
     slotRequestTimeoutMs: options.slotRequestTimeoutMs,
     cancellationTimeoutMs: options.cancellationTimeoutMs,
+    checkpointing: checkpointingOf({ ...options, shape }, options.checkpointStorage),
   };
 }
 
@@ -228,6 +237,7 @@ function guarded(options: ResolvedRunOptions, observers: Observers) {
     ...options,
     run,
     disk: faults,
+    checkpointStorage: storageOf(options),
     durableStore:
       stateDirectory === undefined
         ? undefined

@@ -15,6 +15,11 @@ import { type KeepResults, checkKeepResults, type KeepInRun } from '../graph/kee
 import { failoverStrategyMachine } from '../machines/strategies/failover-strategy-machine.ts';
 import { restartBackoffMachine } from '../machines/strategies/restart-backoff-machine.ts';
 import type { DiskOverflow } from '../partitions/retained/disk-room.ts';
+import {
+  type CheckpointOptions,
+  type ResolvedCheckpoints,
+  resolveCheckpoints,
+} from './checkpoints/checkpoints-option.ts';
 import { type ExecutorsOption, resolveExecutors } from './executors/executors-option.ts';
 import { type HeartbeatOptions, resolveHeartbeat } from './heartbeat-option.ts';
 import { type RunRecordingOptions, type ResolvedRecordOptions, resolveRecord } from './record-option.ts';
@@ -124,6 +129,8 @@ export interface JobRunOptions {
   readonly resume?: ResumePolicy | undefined;
   /** Runs everything again although nothing has changed; remembered answers are still used. Default false. */
   readonly rerun?: boolean | undefined;
+  /** Checkpoints of the streaming parts of the job. Default: none; a restarted region begins anew. */
+  readonly checkpoints?: CheckpointOptions | undefined;
   /** Number of failures in `failures`. Default 16. */
   readonly exceptionHistorySize?: number | undefined;
   /** Cancels the job when it is aborted. */
@@ -179,6 +186,7 @@ export interface ResolvedRunOptions {
   readonly stateDirectory: string | undefined;
   readonly resume: ResumePolicy;
   readonly rerun: boolean;
+  readonly checkpoints: ResolvedCheckpoints | undefined;
   readonly exceptionHistorySize: number;
   readonly signal: AbortSignal | undefined;
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
@@ -215,6 +223,7 @@ const optionNames: OptionNames<JobRunOptions> = {
   stateDirectory: true,
   resume: true,
   rerun: true,
+  checkpoints: true,
   exceptionHistorySize: true,
   signal: true,
   inspect: true,
@@ -264,6 +273,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     diskWaitTimeoutMs: milliseconds('diskWaitTimeoutMs', options.diskWaitTimeoutMs, 300_000),
     spillDirectory: directory('spillDirectory', options.spillDirectory),
     ...durability(options),
+    checkpoints: resolveCheckpoints(options.checkpoints),
     exceptionHistorySize: count(
       'exceptionHistorySize',
       options.exceptionHistorySize,

@@ -71,7 +71,8 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
   journal: { '.': [], identity: [], run: ['.', 'identity'] },
   // The compiled form of a chart knows XState alone, nothing of ours.
   machines: {
-    '.': ['compiled', 'execution', 'failover', 'heartbeat', 'job-master', 'region'],
+    '.': ['checkpoint-coordinator', 'compiled', 'execution', 'failover', 'heartbeat', 'job-master', 'region'],
+    'checkpoint-coordinator': ['.', 'execution', 'job-master'],
     compiled: [],
     connections: ['.', 'execution', 'heartbeat', 'job-master', 'task-executor'],
     execution: ['.', 'job-master'],
@@ -90,9 +91,10 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     workers: ['.', 'shares', 'shares/desks'],
   },
   run: {
-    '.': ['folds', 'identity', 'durable', 'executors'],
+    '.': ['checkpoints', 'folds', 'identity', 'durable', 'executors'],
+    checkpoints: ['.', 'folds'],
     executors: ['.', 'durable', 'folds'],
-    folds: [],
+    folds: ['checkpoints'],
     identity: ['.'],
     durable: ['.', 'folds', 'identity'],
   },
@@ -102,6 +104,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     '.': ['records'],
     records: ['.'],
     claims: [],
+    checkpoints: ['records', 'storage'],
     storage: ['.', 'records', 'claims'],
     divided: ['.', 'storage'],
     reproduced: ['.', 'records'],

@@ -13,11 +13,13 @@ const machines = Object.entries<unknown>(kintsugi).filter(
 describe('statecharts', () => {
   it('are exported', () => {
     expect(machines.map(([name]) => name).sort()).toEqual([
+      'checkpointCoordinatorMachine',
       'executionMachine',
       'failoverMachine',
       'heartbeatMachine',
       'jobMasterMachine',
       'partitionMachine',
+      'pendingCheckpointMachine',
       'regionMachine',
       'taskExecutorMachine',
     ]);

@@ -24,11 +24,53 @@ const table: Readonly<Record<string, Row>> = {
     recovery: 'never',
     message: 'slots: expected an integer ≥ 1, got 0',
   },
+  CheckpointUnreadableError: {
+    make: () => new errors.CheckpointUnreadableError('a/7-map.state', 'it is missing'),
+    code: 'CHECKPOINT_UNREADABLE',
+    recovery: 'restart',
+    message:
+      'Checkpoint file a/7-map.state cannot be used: it is missing. The checkpoint before it is used if one is retained: keep more with `retained`',
+  },
+  CheckpointFormatError: {
+    make: () => new errors.CheckpointFormatError('a/7.manifest', 9, 1),
+    code: 'CHECKPOINT_FORMAT',
+    recovery: 'never',
+    message:
+      'Checkpoint file a/7.manifest has format 9, and this version of Kintsugi reads format 1. Run the version that wrote it, or name another place for checkpoints',
+  },
+  CheckpointStorageError: {
+    make: () => new errors.CheckpointStorageError('a/7.manifest', 'write', new Error('ENOSPC')),
+    code: 'CHECKPOINT_STORAGE',
+    recovery: 'restart',
+    message:
+      'Cannot write checkpoint files at a/7.manifest: ENOSPC. Check that the storage is reachable, writable and not full',
+  },
+  CheckpointConflictError: {
+    make: () => new errors.CheckpointConflictError('a/7.manifest'),
+    code: 'CHECKPOINT_CONFLICT',
+    recovery: 'never',
+    message:
+      'Checkpoint file a/7.manifest exists already: another run writes its checkpoints to the same place. Stop one of them, or name another place',
+  },
   JobValidationError: {
     make: () => new errors.JobValidationError(['map'], '"map" reads nothing', 'Connect it'),
     code: 'JOB_INVALID',
     recovery: 'never',
     message: '"map" reads nothing. Connect it',
+  },
+  CheckpointsFailedError: {
+    make: () => new errors.CheckpointsFailedError('orders[0]', 'expired', 2),
+    code: 'CHECKPOINTS_FAILED',
+    recovery: 'restart',
+    message:
+      'More than 2 checkpoints of the tasks behind orders[0] failed in a row, the last one because of "expired". Look at the events `checkpoint.failed`; raise `checkpoints.tolerableFailures` to bear more',
+  },
+  NoCheckpointLeftError: {
+    make: () => new errors.NoCheckpointLeftError('orders[0]'),
+    code: 'NO_CHECKPOINT_LEFT',
+    recovery: 'never',
+    message:
+      'No checkpoint of the tasks behind orders[0] can be read any more. Keep more of them with `checkpoints.retained`, and look after their storage',
   },
   InputChangedError: {
     make: () => new errors.InputChangedError(file, 'shorter', 'it has 3 bytes, and had 9'),

@@ -39,8 +39,8 @@ describe('the channels of diagnostics', () => {
   });
 
   it('are named as documented', () => {
-    const documented = ['job', 'task', 'region', 'failover', 'result', 'executor'].map((name) => `kintsugi:${name}`);
-    expect(new Set(Object.values(diagnosticsChannels))).toEqual(new Set(documented));
+    const documented = ['job', 'task', 'region', 'failover', 'result', 'executor', 'checkpoint'];
+    expect(new Set(Object.values(diagnosticsChannels))).toEqual(new Set(documented.map((name) => `kintsugi:${name}`)));
     expect(diagnosticsChannels['task.failed']).toBe('kintsugi:failover');
   });
 });

@@ -25,6 +25,8 @@ import { createJobGraph } from '../../src/graph/job-graph.ts';
 import type { KeepResults } from '../../src/graph/keep-results.ts';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId, ResultPartitionId } from '../../src/ids.ts';
+import { checkpointsOf } from '../../src/machines/chart-services.ts';
+import type { JobCheckpointing } from '../../src/machines/checkpoint-coordinator/job-checkpointing.ts';
 import { jobCharts } from '../../src/machines/job-charts.ts';
 import { createJobMaster } from '../../src/machines/create-job-master.ts';
 import { ExecutorConnections } from '../../src/machines/connections/executor-connections.ts';
@@ -39,6 +41,7 @@ import { failoverStrategyMachine } from '../../src/machines/strategies/failover-
 import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { toPlainError } from '../../src/plain-error.ts';
 import { HandExecutors } from './hand-executors.ts';
+import { InstantStorage } from './instant-storage.ts';
 
 /** A clock that moves on command. */
 export class HandClock implements Clock {
@@ -121,6 +124,8 @@ export interface ManualClusterOptions {
   readonly shareResults?: boolean;
   /** When slow tasks get a second attempt. Default: never. */
   readonly speculation?: Speculation;
+  /** How the job is checkpointed: what is not said, at once and without limits. Default: not at all. */
+  readonly checkpointing?: Partial<JobCheckpointing>;
   /** How the executors are watched. Default: they are not. */
   readonly heartbeat?: HeartbeatSettings;
 }
@@ -164,6 +169,7 @@ export class ManualCluster {
     const cancellationTimeoutMs = 30_000;
     this.connections = new ExecutorConnections({
       ...{ ledger, clock, observe, cancellationTimeoutMs, shareResults },
+      checkpointReported: (report) => checkpointsOf(this.master)?.report(report),
       heartbeat: options.heartbeat && { machine: charts.heartbeat, settings: options.heartbeat },
       get slotLimit() {
         return slotLimit();
@@ -178,6 +184,7 @@ export class ManualCluster {
       actors,
       failureHandling: failureHandlingOf(options),
       speculation: options.speculation,
+      checkpointing: options.checkpointing && { ...usualCheckpointing(), ...options.checkpointing },
       slotRequestTimeoutMs: 10_000,
     });
     this.connections.serve(this.master, actors);
@@ -330,6 +337,13 @@ export class ManualCluster {
   #settle(): void {
     this.clock.advance(0);
   }
+}
+
+function usualCheckpointing(): JobCheckpointing {
+  return {
+    ...{ intervalMs: 100, timeoutMs: 10_000, minPauseMs: 0, maxConcurrent: 1, tolerableFailures: 0, maxQueued: 10 },
+    ...{ alignment: 'exactly-once', retained: 1, storage: new InstantStorage(), scopeOf: (head) => head },
+  };
 }
 
 function executionGraph({ vertices, edges = [] }: ManualClusterOptions): ExecutionGraph {

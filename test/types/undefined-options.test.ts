@@ -20,6 +20,7 @@ function accepts<Options>(..._refusing: [Refusing<Options>] extends [never] ? []
 const optionTypes: Readonly<Record<string, true>> = {
   AsyncMapOptions: accepts<kintsugi.AsyncMapOptions>(),
   BlockingExchangeOptions: accepts<kintsugi.BlockingExchangeOptions>(),
+  CheckpointOptions: accepts<kintsugi.CheckpointOptions>(),
   CsvFileOptions: accepts<kintsugi.CsvFileOptions<1>>(),
   CsvOptions: accepts<kintsugi.CsvOptions<1>>(),
   DecodeOptions: accepts<kintsugi.DecodeOptions<1>>(),

@@ -3,6 +3,8 @@ import type { AttemptNumber, CheckpointId, ExecutionVertexId, ResultPartitionId 
 import type { BarrierAlignment } from '../../partitions/stream-element.ts';
 import type { PlainError } from '../../plain-error.ts';
 
+export type { BarrierAlignment };
+
 /** The state of one attempt at a checkpoint: itself, or where it is stored. Plain data. */
 export type StateHandle =
   | { readonly kind: 'inline'; readonly state: TaskState }

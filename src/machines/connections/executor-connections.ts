@@ -78,7 +78,6 @@ export class ExecutorConnections implements ExecutorGateway {
   readonly #reports: ExecutorReports;
   readonly #places: ResultPlaces;
   readonly checkpoints: CheckpointCommands;
-  readonly slotLimit: number;
   #master!: JobMasterActorRef;
   #actors!: Pick<ActorHost, 'create' | 'stop'>;
 
@@ -86,8 +85,11 @@ export class ExecutorConnections implements ExecutorGateway {
     this.#options = options;
     this.#reports = new ExecutorReports(options);
     this.#places = new ResultPlaces(options.ledger, options.shareResults ?? true, this.#tell);
-    this.slotLimit = options.slotLimit;
     this.checkpoints = new CheckpointCommands(options.ledger, this.#tell);
+  }
+
+  get slotLimit(): number {
+    return this.#options.slotLimit;
   }
 
   /** Sets the master to report to, and the host of its actors. Call it before the first executor is accepted. */
@@ -177,7 +179,6 @@ export class ExecutorConnections implements ExecutorGateway {
   }
 
   // Requests of the charts
-
   deploy(executor: ExecutorId, deployment: TaskDeployment): void {
     this.#tell(executor, { type: 'task.deploy', deployment: this.#places.locate(executor, deployment) });
   }
@@ -241,7 +242,6 @@ export class ExecutorConnections implements ExecutorGateway {
   }
 
   // Reports of executors
-
   #receive(connection: Connection, message: ExecutorToMasterMessage): void {
     const { executor } = connection;
     switch (message.type) {

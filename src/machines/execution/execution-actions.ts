@@ -6,7 +6,7 @@ import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import { chartServicesOf, type JobSystem } from '../chart-services.ts';
 import type { ExecutionActions } from './execution-machine.ts';
 
-const servicesOf = chartServicesOf<'ledger' | 'environment' | 'gateway' | 'observe' | 'master'>;
+const servicesOf = chartServicesOf<'ledger' | 'environment' | 'gateway' | 'observe' | 'master' | 'checkpoints'>;
 
 /** Implements the actions that the execution chart names. */
 export const executionActions: ExecutionActions = {
@@ -24,9 +24,10 @@ export const executionActions: ExecutionActions = {
     });
   },
   deployTask: ({ context: { vertex, attempt, slot }, self, system }, { mode }) => {
-    const { ledger, gateway } = servicesOf(system);
+    const { ledger, gateway, checkpoints } = servicesOf(system);
     try {
-      gateway.deploy((slot as Slot).executor, ledger.deploymentOf(vertex, attempt, mode));
+      const deployment = ledger.deploymentOf(vertex, attempt, mode);
+      gateway.deploy((slot as Slot).executor, checkpoints?.restored(deployment) ?? deployment);
     } catch (cause) {
       self.send({ type: 'execution.fail', cause: toError(cause) });
     }

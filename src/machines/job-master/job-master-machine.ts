@@ -162,6 +162,7 @@ const chart = masterSetup.createMachine({
         'failover.completed': { actions: { type: 'completeFailover', params: told } },
         'slots.returned': { actions: 'grantSlots' },
         'speculation.due': { actions: 'speculate' },
+        'checkpoints.failed': { actions: { type: 'restartComponent', params: told } },
         'partition.lost': {
           actions: {
             type: 'losePartition',
@@ -200,6 +201,7 @@ const chart = masterSetup.createMachine({
             'job.restartTask': {},
             'job.releaseRegion': {},
             'job.losePartition': {},
+            'checkpoints.failed': {},
             'job.cancel': cancelWhileKeeping,
             'failover.refused': { ...failWhileKeeping, actions: [recordRefusal, refuseFailover] },
             'job.globalFailure': failWhileKeeping,

@@ -2,6 +2,7 @@ import { assign, setup } from 'xstate';
 import type { KeptResult } from '../../actors/protocol/deployment.ts';
 import type { JobStatus } from '../../actors/protocol/states.ts';
 import type {
+  CheckpointsToMasterEvent,
   ExecutorToMasterEvent,
   FailoverToMasterEvent,
   KeepingToMasterEvent,
@@ -37,6 +38,7 @@ export type JobMasterEvent =
   | RegionToMasterEvent
   | FailoverToMasterEvent
   | KeepingToMasterEvent
+  | CheckpointsToMasterEvent
   /** It is time to look for slow tasks. */
   | { readonly type: 'speculation.due' }
   /** Slots were released while regions wait for slots. */
@@ -115,6 +117,8 @@ export const masterSetup = setup({
 
     /** Opens a failover for a failure of a task or of the job. */
     openFailover: (_, _params: { failed: Failed }) => placeholder('job master', 'openFailover'),
+    /** Opens a failover for all regions of a component whose checkpoints fail. */
+    restartComponent: (_, _params: Told<'checkpoints.failed'>) => placeholder('job master', 'restartComponent'),
     /** Collects the failures caused by the loss of an executor, from now on. */
     beginLoss: (_, _params: Told<'executor.lost'>) => placeholder('job master', 'beginLoss'),
     /** Opens one failover for all of them. */

@@ -10,7 +10,7 @@ import type { MasterActions } from './job-master-machine.ts';
 import type { Failed, Told } from './job-master-setup.ts';
 import { grantSlots, tellRegion } from './tell-regions.ts';
 
-const servicesOf = chartServicesOf<'ledger' | 'environment' | 'gateway' | 'observe' | 'failovers'>;
+const servicesOf = chartServicesOf<'ledger' | 'environment' | 'gateway' | 'observe' | 'failovers' | 'checkpoints'>;
 
 const now = (system: JobSystem): number => servicesOf(system).environment.clock.now();
 
@@ -19,9 +19,15 @@ const now = (system: JobSystem): number => servicesOf(system).environment.clock.
  * XState's development build would report their own actions as misplaced.
  */
 export const recoveryActions = {
-  openFailover: enqueueActions(({ self, system }, { failed }: { failed: Failed }) =>
-    servicesOf(system).failovers.fail(failed, self),
-  ),
+  openFailover: enqueueActions(({ self, system }, { failed }: { failed: Failed }) => {
+    const { failovers, checkpoints } = servicesOf(system);
+    failovers.fail(checkpoints?.judged(failed) ?? failed, self);
+  }),
+  restartComponent: enqueueActions(({ self, system }, { vertices, cause }: Told<'checkpoints.failed'>) => {
+    const { ledger, failovers } = servicesOf(system);
+    const [first, ...others] = vertices.map((vertex) => ({ vertex, attempt: ledger.attemptOf(vertex) }));
+    if (first !== undefined) failovers.open({ ...first, alsoFailed: Object.freeze(others), cause }, self);
+  }),
   beginLoss: ({ system }, { cause }) => {
     const { ledger, failovers } = servicesOf(system);
     // Regions that can no longer reproduce their results without the executor.

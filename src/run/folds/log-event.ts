@@ -1,4 +1,5 @@
 import type { JobEvent, JobEventType, ReusedResult } from '../../actors/job-event.ts';
+import type { CheckpointFailureReason } from '../../checkpoints/failure-reason.ts';
 import type { Logger } from '../../environment.ts';
 import { counted } from './counted.ts';
 import { dividedInWords } from './job-receipt.ts';
@@ -149,6 +150,24 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
         : `A message "${message}" to executor ${executor} was not valid and was ignored: ${problem}`,
     about: { executor },
   }),
+  'checkpoint.failed': ({ checkpoint, component, head, kind, reason, task, cause, missing }) =>
+    checkpointFailures[reason] === undefined
+      ? undefined
+      : {
+          level: 'warn',
+          message: `The ${kind}${checkpoint === undefined ? '' : ` ${checkpoint}`} behind ${head} failed: ${task === undefined ? '' : `${task} `}${checkpointFailures[reason]}${cause === undefined ? '' : `: ${cause.message}`}`,
+          about: { component, reason, missing, ...(cause && { cause }) },
+        },
+  'checkpoint.restored': ({ checkpoint, component, region, taskCount, bytes }) => ({
+    level: 'info',
+    message: `${counted(taskCount, 'task')} of region ${region} ${taskCount === 1 ? 'continues' : 'continue'} from checkpoint ${checkpoint}`,
+    about: { component, region, bytes },
+  }),
+  'checkpoint.unreadable': ({ checkpoint, component, head, task, cause, instead }) => ({
+    level: 'error',
+    message: `Checkpoint ${checkpoint} behind ${head} cannot be read${task === undefined ? '' : `, by ${task}`}; ${instead === undefined ? 'there is none before it' : `checkpoint ${instead} is used instead`}: ${cause.message}`,
+    about: { component, cause },
+  }),
   'executor.draining': ({ executor, graceMs }) => ({
     level: 'info',
     message: `Executor ${executor} gets no more tasks, and stops within ${graceMs} ms`,
@@ -167,6 +186,16 @@ function reusedInWords(reused: readonly ReusedResult[]): string {
   const verb = reused.length === 1 ? 'is' : 'are';
   return `${counted(reused.length, 'result')} with ${counted(records, 'record')} ${verb} re-used`;
 }
+/** What checkpoints fail of that says something about them; not what happens when tasks restart or end. */
+const checkpointFailures: { readonly [Reason in CheckpointFailureReason]?: string } = {
+  io: 'could not write its state',
+  declined: 'cannot take part in checkpoints',
+  expired: 'not every task acknowledged it in time',
+  async: 'could not capture its state',
+  triggering: 'it could not begin',
+  storing: 'it could not be stored',
+};
+
 const rejectedAs = { skipped: 'skipped', deadLetter: 'a dead letter', replaced: 'replaced' } as const;
 
 function others(tasks: readonly string[]): string {

@@ -1,13 +1,24 @@
 import type { JobEvent, JobEventType } from '../../../src/actors/job-event.ts';
 import { logEvent } from '../../../src/run/folds/log-event.ts';
 import type { Logger } from '../../../src/environment.ts';
-import type { AttemptNumber, ExecutorId, FailoverId, PartitionId, RegionId, RunId } from '../../../src/ids.ts';
+import type {
+  AttemptNumber,
+  CheckpointId,
+  ComponentId,
+  ExecutorId,
+  FailoverId,
+  PartitionId,
+  RegionId,
+  RunId,
+} from '../../../src/ids.ts';
 
 const attempt = 1 as AttemptNumber;
 const failover = 7 as FailoverId;
 const region = 0 as RegionId;
 const executor = 'local-0' as ExecutorId;
 const cause = new Error('gone');
+const checkpoint = 4 as CheckpointId;
+const scope = { component: 0 as ComponentId, head: 'orders[0]', kind: 'checkpoint' } as const;
 
 type Row<Type extends JobEventType> = readonly [
   event: Omit<Extract<JobEvent, { type: Type }>, 'type' | 'atMs'>,
@@ -94,6 +105,23 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
     'warn: map[2] was declared deterministic, but is not: its consumers restart',
   ],
   'results.keepFailed': [{ cause }, 'error: The results of job "sums" cannot be kept: gone'],
+  'checkpoint.triggered': [{ ...scope, checkpoint, taskCount: 3, finishedCount: 1 }, undefined],
+  'checkpoint.completed': [
+    { ...scope, checkpoint, durationMs: 5, bytes: 90, referencedBytes: 0, alignmentMs: 1, tasks: [] },
+    undefined,
+  ],
+  'checkpoint.failed': [
+    { ...scope, checkpoint, reason: 'declined', durationMs: 5, task: 'map[2]', cause, missing: ['map[2]'] },
+    'warn: The checkpoint 4 behind orders[0] failed: map[2] cannot take part in checkpoints: gone',
+  ],
+  'checkpoint.restored': [
+    { ...scope, checkpoint, region, taskCount: 2, bytes: 90 },
+    'info: 2 tasks of region 0 continue from checkpoint 4',
+  ],
+  'checkpoint.unreadable': [
+    { ...scope, checkpoint, task: 'map[2]', cause, instead: 3 as CheckpointId },
+    'error: Checkpoint 4 behind orders[0] cannot be read, by map[2]; checkpoint 3 is used instead: gone',
+  ],
   'executor.registered': [{ executor, slots: 4 }, undefined],
   'message.invalid': [
     { executor, receiver: 'executor', message: 'task.deploy', problem: 'it has no deployment' },

@@ -44,6 +44,11 @@ const texts: { readonly [Type in RecordedEvent['type']]: TextOf<Type> | undefine
   'failover.refused': undefined,
   'failover.completed': undefined,
   'executor.registered': undefined,
+  'checkpoint.triggered': undefined,
+  'checkpoint.completed': undefined,
+  'checkpoint.failed': undefined,
+  'checkpoint.restored': undefined,
+  'checkpoint.unreadable': undefined,
 };
 
 /** A warning in words; undefined for events that other views show. */

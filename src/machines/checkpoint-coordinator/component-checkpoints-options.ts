@@ -1,0 +1,36 @@
+import type { CheckpointGateway } from '../../actors/executor-gateway.ts';
+import type { JobEvent } from '../../actors/job-event.ts';
+import type { BarrierAlignment } from '../../actors/protocol/checkpoint-messages.ts';
+import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
+import type { CheckpointRequest } from '../../checkpoints/request-decider.ts';
+import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
+import type { Clock } from '../../environment.ts';
+import type { CheckpointsFailedError } from '../../errors/checkpoint-errors.ts';
+import type { CheckpointedComponent, CoordinatorParentRef, PendingActorRef } from './checkpointed-component.ts';
+import type { JobTasks } from './component-tasks.ts';
+
+/** What the checkpoints of a component need. */
+export interface ComponentCheckpointsOptions {
+  readonly component: StreamingComponent;
+  readonly job: JobTasks;
+  readonly gateway: CheckpointGateway;
+  readonly storage: CheckpointStorage;
+  /** Names its checkpoints in the storage. */
+  readonly scope: string;
+  readonly alignment: BarrierAlignment;
+  readonly tolerableFailures: number;
+  /** How many completed ones are kept. */
+  readonly retained: number;
+  readonly clock: Clock;
+  readonly observe: (event: JobEvent) => void;
+  readonly spawnPending: (
+    component: CheckpointedComponent,
+    request: CheckpointRequest,
+    timeoutMs: number,
+    coordinator: CoordinatorParentRef,
+  ) => PendingActorRef;
+  /** Too many failed in a row. */
+  readonly failing: (cause: CheckpointsFailedError) => void;
+  /** The states of an ended one are discarded. */
+  readonly cleaned: () => void;
+}

@@ -1,0 +1,241 @@
+import type { ActorHost } from '../../actors/actor-host.ts';
+import type { CheckpointsToMasterEvent } from '../../actors/chart-events.ts';
+import type { ExecutorGateway } from '../../actors/executor-gateway.ts';
+import type { JobEvent } from '../../actors/job-event.ts';
+import type { CheckpointReport } from '../../actors/protocol/checkpoint-messages.ts';
+import type { PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
+import type { ExecutionState, JobStatus } from '../../actors/protocol/states.ts';
+import {
+  type StreamingComponent,
+  type StreamingComponents,
+  streamingComponents,
+} from '../../checkpoints/streaming-components.ts';
+import type { Clock } from '../../environment.ts';
+import { NoCheckpointLeftError } from '../../errors/checkpoint-errors.ts';
+import { ownCauseWithCode } from '../../failover/own-causes.ts';
+import type { AttemptNumber, CheckpointId, ExecutionVertexId, RegionId } from '../../ids.ts';
+import { executionGroups } from '../execution/execution-machine.ts';
+import type { JobLedger } from '../job-master/job-ledger.ts';
+import type { Failed } from '../job-master/job-master-setup.ts';
+import { shownState } from '../state-tap.ts';
+import type { CheckpointCoordinatorRef, checkpointCoordinatorMachine } from './checkpoint-coordinator-machine.ts';
+import { ComponentCheckpoints } from './component-checkpoints.ts';
+import type { JobTasks } from './component-tasks.ts';
+import { ComponentCondition } from './component-condition.ts';
+import type { CoordinatorEvent } from './coordinator-setup.ts';
+import type { JobCheckpointing } from './job-checkpointing.ts';
+import type { pendingCheckpointMachine } from './pending-checkpoint-machine.ts';
+
+/** Too many checkpoints of a component failed in a row. */
+export type FailedComponent = Omit<CheckpointsToMasterEvent, 'type'>;
+
+/** In these a job triggers checkpoints, or may do so later. */
+const goesOn: ReadonlySet<JobStatus> = new Set(['initializing', 'created', 'running']);
+
+export interface JobCheckpointsOptions {
+  readonly checkpointing: JobCheckpointing;
+  readonly ledger: JobLedger;
+  readonly gateway: Pick<ExecutorGateway, 'checkpoints'>;
+  readonly clock: Clock;
+  readonly observe: (event: JobEvent) => void;
+  readonly actors: ActorHost;
+  readonly charts: {
+    readonly checkpointCoordinator: typeof checkpointCoordinatorMachine;
+    readonly pendingCheckpoint: typeof pendingCheckpointMachine;
+  };
+  readonly failed: (component: FailedComponent) => void;
+}
+
+/** A component with its coordinator. */
+interface Coordinated {
+  readonly checkpoints: ComponentCheckpoints;
+  readonly coordinator: CheckpointCoordinatorRef;
+  readonly condition: ComponentCondition;
+}
+
+/**
+ * The checkpoints of a job: one coordinator for each streaming component, which knows nothing of the others. A component
+ * that writes results which are read once complete has none, because such a result begins anew with its producer.
+ *
+ * - JC1 A component is told when all its tasks run, when one stops running, and when all have finished; no other is.
+ * - JC2 A region that is deployed gets the states of the latest completed checkpoint of its component, if there is one.
+ */
+export class JobCheckpoints {
+  readonly #options: JobCheckpointsOptions;
+  readonly #components: StreamingComponents;
+  /** By component. */
+  readonly #coordinated: readonly (Coordinated | undefined)[];
+  /** The checkpoint from which each region continues, and its attempt that does. */
+  readonly #restored = new Map<RegionId, { readonly attempt: AttemptNumber; readonly checkpoint: CheckpointId }>();
+
+  constructor(options: JobCheckpointsOptions) {
+    this.#options = options;
+    const { graph, regions } = options.ledger;
+    this.#components = streamingComponents(graph, regions);
+    this.#coordinated = this.#components.list.map((component) =>
+      component.writesCompleteResults ? undefined : this.#coordinate(component),
+    );
+  }
+
+  /** Takes every event of the job. */
+  next(event: JobEvent): void {
+    switch (event.type) {
+      case 'region.stateChanged': {
+        const of = this.#of(event.region);
+        const change = of?.condition.change(event.region, event.state);
+        if (of !== undefined && change !== undefined) this.#tell(of.coordinator, { type: change });
+        return;
+      }
+      case 'task.stateChanged':
+        if (event.state !== 'finished') return;
+        this.#later(() =>
+          this.#ofTask(event.vertex)?.checkpoints.taskFinished({
+            vertex: event.vertex as ExecutionVertexId,
+            attempt: event.attempt,
+          }),
+        );
+        return;
+      case 'job.statusChanged':
+        if (!goesOn.has(event.status)) this.#stop();
+        return;
+      default:
+    }
+  }
+
+  /** What a current attempt of a task says of a checkpoint. */
+  report(report: CheckpointReport): void {
+    this.#ofTask(report.vertex)?.checkpoints.report(report);
+  }
+
+  /** JC2. */
+  restored(deployment: TaskDeployment): TaskDeployment {
+    const { vertex, attempt } = deployment;
+    const of = this.#ofTask(vertex);
+    if (of === undefined) return deployment;
+    const { newest: checkpointBefore } = of.checkpoints;
+    const after = checkpointBefore === undefined ? deployment : { ...deployment, checkpointBefore };
+    const restore = of.checkpoints.restoreOf(vertex);
+    if (restore === undefined) return after;
+    const region = this.#options.ledger.regions.regionOf(vertex);
+    if (this.#restored.get(region)?.attempt !== attempt) {
+      this.#restored.set(region, { attempt, checkpoint: restore.checkpoint });
+      of.checkpoints.reportRestored(region, this.#options.ledger.regions.verticesOf(region));
+    }
+    return { ...after, restore };
+  }
+
+  /**
+   * A task failed. If it could not read its state, the checkpoint is given up: with the task restart the regions that
+   * continued from it, from the one before. Without one the job fails.
+   */
+  judged(failed: Failed): Failed {
+    const { ledger } = this.#options;
+    const unreadable = ownCauseWithCode(failed.cause, ['CHECKPOINT_UNREADABLE'], ledger.run);
+    if (unreadable === undefined || failed.vertex === undefined) return failed;
+    const region = ledger.regions.regionOf(failed.vertex);
+    const [of, lost] = [this.#of(region), this.#restored.get(region)?.checkpoint];
+    if (of === undefined || lost === undefined) return failed;
+    const instead = of.checkpoints.loseCheckpoint(lost, failed.vertex, failed.cause);
+    if (instead === undefined) {
+      return { ...failed, cause: new NoCheckpointLeftError(of.checkpoints.head, { cause: failed.cause }) };
+    }
+    const others = of.checkpoints.component.regions
+      .filter((other) => other !== region && this.#continuesFrom(other, lost))
+      .map((other) => ledger.regions.verticesOf(other)[0] as ExecutionVertexId);
+    const alsoFailed = others.map((vertex) => ({ vertex, attempt: ledger.attemptOf(vertex) }));
+    return alsoFailed.length === 0 ? failed : { ...failed, alsoFailed: Object.freeze(alsoFailed) };
+  }
+
+  /** Whether the current attempt of a region continues from a checkpoint. */
+  #continuesFrom(region: RegionId, checkpoint: CheckpointId): boolean {
+    const { ledger } = this.#options;
+    const restored = this.#restored.get(region);
+    const vertex = ledger.regions.verticesOf(region)[0] as ExecutionVertexId;
+    return restored?.checkpoint === checkpoint && restored.attempt === ledger.attemptOf(vertex);
+  }
+
+  /** Whether it is known which checkpoint of a region's component is the latest: no complete one waits for the storage. */
+  isSettled(region: RegionId): boolean {
+    return this.#of(region)?.checkpoints.isSettled ?? true;
+  }
+
+  /** Calls back, on a turn of its own, once that is known. */
+  whenSettled(region: RegionId, callback: () => void): void {
+    this.#of(region)?.checkpoints.whenSettled(() => this.#later(callback));
+  }
+
+  /** A result of a restarted task begins where the barrier of its checkpoint was. JC2 */
+  continued(registration: PartitionRegistration): PartitionRegistration {
+    const { edge, producer } = registration;
+    const fromRecords = this.#ofTask(producer)?.checkpoints.placeOf(producer, edge);
+    return fromRecords === undefined ? registration : { ...registration, fromRecords };
+  }
+
+  /** The coordinators, for observers. */
+  *coordinators(): Generator<CheckpointCoordinatorRef> {
+    for (const of of this.#coordinated) if (of !== undefined) yield of.coordinator;
+  }
+
+  /** On a turn of its own: events of the job come from inside the actions of other charts. */
+  #tell(coordinator: CheckpointCoordinatorRef, event: CoordinatorEvent): void {
+    this.#later(() => coordinator.send(event));
+  }
+
+  #later(action: () => void): void {
+    this.#options.clock.setImmediate(action);
+  }
+
+  #stop(): void {
+    for (const coordinator of this.coordinators()) this.#tell(coordinator, { type: 'coordinator.stop' });
+  }
+
+  #of(region: RegionId): Coordinated | undefined {
+    return this.#coordinated[this.#components.componentOf(region).id];
+  }
+
+  #ofTask(vertex: number): Coordinated | undefined {
+    return this.#of(this.#options.ledger.regions.regionOf(vertex as ExecutionVertexId));
+  }
+
+  #coordinate(component: StreamingComponent): Coordinated {
+    const { checkpointing, ledger, gateway, clock, observe, actors, charts, failed } = this.#options;
+    const { storage, scopeOf, alignment, retained, tolerableFailures } = checkpointing;
+    const checkpoints = new ComponentCheckpoints({
+      ...{ component, storage, alignment, retained, tolerableFailures, clock, observe },
+      job: jobTasks(ledger),
+      gateway: gateway.checkpoints,
+      scope: scopeOf(ledger.graph.nameOf(component.heads[0] as ExecutionVertexId)),
+      spawnPending: (of, request, timeoutMs, parent) => {
+        const input = { request, timeoutMs, clock, coordinator: parent, component: of };
+        const actor = actors.create(charts.pendingCheckpoint, 'master/checkpoint', input, parent);
+        actor.start();
+        return actor;
+      },
+      failing: (cause) => this.#later(() => failed({ vertices: oneOfEach(component, ledger), cause })),
+      cleaned: () => this.#tell(coordinator, { type: 'checkpoint.cleaned' }),
+    });
+    const input = { settings: checkpointing, clock, component: checkpoints };
+    const name = `master/checkpointCoordinator/${component.id}`;
+    const coordinator: CheckpointCoordinatorRef = actors.create(charts.checkpointCoordinator, name, input);
+    coordinator.start();
+    return { checkpoints, coordinator, condition: new ComponentCondition(component.regions.length) };
+  }
+}
+
+function oneOfEach({ regions }: StreamingComponent, ledger: JobLedger): ExecutionVertexId[] {
+  return regions.map((region) => ledger.regions.verticesOf(region)[0] as ExecutionVertexId);
+}
+
+function jobTasks({ graph, regions, attempts, executions }: JobLedger): JobTasks {
+  return {
+    graph,
+    stateOf: (vertex) => {
+      const execution = executions[vertex];
+      return execution && shownState<ExecutionState>(execution.getSnapshot().value, executionGroups);
+    },
+    attemptOf: (vertex) => attempts.of(vertex),
+    regionOf: (vertex) => regions.regionOf(vertex),
+    executorOf: (vertex) => attempts.executorOf(vertex),
+    resultOf: (partition) => attempts.presentResult(partition),
+  };
+}

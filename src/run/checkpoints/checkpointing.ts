@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
+import { streamingComponents } from '../../checkpoints/streaming-components.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
+import type { RunId } from '../../ids.ts';
+import type { JobCheckpointing } from '../../machines/checkpoint-coordinator/job-checkpointing.ts';
+import { fileCheckpoints, memoryCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
+import type { JobShape } from '../folds/job-shape.ts';
+import type { ResolvedCheckpoints } from './checkpoints-option.ts';
+
+/** How many requests of a component may wait. */
+const mostQueued = 1_000;
+
+/** The run that is checkpointed. */
+interface CheckpointedRun {
+  readonly run: RunId;
+  readonly checkpoints: ResolvedCheckpoints | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly shape: JobShape;
+}
+
+/** Where the checkpoints of a run are kept. Once for each run: a storage in memory is another each time. */
+export function storageOf({
+  checkpoints,
+  stateDirectory,
+}: Omit<CheckpointedRun, 'run' | 'shape'>): CheckpointStorage | undefined {
+  if (checkpoints === undefined) return undefined;
+  if (checkpoints.storage !== undefined) return checkpoints.storage;
+  return stateDirectory === undefined ? memoryCheckpoints() : fileCheckpoints(join(stateDirectory, 'checkpoints'));
+}
+
+/**
+ * How a run is checkpointed; undefined if it is not.
+ * @throws InvalidArgumentError if a source cannot take part
+ */
+export function checkpointingOf(
+  { run, checkpoints, stateDirectory, shape }: CheckpointedRun,
+  storage: CheckpointStorage | undefined,
+): JobCheckpointing | undefined {
+  if (checkpoints === undefined || storage === undefined) return undefined;
+  if (checkpoints.mode === 'exactly-once') refuseUnrepeatable(shape);
+  const { mode, storage: _, ...settings } = checkpoints;
+  // A run that nothing outlives shares its checkpoints with no other.
+  const series = stateDirectory === undefined ? `${shape.job}.${run}` : shape.job;
+  return { ...settings, alignment: mode, storage, maxQueued: mostQueued, scopeOf: (head) => `${series}.${head}` };
+}
+
+/** Records of a source that cannot be read again are lost with its task, unless what it has written is kept. */
+function refuseUnrepeatable({ graph, regions }: JobShape): void {
+  for (const { heads, writesCompleteResults } of streamingComponents(graph, regions).list) {
+    if (writesCompleteResults) continue;
+    for (const head of heads) {
+      const { id, replayable } = graph.jobVertexOf(head);
+      const isKept = graph.outputsOf(head).every(({ exchange }) => !exchange.joinsRegions);
+      if (replayable !== false || (isKept && graph.outputsOf(head).length > 0)) continue;
+      throw new InvalidArgumentError(
+        'checkpoints.mode',
+        'exactly-once',
+        `"at-least-once", because the source "${id}" cannot be read again; or put a \`reliable\` exchange directly behind it`,
+      );
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { type Exchange, forEach, Job, type JobEvent, type Source } from '../../src/index.ts';
+import { killing, runStory } from '../support/run-story.ts';
+
+const count = 400;
+
+/** The numbers up to `count`, eight each millisecond: a source that can continue at a number. */
+const ticking: Source<number> = {
+  name: 'ticking',
+  maxParallelism: Number.POSITIVE_INFINITY,
+  open({ subtask, parallelism, environment: { clock } }, _plan, from) {
+    let next = (from as number | undefined) ?? subtask;
+    return {
+      position: () => next,
+      close: () => {},
+      read: () =>
+        new Promise((resolve) => {
+          clock.setTimeout(() => {
+            if (next >= count) return resolve(null);
+            const batch: number[] = [];
+            for (; batch.length < 8 && next < count; next += parallelism) batch.push(next);
+            resolve(batch);
+          }, 1);
+        }),
+    };
+  },
+};
+
+/** How often each number was read. */
+type Reads = Map<number, number>;
+
+//  ticks[0..1] ─exchange─▶ sums[0..1] ─▶ out
+function sumUp(exchange: Exchange, { pipelines = ['a'] }: { readonly pipelines?: readonly string[] } = {}) {
+  const job = Job.create('sum up', { mode: 'streaming', parallelism: 2 });
+  const reads: Reads = new Map();
+  const sums = pipelines.map((name) => {
+    const out: { digit: number; sum: number }[] = [];
+    job
+      .source(`ticks-${name}`, ticking)
+      .map((n) => (reads.set(n, (reads.get(n) ?? 0) + 1), n * 3), { uid: `read-${name}` })
+      .keyBy((n) => n % 10, { exchange })
+      .aggregate(
+        {
+          create: () => ({ sum: 0 }),
+          add: ({ sum }, n) => ({ sum: sum + n }),
+          result: ({ sum }, digit) => ({ digit, sum }),
+        },
+        { uid: `sums-${name}`, emit: 'final' },
+      )
+      .sink(
+        `out-${name}`,
+        forEach((sum) => void out.push(sum)),
+      );
+    return out;
+  });
+  const resultOf = (records: (typeof sums)[number]) => [...records].sort((a, b) => a.digit - b.digit);
+  return { job, reads, results: () => sums.map(resultOf) };
+}
+
+const expected = Array.from({ length: 10 }, (_, digit) => {
+  let sum = 0;
+  for (let n = 0; n < count; n++) if ((n * 3) % 10 === digit) sum += n * 3;
+  return { digit, sum };
+});
+
+const checkpoints = { intervalMs: 5 };
+
+const of = (events: readonly JobEvent[], type: JobEvent['type']): JobEvent[] =>
+  events.filter((event) => event.type === type);
+
+describe('a keyed stream with checkpoints', () => {
+  it.each<Exchange>(['pipelined', 'memory', 'reliable'])(
+    'over %s: without a failure, nothing changes',
+    async (exchange) => {
+      const { job, results } = sumUp(exchange);
+      const end = await runStory(job, { checkpoints });
+      expect(results()).toEqual([expected]);
+      expect(of(end.events, 'checkpoint.completed').length).toBeGreaterThan(2);
+      expect(of(end.events, 'checkpoint.restored')).toEqual([]);
+    },
+  );
+
+  it.each<[Exchange, string, number]>([
+    ['memory', 'sums-a', 1],
+    ['reliable', 'sums-a', 1],
+    ['reliable', 'ticks-a', 3],
+  ])(
+    'over %s, %s is killed: %i tasks continue from a checkpoint, and every record counts once',
+    async (exchange, vertex, restarted) => {
+      const { job, reads, results } = sumUp(exchange);
+      const end = await runStory(job, { checkpoints, faults: killing(vertex, { skip: 20 }) });
+      expect(end.unfired).toEqual([]);
+      expect(results()).toEqual([expected]);
+      expect(Object.keys(end.ranAgain)).toHaveLength(restarted);
+      const restored = of(end.events, 'checkpoint.restored');
+      expect(restored.length).toBeGreaterThan(0);
+      // It did not begin anew.
+      expect(reads.get(0)).toBe(1);
+    },
+  );
+});
+
+it('of two pipelines one is killed: the checkpoints of the other go on', async () => {
+  const { job, results } = sumUp('reliable', { pipelines: ['a', 'b'] });
+  const end = await runStory(job, { checkpoints, faults: killing('sums-a', { skip: 20 }) });
+  expect(results()).toEqual([expected, expected]);
+  expect(Object.keys(end.ranAgain)).toEqual(['sums-a[0]']);
+  const failed = of(end.events, 'checkpoint.failed').map((event) => 'head' in event && event.head);
+  expect(failed.filter((head) => head !== 'ticks-a[0]')).toEqual([]);
+});
