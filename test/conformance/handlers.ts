@@ -1,4 +1,8 @@
 import { backoffHandlers } from './backoff.ts';
+import { checkpointCoordinatorHandlers } from './checkpoint-coordinator.ts';
+import { checkpointRecoveryHandlers } from './checkpoint-recovery.ts';
+import { checkpointRuleHandlers } from './checkpoint-rules.ts';
+import { sensible } from './checkpoint-words.ts';
 import type { Handlers } from './conformance-runner.ts';
 import { deploymentHandlers, schedulerFailoverHandlers } from './deployment.ts';
 import { endToEndHandlers } from './end-to-end.ts';
@@ -29,6 +33,13 @@ export const handlers: Handlers = {
     ...producerLifecycleHandlers,
     ...exchangePropertyHandlers,
   },
+  checkpoint: Object.fromEntries(
+    Object.entries({
+      ...checkpointRuleHandlers,
+      ...checkpointCoordinatorHandlers,
+      ...checkpointRecoveryHandlers,
+    }).map(([kind, handler]) => [kind, sensible(handler)]),
+  ),
   heartbeat: heartbeatHandlers,
   scheduling: { ...schedulingHandlers, ...slotSharingHandlers, ...deploymentHandlers },
   'state-machine': { ...executionHandlers, ...jobHandlers, ...chartHandlers, ...versionerHandlers },

@@ -1,0 +1,229 @@
+import { CheckpointUnreadableError } from '../../src/errors/checkpoint-errors.ts';
+import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { CheckpointedJob } from '../support/checkpointed-job.ts';
+
+/** Two pipelines that nothing connects: `a ^> b`, and `x ^> y`. */
+const twoPipelines = (options: Partial<ConstructorParameters<typeof CheckpointedJob>[0]> = {}): CheckpointedJob => {
+  const job = new CheckpointedJob({
+    vertices: ['a', 'b', 'x', 'y'].map((id) => ({ id, parallelism: 1 })),
+    edges: [
+      { from: 'a', to: 'b', exchange: exchangeTypes.reliable },
+      { from: 'x', to: 'y', exchange: exchangeTypes.reliable },
+    ],
+    ...options,
+  });
+  job.cluster.start().runAll();
+  return job;
+};
+
+const eventsOf = ({ cluster }: CheckpointedJob): string[] =>
+  cluster.events.flatMap((event) => {
+    switch (event.type) {
+      case 'checkpoint.triggered':
+      case 'checkpoint.completed':
+        return [`${event.head} ${event.type.slice(11)} ${event.checkpoint}`];
+      case 'checkpoint.failed':
+        return [`${event.head} failed ${event.checkpoint}: ${event.reason}`];
+      case 'checkpoint.restored':
+        return [`${event.head} restored ${event.checkpoint} region ${event.region}`];
+      case 'checkpoint.unreadable':
+        return [`${event.head} unreadable ${event.checkpoint}, instead ${event.instead}`];
+      default:
+        return [];
+    }
+  });
+
+const commandsOf = ({ cluster }: CheckpointedJob, type: string): unknown[] =>
+  cluster.executors.commands.filter((command) => command.type === type);
+
+describe('the checkpoints of a job', () => {
+  it('JC1: a failure in one component aborts its checkpoint alone; that of the other completes', () => {
+    const job = twoPipelines();
+    job.trigger();
+    job.cluster.fail('b[0]');
+    const tasks = ['a[0]', 'b[0]'].map((task) => ({ vertex: job.cluster.vertex(task), attempt: 0 }));
+    expect(commandsOf(job, 'checkpoint.aborted')).toEqual([{ type: 'checkpoint.aborted', checkpoint: 1, tasks }]);
+    for (const task of ['x[0]', 'y[0]']) job.acknowledge(1, task);
+    expect(eventsOf(job)).toEqual([
+      'a[0] triggered 1',
+      'x[0] triggered 1',
+      'a[0] failed 1: failover',
+      'x[0] completed 1',
+    ]);
+  });
+
+  it('JC1: the timer of the disturbed component waits until it runs again', () => {
+    const job = twoPipelines();
+    job.cluster.fail('b[0]');
+    const isOn = (): boolean[] =>
+      job.coordinators.map((coordinator) => coordinator.getSnapshot().matches({ open: { timer: 'on' } }));
+    expect(isOn()).toEqual([false, true]);
+    job.passRestartDelay();
+    expect(isOn()).toEqual([false, true]);
+    job.cluster.runAll();
+    expect(isOn()).toEqual([true, true]);
+  });
+
+  it('JC2: only the region that restarts is restored, and it is told which barriers are not its own', () => {
+    const job = twoPipelines();
+    job.completeUpTo(2);
+    job.trigger();
+    job.cluster.fail('b[0]');
+    const deployments = job.passRestartDelay();
+    expect(deployments.map(({ task, restore, checkpointBefore }) => [task, restore, checkpointBefore])).toEqual([
+      ['b[0]', { checkpoint: 2, state: { kind: 'inline', state: { task: 'b[0]' } } }, 3],
+    ]);
+    expect(eventsOf(job).at(-1)).toBe(`a[0] restored 2 region ${job.cluster.regionOf('b[0]')}`);
+  });
+
+  it('JC2: a restarted producer continues its result where the barrier was', () => {
+    const job = twoPipelines();
+    job.trigger();
+    job.acknowledge(1, 'a[0]', [{ edge: 0, records: [40] }]);
+    job.acknowledge(1, 'b[0]');
+    job.cluster.fail('a[0]');
+    job.endCanceled();
+    job.passRestartDelay();
+    const registered = job.cluster.executors.commands.flatMap((command) =>
+      command.type === 'results.register' ? command.registrations : [],
+    );
+    expect(registered.at(-1)).toMatchObject({ id: { partition: 0, attempt: 1 }, fromRecords: [40] });
+    expect(registered[0]).not.toHaveProperty('fromRecords');
+  });
+
+  it('without a completed checkpoint a region begins anew', () => {
+    const job = twoPipelines();
+    job.cluster.fail('b[0]');
+    expect(job.passRestartDelay().map(({ task, restore }) => [task, restore])).toEqual([['b[0]', undefined]]);
+  });
+
+  it('what every retained checkpoint has passed is told with each completed one', () => {
+    const job = twoPipelines({ checkpointing: { retained: 2 } });
+    for (const [checkpoint, records] of [
+      [1, 40],
+      [2, 90],
+    ] as const) {
+      job.trigger();
+      job.acknowledge(checkpoint, 'a[0]', [{ edge: 0, records: [records] }]);
+      job.acknowledge(checkpoint, 'b[0]');
+    }
+    const passed = [{ result: { partition: 0, attempt: 0 }, records: [40] }];
+    expect(commandsOf(job, 'checkpoint.completed')).toMatchObject([
+      { checkpoint: 1, passed },
+      { checkpoint: 2, passed },
+    ]);
+  });
+
+  it('a region restarts once it is known whether the complete checkpoint is stored', () => {
+    const job = twoPipelines();
+    job.completeUpTo(1);
+    job.storage.isSlow = true;
+    job.trigger();
+    job.acknowledgeAll(2);
+    job.cluster.fail('b[0]');
+    expect(job.passRestartDelay()).toEqual([]);
+    job.storage.answer();
+    expect(job.passRestartDelay().map(({ task, restore }) => [task, restore?.checkpoint])).toEqual([['b[0]', 2]]);
+  });
+
+  it('a checkpoint that cannot be read is given up: what continues from it restarts from the one before', () => {
+    const job = twoPipelines({ checkpointing: { retained: 2 } });
+    job.completeUpTo(2);
+    const { cluster } = job;
+    cluster.fail('a[0]');
+    job.endCanceled();
+    job.passRestartDelay();
+    cluster.runAll(['a[0]']);
+    cluster.fail('b[0]', new CheckpointUnreadableError('case/2', 'it is damaged'));
+    job.endCanceled();
+    const deployments = job.passRestartDelay();
+    expect(deployments.map(({ task, restore }) => [task, restore?.checkpoint]).sort()).toEqual([
+      ['a[0]', 1],
+      ['b[0]', 1],
+    ]);
+    expect(eventsOf(job)).toContain('a[0] unreadable 2, instead 1');
+    expect(cluster.status).toBe('running');
+  });
+
+  it('the job fails if there is none before it: to begin anew would repeat what was committed', () => {
+    const job = twoPipelines();
+    job.completeUpTo(1);
+    job.cluster.fail('b[0]');
+    job.passRestartDelay();
+    job.cluster.fail('b[0]', new CheckpointUnreadableError('case/1', 'it is damaged'));
+    job.endCanceled();
+    expect(eventsOf(job)).toContain('a[0] unreadable 1, instead undefined');
+    expect([job.cluster.status, job.cluster.master.getSnapshot().context.failure?.cause]).toMatchObject([
+      'failed',
+      { code: 'NO_CHECKPOINT_LEFT' },
+    ]);
+  });
+
+  it('too many failed checkpoints restart the component, and no other', () => {
+    const job = twoPipelines({ checkpointing: { tolerableFailures: 0 } });
+    job.trigger();
+    job.decline(1, 'b[0]');
+    expect(job.cluster.canceled.sort()).toEqual(['a[0]', 'b[0]']);
+    job.endCanceled();
+    expect(
+      job
+        .passRestartDelay()
+        .map(({ task }) => task)
+        .sort(),
+    ).toEqual(['a[0]', 'b[0]']);
+    const failure = job.cluster.events.find(({ type }) => type === 'task.failed');
+    expect(failure).toMatchObject({ cause: { code: 'CHECKPOINTS_FAILED', reason: 'declined', head: 'a[0]' } });
+  });
+
+  it('a task that finishes before its barrier comes is not awaited', () => {
+    const job = twoPipelines();
+    job.trigger();
+    job.cluster.report('a[0]', 'finished');
+    job.acknowledge(1, 'b[0]');
+    expect(eventsOf(job)).toContain('a[0] completed 1');
+    job.trigger();
+    expect(commandsOf(job, 'checkpoint.trigger').at(-1)).toMatchObject({
+      vertex: job.cluster.vertex('b[0]'),
+      checkpoint: 2,
+      ended: [{ partition: 0, attempt: 0 }],
+    });
+  });
+
+  it('a checkpoint is no use if a task has finished that would restart with running ones', () => {
+    const job = new CheckpointedJob({
+      vertices: ['a', 'b'].map((id) => ({ id, parallelism: 1 })),
+      edges: [{ from: 'a', to: 'b', exchange: exchangeTypes.pipelined }],
+    });
+    job.cluster.start().runAll();
+    job.completeUpTo(1);
+    job.cluster.report('a[0]', 'finished');
+    job.trigger();
+    job.acknowledge(2, 'b[0]');
+    expect(eventsOf(job).at(-1)).toBe('a[0] failed 2: notReady');
+    job.cluster.fail('b[0]');
+    expect(job.passRestartDelay().map(({ task, restore }) => [task, restore?.checkpoint])).toEqual([
+      ['a[0]', 1],
+      ['b[0]', 1],
+    ]);
+  });
+
+  it('a component that writes complete results is not checkpointed', () => {
+    const job = new CheckpointedJob({
+      vertices: ['a', 'b'].map((id) => ({ id, parallelism: 1 })),
+      edges: [{ from: 'a', to: 'b', exchange: exchangeTypes.blocking }],
+    });
+    job.cluster.start().runAll();
+    job.trigger();
+    expect(job.coordinators).toHaveLength(1);
+    expect(eventsOf(job)).toEqual(['b[0] failed 1: notAllRunning']);
+  });
+
+  it('once all tasks have finished, and once the job is over, nothing is triggered', () => {
+    const job = twoPipelines();
+    for (const task of ['a[0]', 'b[0]']) job.cluster.report(task, 'finished');
+    const timers = (): unknown[] => job.coordinators.map((coordinator) => coordinator.getSnapshot().value);
+    expect(timers()).toMatchObject([{ open: { timer: 'off' } }, { open: { timer: { on: 'waiting' } } }]);
+    for (const task of ['x[0]', 'y[0]']) job.cluster.report(task, 'finished');
+    expect([job.cluster.status, timers()]).toEqual(['finished', ['stopped', 'stopped']]);
+  });
+});
