@@ -80,6 +80,8 @@ describe('a keyed stream with checkpoints', () => {
   );
 
   it.each<[Exchange, string, number]>([
+    ['pipelined', 'sums-a', 4],
+    ['pipelined', 'ticks-a', 4],
     ['memory', 'sums-a', 1],
     ['reliable', 'sums-a', 1],
     ['reliable', 'ticks-a', 3],

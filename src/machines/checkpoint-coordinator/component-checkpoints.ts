@@ -20,7 +20,7 @@ import type {
   PendingActorRef,
 } from './checkpointed-component.ts';
 import type { ComponentCheckpointsOptions } from './component-checkpoints-options.ts';
-import { barrierStarts, finishedAmongRunning, tasksAtTrigger } from './component-tasks.ts';
+import { barrierStarts, unrepeatableEnd, tasksAtTrigger } from './component-tasks.ts';
 import type { CheckpointProblem } from './pending-events.ts';
 
 /** A checkpoint that has a number and has not ended. */
@@ -110,7 +110,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   store(asker: AskingCheckpoint, checkpoint: CheckpointId): void {
     const { storage, scope, job, clock } = this.#options;
     const pending = this.#pending.get(checkpoint) as Pending;
-    const vertex = finishedAmongRunning(pending.book, job);
+    const vertex = unrepeatableEnd(pending.book, job);
     if (vertex !== undefined) {
       asker.send({ type: 'checkpoint.unstored', reason: 'notReady', vertex });
       return;
@@ -212,8 +212,16 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   /** The state from which an attempt continues; undefined if it begins anew. */
   restoreOf(vertex: ExecutionVertexId): RestoredState | undefined {
     const { latest } = this;
-    const state = latest?.states.get(vertex)?.state;
-    return latest === undefined || state === undefined ? undefined : { checkpoint: latest.id, state };
+    if (latest === undefined) return undefined;
+    const { id: checkpoint, states, finished } = latest;
+    const state = states.get(vertex)?.state;
+    if (state !== undefined) return { checkpoint, state };
+    return finished.has(vertex) && this.#endsAgain(vertex) ? { checkpoint, state: { kind: 'finished' } } : undefined;
+  }
+
+  /** Whether a task that had finished only ends its results when it restarts: no other region reads them. */
+  #endsAgain(vertex: ExecutionVertexId): boolean {
+    return this.#options.job.graph.outputsOf(vertex).every(({ exchange }) => exchange.joinsRegions);
   }
 
   /** The tasks of a region are deployed with the states of the latest checkpoint. */

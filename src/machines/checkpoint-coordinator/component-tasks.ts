@@ -87,17 +87,22 @@ function endedInputs(
 }
 
 /**
- * A task that had finished at a checkpoint while others of its region ran; undefined if there is none. All of them restart
- * together, and it has no state from which it could.
+ * A task that had finished at a checkpoint while others of its region ran, and whose results other regions may read
+ * again; undefined if there is none. It restarts with the others, and nobody knows at which record its results ended.
  */
-export function finishedAmongRunning(
+export function unrepeatableEnd(
   {
     states,
     finished,
-  }: { readonly states: ReadonlyMap<ExecutionVertexId, unknown>; readonly finished: ReadonlySet<ExecutionVertexId> },
-  { regionOf }: Pick<JobTasks, 'regionOf'>,
+  }: {
+    readonly states: ReadonlyMap<ExecutionVertexId, unknown>;
+    readonly finished: ReadonlySet<ExecutionVertexId>;
+  },
+  { graph, regionOf }: Pick<JobTasks, 'graph' | 'regionOf'>,
 ): ExecutionVertexId | undefined {
   if (finished.size === 0) return undefined;
   const running = new Set([...states.keys()].map(regionOf));
-  return [...finished].find((vertex) => running.has(regionOf(vertex)));
+  const isRetained = (vertex: ExecutionVertexId): boolean =>
+    graph.outputsOf(vertex).some(({ exchange }) => !exchange.joinsRegions);
+  return [...finished].find((vertex) => running.has(regionOf(vertex)) && isRetained(vertex));
 }
