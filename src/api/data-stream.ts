@@ -178,7 +178,7 @@ export class DataStream<out Out> {
     options: ThroughOptions = {},
   ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
     const pipe = checkFunction('through', operator) as (OperatorDescription & { kind: 'pipe' })['operator'];
-    const isStateless = options.stateless;
+    const isStateless = (options as ThroughOptions | null)?.stateless;
     if (isStateless !== undefined) checkBoolean('stateless of through', isStateless);
     const described = { kind: 'pipe', operator: pipe, ...(isStateless && { isStateless }) } as const;
     return new DataStream<Result>(this.#end.operator('through', described, options));
