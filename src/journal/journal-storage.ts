@@ -6,6 +6,8 @@ export interface LogBytes {
   size(): number;
   /** Up to `length` bytes from `offset`; fewer only if the file ends. */
   read(offset: number, length: number): Uint8Array;
+  /** Reads up to `length` bytes from `offset` to the beginning of `into`. Returns their number; fewer only if the file ends. */
+  readInto(into: Uint8Array, offset: number, length: number): number;
   /** Idempotent. Not while a sync is under way. */
   close(): void;
 }

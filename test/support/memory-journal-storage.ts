@@ -130,6 +130,11 @@ export class MemoryJournalStorage implements JournalStorage {
       path: this.pathOf(name),
       size: () => content.bytes.length,
       read: (offset, length) => content.bytes.slice(offset, offset + length),
+      readInto: (into, offset, length) => {
+        const bytes = content.bytes.subarray(offset, offset + length);
+        into.set(bytes);
+        return bytes.length;
+      },
       write: (offset, bytes) => this.#write(content, offset, bytes),
       truncate: (size) => {
         this.#begin();

@@ -1,6 +1,7 @@
-import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from '../../operators/answers/answers.ts';
-import { type NewAnswer, readAnswerRecord } from '../../operators/answers/files/answer-record.ts';
+import type { Answers, ArrivedAnswer, BeginningCall } from '../../operators/answers/answers.ts';
+import type { NewAnswer } from '../../operators/answers/files/answer-record.ts';
 import { type CallHash, callHashKey } from '../../operators/answers/files/call-hash.ts';
+import { answerInPayload, type FoundAnswer } from '../../operators/answers/files/found-answer.ts';
 import { fromPlainError, type PlainError, toPlainError } from '../../plain-error.ts';
 import type { AnswersReply, AnswersRequest, SentAnswer } from './service-messages.ts';
 
@@ -78,7 +79,7 @@ class RemoteAnswers implements Answers {
 
   readonly seek = (hash: CallHash, found: () => void): void => {
     const id = this.#expect((reply) => {
-      const answer = reply.type === 'found' ? answerIn(reply.payload) : undefined;
+      const answer = reply.type === 'found' ? reply.payload && answerInPayload(reply.payload) : undefined;
       if (answer !== undefined) this.#sought.set(callHashKey(hash), answer);
       found();
       // The asker may be gone.
@@ -108,8 +109,8 @@ class RemoteAnswers implements Answers {
   #begin(call: BeginningCall, isRefused: boolean): void {
     const { identity: hash } = call;
     const id = this.#expect((reply) => {
-      const found = reply.type === 'known' ? answerIn(reply.payload) : undefined;
-      if (reply.type === 'known' && (found === undefined || !call.answeredElsewhere(found))) this.#begin(call, true);
+      const isUseless = reply.type === 'known' && !call.answeredElsewhere(answerInPayload(reply.payload));
+      if (isUseless) this.#begin(call, true);
       if (reply.type === 'failed') call.begin(fromPlainError(reply.error));
       if (reply.type !== 'begun') return;
       if (reply.isAgain) this.#lost.add(callHashKey(hash));
@@ -149,11 +150,6 @@ class RemoteAnswers implements Answers {
 
 function errorOf(plain: PlainError | undefined): Error | undefined {
   return plain && fromPlainError(plain);
-}
-
-function answerIn(payload: Uint8Array | undefined): FoundAnswer | undefined {
-  const record = payload && readAnswerRecord(payload);
-  return record?.kind === 'answer' ? { head: record.head, payload: payload as Uint8Array } : undefined;
 }
 
 /** A message has a copy of the buffers in it, which are parts of larger ones. */

@@ -3,13 +3,14 @@ import { JournalAccessError } from '../../errors/journal-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { JournalStorage } from '../../journal/journal-storage.ts';
-import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from './answers.ts';
+import type { Answers, ArrivedAnswer, BeginningCall } from './answers.ts';
 import { rewriteSegments, wastefulSegments } from './files/answer-compaction.ts';
 import { AnswerFiles, segmentTime } from './files/answer-files.ts';
 import { AnswerOutput, type AnswerOutputOptions, type Written } from './files/answer-output.ts';
 import type { AnswerOrigin, NewAnswer } from './files/answer-record.ts';
 import type { AnswerWriter, WrittenAnswer } from './files/answer-writer.ts';
 import type { CallHash } from './files/call-hash.ts';
+import type { FoundAnswer } from './files/found-answer.ts';
 
 /** The largest file, and the smallest limit for one. */
 const largestSegmentBytes = 1 << 28;

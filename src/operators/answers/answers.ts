@@ -1,5 +1,6 @@
-import type { AnswerHead, NewAnswer } from './files/answer-record.ts';
+import type { NewAnswer } from './files/answer-record.ts';
 import type { CallHash } from './files/call-hash.ts';
+import type { FoundAnswer } from './files/found-answer.ts';
 
 /** A call that is about to be made. */
 export interface BeginningCall {
@@ -15,12 +16,6 @@ export interface ArrivedAnswer {
   readonly answer: NewAnswer;
   /** The operating system has it. With an error, it could not be written. */
   written(error: Error | undefined): void;
-}
-
-/** A remembered answer, with its whole payload. */
-export interface FoundAnswer {
-  readonly head: AnswerHead;
-  readonly payload: Uint8Array;
 }
 
 /** The answers in one directory, as the operators of a run use them. */

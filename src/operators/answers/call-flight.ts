@@ -3,8 +3,9 @@ import { toError } from '../../errors/thrown-value.ts';
 import { isThenable } from '../../user-code.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
 import type { AwaitedCall, CallAsker, CallIdentity } from './answer-memory.ts';
-import type { Answers, ArrivedAnswer, BeginningCall, FoundAnswer } from './answers.ts';
+import type { Answers, ArrivedAnswer, BeginningCall } from './answers.ts';
 import type { NewAnswer } from './files/answer-record.ts';
+import type { FoundAnswer } from './files/found-answer.ts';
 import type { CallOutcome } from './files/call-outcome.ts';
 import { AsyncCall } from '../calls/async-call.ts';
 

@@ -8,9 +8,10 @@ import type { CallOutcome } from './files/call-outcome.ts';
 import type { AsyncCallContext } from '../operator-description.ts';
 import { hashWordsOfText, hashWordsOfValue } from '../identity/value-hash.ts';
 import { AnswerNotRememberedError } from './answer-errors.ts';
-import type { Answers, FoundAnswer } from './answers.ts';
-import { type AnswerOrigin, type NewAnswer, packOutcome, unpackOutcome } from './files/answer-record.ts';
+import type { Answers } from './answers.ts';
+import { type AnswerOrigin, type NewAnswer, packOutcome } from './files/answer-record.ts';
 import type { CallHash } from './files/call-hash.ts';
+import { type FoundAnswer, isRememberedError, outcomeOf, rememberedAtMs } from './files/found-answer.ts';
 import { CallFlight, type FlightOwner } from './call-flight.ts';
 import { OpenFlights } from './open-flights.ts';
 
@@ -90,12 +91,12 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
     return undefined;
   }
 
-  outcomeIn({ head, payload }: FoundAnswer): CallOutcome | undefined {
+  outcomeIn(found: FoundAnswer): CallOutcome | undefined {
     const { ttlMs, sinceMs, remembersErrors } = this.#options;
-    if (head.isError && !remembersErrors) return undefined;
-    if (head.atMs < sinceMs) return undefined;
-    if (ttlMs !== Number.POSITIVE_INFINITY && this.clock.epochMs() - head.atMs > ttlMs) return undefined;
-    return unpackOutcome(payload, head);
+    if (!remembersErrors && isRememberedError(found)) return undefined;
+    if (sinceMs !== Number.NEGATIVE_INFINITY && rememberedAtMs(found) < sinceMs) return undefined;
+    if (ttlMs !== Number.POSITIVE_INFINITY && this.clock.epochMs() - rememberedAtMs(found) > ttlMs) return undefined;
+    return outcomeOf(found);
   }
 
   isInFlight(identity: CallIdentity): boolean {

@@ -8,8 +8,9 @@ import { FileJournalStorage } from '../../partitions/storage/file-journal-storag
 import { type KeptAnswer, rewriteSegments, unknownOrigin } from './files/answer-compaction.ts';
 import { AnswersInUseError } from './answer-errors.ts';
 import { AnswerFiles, freeSegmentName, segmentTime } from './files/answer-files.ts';
-import { type AnswerHead, type AnswerOrigin, unpackOutcome } from './files/answer-record.ts';
+import type { AnswerHead, AnswerOrigin } from './files/answer-record.ts';
 import { AnswerWriter } from './files/answer-writer.ts';
+import { answerInPayload, outcomeOf } from './files/found-answer.ts';
 
 /** Which remembered answers are meant: those to which all that is given applies. Default: all. */
 export interface AnswerFilter {
@@ -119,7 +120,7 @@ class AnswersOnDisk implements RememberedAnswers {
     try {
       for (const { origin = unknownOrigin, head, payload } of files.live()) {
         if (!fits(origin, head)) continue;
-        const outcome = unpackOutcome(payload, head);
+        const outcome = outcomeOf(answerInPayload(payload));
         const [answer, error] = outcome.kind === 'answered' ? [outcome.answer, undefined] : [undefined, outcome.error];
         yield { ...origin, key: head.key, rememberedAtMs: head.atMs, answer, error };
       }

@@ -27,9 +27,8 @@ export function hashOfValue(value: unknown): string {
 
 /** {@link hashOfValue}, as words. */
 export function hashWordsOfValue(value: unknown): HashWords {
-  return typeof value === 'number'
-    ? hashWordsOfText(textOfNumber(value))
-    : hashWordsIn(digestOfValue(value).end('binary'));
+  const text = simpleText(value, 0);
+  return hashWordsIn(text === undefined ? digestOfValue(value).end('binary') : hash('sha256', text, 'binary'));
 }
 
 /** The SHA-256 of `text`, in hex: equal only for equal texts. */
@@ -99,25 +98,74 @@ class Digest {
   }
 }
 
-/** Adds a type, a length if there is one, and the content: no two values are encoded alike. */
+/** Simple values that are nested deeper are hashed like all others. */
+const deepestSimple = 8;
+
+/** The names of the latest record's properties, and what is hashed of them: most records have those of the one before. */
+const latestNames: string[] = [];
+const latestTexts: string[] = [];
+const mostNames = 64;
+
+/**
+ * What is hashed of a value that is simple: plain objects of texts, numbers and the like. Undefined for others. Only one walk
+ * through the value, and one text of it: most records are simple, and each is hashed once per look-up.
+ */
+function simpleText(value: unknown, depth: number): string | undefined {
+  if (typeof value !== 'object' || value === null) return textOfScalar(value);
+  if (depth >= deepestSimple || Object.getPrototypeOf(value) !== Object.prototype) return undefined;
+  const names = Object.keys(value);
+  // One without properties may be a Map that was given another prototype.
+  if (names.length === 0) return undefined;
+  let text = `o${names.length}:`;
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index] as string;
+    const part = simpleText((value as Record<string, unknown>)[name], depth + 1);
+    if (part === undefined) return undefined;
+    text += textOfName(name, depth + index) + part;
+  }
+  return text;
+}
+
+/** @param near where it is likely to be known */
+function textOfName(name: string, near: number): string {
+  if (latestNames[near] === name) return latestTexts[near] as string;
+  const text = textOfText(name);
+  if (near < mostNames) {
+    latestNames[near] = name;
+    latestTexts[near] = text;
+  }
+  return text;
+}
+
+/** A type, a length if there is one, and the content: no two values are encoded alike. */
 function addValue(digest: Digest, value: unknown): void {
+  if (typeof value === 'object' && value !== null) addObject(digest, value);
+  else digest.add(textOfScalar(value) as string);
+}
+
+/** What is hashed of anything but an object; undefined for what is no data. */
+function textOfScalar(value: unknown): string | undefined {
   switch (typeof value) {
     case 'string':
-      // UTF-8 would make all lone surrogates one.
-      return digest.add(isWellFormed(value) ? `s${value.length}:${value}` : `e${JSON.stringify(value)}`);
+      return textOfText(value);
     case 'number':
-      return digest.add(textOfNumber(value));
+      return Object.is(value, -0) ? 'd-0;' : `d${value};`;
     case 'bigint':
-      return digest.add(`i${value};`);
+      return `i${value};`;
+    case 'boolean':
+      return value ? 't' : 'f';
+    case 'undefined':
+      return 'u';
     case 'object':
-      return value === null ? digest.add('n') : addObject(digest, value);
+      return 'n';
     default:
-      return digest.add(value === undefined ? 'u' : value === true ? 't' : 'f');
+      return undefined;
   }
 }
 
-function textOfNumber(value: number): string {
-  return Object.is(value, -0) ? 'd-0;' : `d${value};`;
+function textOfText(value: string): string {
+  // UTF-8 would make all lone surrogates one.
+  return isWellFormed(value) ? `s${value.length}:${value}` : `e${JSON.stringify(value)}`;
 }
 
 function addObject(digest: Digest, value: object): void {

@@ -121,13 +121,18 @@ class OpenFile implements JournalFile {
     // A few bytes come from a pool: memory of their own costs as much as the call that reads them.
     const { buffer, byteOffset } = Buffer.allocUnsafe(length);
     const bytes = new Uint8Array(buffer, byteOffset, length);
+    const read = this.readInto(bytes, offset, length);
+    return read === length ? bytes : bytes.subarray(0, read);
+  }
+
+  readInto(into: Uint8Array, offset: number, length: number): number {
     let read = 0;
     while (read < length) {
-      const more = readSync(this.#open, bytes, read, length - read, offset + read);
+      const more = readSync(this.#open, into, read, length - read, offset + read);
       if (more === 0) break;
       read += more;
     }
-    return read === length ? bytes : bytes.subarray(0, read);
+    return read;
   }
 
   write(offset: number, bytes: Uint8Array): void {

@@ -4,6 +4,7 @@ import type { AnswerStore } from '../../../src/operators/answers/answer-store.ts
 import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 import { seededRandom } from '../../../src/testing/seeded-random.ts';
 import { encodeRecord } from '../../../src/journal/record-header.ts';
+import type { LogBytes } from '../../../src/journal/journal-storage.ts';
 import { journalStorages } from '../../journal/journal-storages.ts';
 import { recalled, StoreRig } from './store-rig.ts';
 
@@ -50,6 +51,45 @@ describe.each(journalStorages)('answers in %s', (_, make) => {
     expect([recalled(one, 'b'), recalled(other, 'c')]).toEqual(['answer to b', 'answer to c']);
   });
 });
+
+it('AS4: an answer that was found stays as it is, whatever is read after it', async () => {
+  const rig = new StoreRig();
+  const memory = rig.memory(await rig.open(), { fn: (fill) => Buffer.alloc(50_000, fill as number) });
+  await rig.ask(memory, [1, 2, 3]);
+  const found = [1, 2, 3, 1].map((fill) => recalled(memory, fill));
+  expect(found).toEqual([1, 2, 3, 1].map((fill) => Buffer.alloc(50_000, fill)));
+});
+
+it('answers are read with their neighbours, in about the order in which they were written', async () => {
+  const storage = new ReadCount();
+  const rig = new StoreRig(storage);
+  const memory = rig.memory(await rig.open());
+  const all = records(3_000);
+  await rig.ask(memory, all);
+  const random = seededRandom(7);
+  const asked = all.map((_, index) => all[Math.min(all.length - 1, Math.max(0, index + random.integer(-16, 16)))]);
+  storage.reads = 0;
+  expect(asked.map((record) => recalled(memory, record))).toEqual(asked.map((record) => `answer to ${record}`));
+  // About 300 kB, of which 56 KiB are new with each read.
+  expect(storage.reads).toBeLessThanOrEqual(8);
+});
+
+/** Counts what is read of files. */
+class ReadCount extends MemoryJournalStorage {
+  reads = 0;
+
+  override openToRead(name: string): LogBytes | undefined {
+    const file = super.openToRead(name);
+    if (file === undefined) return undefined;
+    return {
+      ...file,
+      readInto: (...args) => {
+        this.reads++;
+        return file.readInto(...args);
+      },
+    };
+  }
+}
 
 it('AS1: an answer is written before it is passed on: whoever dies then has remembered it', async () => {
   const storage = new MemoryJournalStorage();

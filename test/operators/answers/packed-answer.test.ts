@@ -14,7 +14,7 @@ function packedAndBack(answer: unknown): unknown {
   const before = 3;
   const bytes = Buffer.alloc(before + mostPackedBytes(packed));
   const length = putPacked(bytes, before, packed);
-  return unpackAnswer(packed.format, new Uint8Array(bytes.subarray(0, before + length)), before);
+  return unpackAnswer(packed.format, bytes, before, before + length);
 }
 
 const withConstructor = { constructor: 1, a: 2 };

@@ -1,6 +1,7 @@
 import type { ExecutorId } from '../../../ids.ts';
 import type { Answers } from '../../../operators/answers/answers.ts';
 import { callHashIn } from '../../../operators/answers/files/call-hash.ts';
+import { type FoundAnswer, payloadOf } from '../../../operators/answers/files/found-answer.ts';
 import { CallLostError } from '../../../operators/answers/answer-errors.ts';
 import { toError } from '../../../errors/thrown-value.ts';
 import { fromPlainError, toPlainError } from '../../../plain-error.ts';
@@ -146,9 +147,9 @@ export class AnswerDesk {
       flight.waiting.push(sender);
       return;
     }
-    const payload = answers.find(callHashIn(hash))?.payload;
-    if (type === 'find') return this.#found(sender, payload);
-    if (payload !== undefined && flight === undefined && !message.isRefused) return this.#known(sender, payload);
+    const found = answers.find(callHashIn(hash));
+    if (type === 'find') return this.#found(sender, found);
+    if (found !== undefined && flight === undefined && !message.isRefused) return this.#known(sender, found);
     store.flights.set(hash, { executor, id, waiting: flight?.waiting ?? [] });
     const identity = callHashIn(hash);
     answers.begin({
@@ -182,10 +183,10 @@ export class AnswerDesk {
   #settle(store: Store, answers: Answers, hash: string, flight: Flight): void {
     store.flights.delete(hash);
     if (flight.waiting.length === 0) return;
-    const payload = answers.find(callHashIn(hash))?.payload;
+    const found = answers.find(callHashIn(hash));
     for (const sender of flight.waiting) {
-      if (sender.type === 'find') this.#found(sender, payload);
-      else if (payload !== undefined) this.#known(sender, payload);
+      if (sender.type === 'find') this.#found(sender, found);
+      else if (found !== undefined) this.#known(sender, found);
       else this.#failed(sender, new CallLostError());
     }
   }
@@ -200,12 +201,12 @@ export class AnswerDesk {
     }
   }
 
-  #found({ executor, id }: Sender, payload: Uint8Array | undefined): void {
-    this.#post(executor, { service: 'answers', type: 'found', id, payload: payload && new Uint8Array(payload) });
+  #found({ executor, id }: Sender, found: FoundAnswer | undefined): void {
+    this.#post(executor, { service: 'answers', type: 'found', id, payload: found && payloadOf(found) });
   }
 
-  #known({ executor, id }: Sender, payload: Uint8Array): void {
-    this.#post(executor, { service: 'answers', type: 'known', id, payload: new Uint8Array(payload) });
+  #known({ executor, id }: Sender, found: FoundAnswer): void {
+    this.#post(executor, { service: 'answers', type: 'known', id, payload: payloadOf(found) });
   }
 
   #failed({ executor, id }: Sender, error: Error): void {

@@ -3,8 +3,9 @@ import type { JournalStorage } from '../../../journal/journal-storage.ts';
 import type { LogLoss } from '../../../journal/log-scan.ts';
 import type { ProcessTable } from '../../../partitions/claims/process-table.ts';
 import { AnswerIndex } from './answer-index.ts';
-import { type AnswerHead, type AnswerOrigin, readAnswerRecord } from './answer-record.ts';
-import { type CallHash, isSameCall } from './call-hash.ts';
+import type { AnswerOrigin } from './answer-record.ts';
+import type { CallHash } from './call-hash.ts';
+import { type FoundAnswer, isAnswerTo } from './found-answer.ts';
 import { AnswerSegment, type ScannedAnswer, type ScannedItem } from './answer-segment.ts';
 import { UnansweredCalls } from './unanswered-calls.ts';
 
@@ -166,15 +167,11 @@ export class AnswerFiles {
     return this.#index.has(hash);
   }
 
-  /** The answer of a call, with its whole payload, however old; undefined if there is none that can be read. */
-  find(hash: CallHash): { readonly head: AnswerHead; readonly payload: Uint8Array } | undefined {
+  /** The answer of a call, however old; undefined if there is none that can be read. */
+  find(hash: CallHash): FoundAnswer | undefined {
     const place = this.#index.find(hash);
-    const segment = place && this.#segments[place.segment];
-    const payload = place && segment?.read(place.offset, place.length);
-    if (payload === undefined) return undefined;
-    const record = readAnswerRecord(payload);
-    const isIt = record?.kind === 'answer' && isSameCall(record.head.hash, hash);
-    return isIt ? { head: record.head, payload } : undefined;
+    const found = place && this.#segments[place.segment]?.find(place.offset, place.length);
+    return found !== undefined && isAnswerTo(found, hash) ? found : undefined;
   }
 
   /** Whether a call was in flight when its process died, or at the end of its run; true once per call. */

@@ -3,7 +3,7 @@ import type { RecordBuffer } from '../../../journal/record-buffer.ts';
 import { putWord, wordAt } from '../../../journal/record-header.ts';
 import { exactBytes, exactText } from '../../../partitions/records/exact-text.ts';
 import { isWellFormed } from '../../../partitions/records/plain-data.ts';
-import { fromPlainError, type PlainError, toPlainError } from '../../../plain-error.ts';
+import { toPlainError } from '../../../plain-error.ts';
 import type { CallOutcome } from './call-outcome.ts';
 import { type CallHash, callHashAt, callHashBytes, putCallHash } from './call-hash.ts';
 import {
@@ -12,7 +12,6 @@ import {
   type PackedAnswer,
   packAnswer,
   putPacked,
-  unpackAnswer,
 } from './packed-answer.ts';
 
 /** The format of the files with answers. */
@@ -77,13 +76,13 @@ export interface NewAnswer {
 }
 
 /** The first byte of a payload. */
-const codes = { owner: 0, origin: 1, answer: 2, error: 3, end: 4, begun: 5, ended: 6 } as const;
+export const codes = { owner: 0, origin: 1, answer: 2, error: 3, end: 4, begun: 5, ended: 6 } as const;
 
 /**
  * Of an answer: code, format, origin, hash, time, length of the key (`noKey` without one); then the key and the answer.
  */
-const place = { format: 1, origin: 2, hash: 6, atMs: 22, keyLength: 30, key: 34 } as const;
-const noKey = 0xffff_ffff;
+export const place = { format: 1, origin: 2, hash: 6, atMs: 22, keyLength: 30, key: 34 } as const;
+export const noKey = 0xffff_ffff;
 
 const text = new TextEncoder();
 const fromText = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -184,26 +183,25 @@ export function readAnswerRecord(payload: Uint8Array): AnswerRecord | undefined 
   }
 }
 
-/** The outcome in the record of an answer. @throws Error saying what is wrong with the bytes */
-export function unpackOutcome(payload: Uint8Array, { isError, format, packedAt }: AnswerHead): CallOutcome {
-  const value = unpackAnswer(format, payload, packedAt);
-  return isError ? { kind: 'failed', error: fromPlainError(value as PlainError) } : { kind: 'answered', answer: value };
-}
-
 function hashesIn(payload: Uint8Array): CallHash[] {
   const count = Math.floor((payload.length - 1) / callHashBytes);
   return Array.from({ length: count }, (_, index) => callHashAt(payload, 1 + index * callHashBytes));
 }
 
+/** The time in `bytes` at an offset. */
+export function timeAt(bytes: Uint8Array, at: number): number {
+  for (let index = 0; index < eightBytes.length; index++) eightBytes[index] = bytes[at + index] as number;
+  return asNumber.getFloat64(0, true);
+}
+
 function headOf(payload: Uint8Array): AnswerHead {
   const keyLength = wordAt(payload, place.keyLength);
   const packedAt = place.key + (keyLength === noKey ? 0 : keyLength);
-  for (let index = 0; index < eightBytes.length; index++) eightBytes[index] = payload[place.atMs + index] as number;
   return {
     isError: payload[0] === codes.error,
     origin: wordAt(payload, place.origin),
     hash: callHashAt(payload, place.hash),
-    atMs: asNumber.getFloat64(0, true),
+    atMs: timeAt(payload, place.atMs),
     key: keyLength === noKey ? undefined : exactText(payload.subarray(place.key, packedAt)),
     format: payload[place.format] as number,
     packedAt,

@@ -1,9 +1,10 @@
 import type { LogBytes } from '../../../journal/journal-storage.ts';
 import { type LogLoss, scanLog } from '../../../journal/log-scan.ts';
-import { isWholeRecord, recordHeaderBytes } from '../../../journal/record-header.ts';
+import { isWholePayload, recordHeaderBytes } from '../../../journal/record-header.ts';
 import { decodeOwner, isDead, type Owner } from '../../../partitions/claims/owner-note.ts';
 import type { ProcessTable } from '../../../partitions/claims/process-table.ts';
 import { type AnswerHead, type AnswerOrigin, answerFormat, type CallMarks, readAnswerRecord } from './answer-record.ts';
+import type { FoundAnswer } from './found-answer.ts';
 
 /** A record of an answer, and where it lies. */
 export interface ScannedAnswer {
@@ -18,8 +19,9 @@ export type ScannedItem =
   | { readonly kind: 'answer'; readonly head: AnswerHead; readonly offset: number; readonly length: number }
   | CallMarks;
 
-/** Bytes read at once where one answer after the other is read. */
-const readAheadBytes = 1 << 16;
+/** Bytes read at once where answers are asked for that lie near each other, and how many of them lie before what is asked for. */
+const blockBytes = 1 << 16;
+const bytesBefore = 1 << 13;
 
 /** One file with answers, as its readers see it. Its writer may be appending to it. */
 export class AnswerSegment {
@@ -31,8 +33,10 @@ export class AnswerSegment {
   #owner: Owner | undefined;
   #hasEnded = false;
   readonly #originByNumber = new Map<number, AnswerOrigin>();
-  #ahead: Buffer = Buffer.alloc(0);
-  #aheadStart = 0;
+  /** What was read last; used again for the next read. */
+  #read: Buffer = Buffer.alloc(0);
+  #readStart = 0;
+  #readBytes = 0;
 
   /** @param lost hears of damaged records, once */
   constructor(name: string, file: LogBytes, lost: (loss: LogLoss) => void) {
@@ -103,11 +107,12 @@ export class AnswerSegment {
     }
   }
 
-  /** The payload at an offset, of a known length; undefined if it is damaged. */
-  read(offset: number, length: number): Uint8Array | undefined {
-    const start = this.#load(offset, recordHeaderBytes + length);
-    if (!isWholeRecord(this.#ahead, offset, start, length)) return undefined;
-    return this.#ahead.subarray(start + recordHeaderBytes, start + recordHeaderBytes + length);
+  /** The payload of the record at an offset, of a known length; undefined if it is damaged. */
+  find(offset: number, length: number): FoundAnswer | undefined {
+    const at = this.#load(offset, recordHeaderBytes + length);
+    if (at === undefined || !isWholePayload(this.#read, at, length)) return undefined;
+    const start = at + recordHeaderBytes;
+    return { bytes: this.#read, start, end: start + length };
   }
 
   close(): void {
@@ -115,20 +120,20 @@ export class AnswerSegment {
   }
 
   /**
-   * Reads bytes, unless they are there; fewer if the file ends. Answers are mostly asked for in the order in which they were
-   * written, so the next ones are read with the last. Returns where the bytes begin in what is there.
+   * Reads bytes, unless they are there. Answers are mostly asked for in about the order in which they were written, which is that
+   * in which the calls ended; so the neighbours of one that lies near the one before are read with it. Returns where the bytes
+   * begin in what was read; undefined if the file ends before they do.
    */
-  #load(offset: number, length: number): number {
-    const at = offset - this.#aheadStart;
-    if (at >= 0 && at + length <= this.#ahead.length) return at;
-    const isNext = at >= 0 && at <= this.#ahead.length + length;
-    const {
-      buffer,
-      byteOffset,
-      length: read,
-    } = this.#file.read(offset, isNext ? Math.max(length, readAheadBytes) : length);
-    this.#ahead = Buffer.from(buffer, byteOffset, read);
-    this.#aheadStart = offset;
-    return 0;
+  #load(offset: number, length: number): number | undefined {
+    const at = offset - this.#readStart;
+    if (at >= 0 && at + length <= this.#readBytes) return at;
+    const isNear = at > -blockBytes && at < this.#readBytes + blockBytes;
+    const before = isNear ? Math.min(offset, bytesBefore) : 0;
+    const wanted = isNear ? Math.max(before + length, blockBytes) : length;
+    if (this.#read.length < wanted) this.#read = Buffer.allocUnsafeSlow(Math.max(wanted, blockBytes));
+    this.#readBytes = 0;
+    this.#readStart = offset - before;
+    this.#readBytes = this.#file.readInto(this.#read, this.#readStart, wanted);
+    return before + length <= this.#readBytes ? before : undefined;
   }
 }

@@ -22,6 +22,16 @@ export function callHashIn(text: string): CallHash {
   return hashWordsIn(text);
 }
 
+/** Whether this hash is in `bytes` at an offset. */
+export function isCallHashAt(bytes: Uint8Array, at: number, { a, b, c, d }: CallHash): boolean {
+  return (
+    signedWordAt(bytes, at) === a &&
+    signedWordAt(bytes, at + 4) === b &&
+    signedWordAt(bytes, at + 8) === c &&
+    signedWordAt(bytes, at + 12) === d
+  );
+}
+
 /** Writes it to `bytes` at an offset. */
 export function putCallHash(bytes: Uint8Array, at: number, { a, b, c, d }: CallHash): void {
   putWord(bytes, at, a);

@@ -50,22 +50,20 @@ export function putPacked(bytes: Buffer, at: number, { content }: PackedAnswer):
   return content.length;
 }
 
-/** A new copy of what was packed from `at` on. @throws Error saying what is wrong with the bytes */
-export function unpackAnswer(format: number, payload: Uint8Array, at: number): unknown {
+/** A new copy of what was packed from `at` to `end`. @throws Error saying what is wrong with the bytes */
+export function unpackAnswer(format: number, bytes: Buffer, at: number, end: number): unknown {
   switch (format) {
     case formats.number:
-      itsBytes.set(payload.subarray(at));
+      for (let index = 0; index < itsBytes.length; index++) itsBytes[index] = bytes[at + index] as number;
       return oneNumber[0];
     case formats.text:
-      return textIn(payload, at);
+      return bytes.toString('utf8', at, end);
     case formats.json:
-      return JSON.parse(textIn(payload, at));
-    default:
-      return unpackRecords({ bytes: payload.subarray(at), isEscaped: format === formats.escapedRecords })[0];
+      return JSON.parse(bytes.toString('utf8', at, end));
+    default: {
+      // Buffers in it are views of what is unpacked.
+      const packed = new Uint8Array(bytes.subarray(at, end));
+      return unpackRecords({ bytes: packed, isEscaped: format === formats.escapedRecords })[0];
+    }
   }
-}
-
-function textIn(payload: Uint8Array, at: number): string {
-  const { buffer, byteOffset, length } = payload;
-  return (Buffer.isBuffer(payload) ? payload : Buffer.from(buffer, byteOffset, length)).toString('utf8', at);
 }
