@@ -1,8 +1,3 @@
-import { crc32 as nativeCrc32 } from 'node:zlib';
-
-/** From so many bytes on, the native one takes less time, the way there included. */
-const manyBytes = 256;
-
 /** The CRC of each byte that stands `n` bytes before the end, at `n * 256 + byte`: four bytes are looked up at once. */
 const table = makeTable();
 
@@ -11,7 +6,6 @@ const table = makeTable();
  * bytes.
  */
 export function crc32(bytes: Uint8Array, before = 0, start = 0, end = bytes.length): number {
-  if (end - start >= manyBytes) return nativeCrc32(bytes.subarray(start, end), before);
   let crc = ~before;
   let at = start;
   for (const last = end - 3; at < last; at += 4) {

@@ -44,49 +44,116 @@ const chunkBytes = 1 << 20;
  * @throws JournalFormatError for a record of another kind or version, and for a file that is no log
  */
 export function* scanLog(file: LogBytes, format: LogFormat, from = 0): Generator<LogRecord | LogLoss> {
-  const bytes = new ChunkedBytes(file);
-  let at = from;
-  let lost: { readonly offset: number; readonly problem: string } | undefined;
-  while (at < bytes.size) {
-    const found = recordAt(bytes, at, format);
-    if ('payload' in found) {
-      if (lost !== undefined) yield { kind: 'damaged', file: file.path, end: at, ...lost };
-      lost = undefined;
-      yield found;
-      at = found.end;
-      continue;
-    }
-    lost ??= { offset: at, problem: found.problem };
-    at = found.end ?? nextHeader(bytes, at + 1, format);
+  const scan = new LogScan(file, format, from);
+  for (let found = scan.next(); found !== undefined; found = scan.next()) {
+    if (found !== 'record') yield found;
+    else yield { kind: 'record', offset: scan.offset, end: scan.end, payload: scan.bytes.subarray(scan.start, scan.stop) };
   }
-  if (lost === undefined) return;
-  if (lost.offset === 0) assertIsLog(bytes, format);
-  yield { kind: 'torn', file: file.path, end: bytes.size, ...lost };
 }
 
-/** A whole record, or what is wrong and where the next one begins, if that is known. */
-type Found = LogRecord | { readonly problem: string; readonly end: number | undefined };
+/** What is wrong with a record, and where the next one begins, if that is known. */
+interface Fault {
+  readonly problem: string;
+  readonly end: number | undefined;
+}
 
-function recordAt(bytes: ChunkedBytes, offset: number, format: LogFormat): Found {
-  const start = bytes.load(offset, recordHeaderBytes);
-  const header = readRecordHeader(bytes.chunk, offset, start);
-  if (header === undefined) {
-    const isCut = bytes.size - offset < recordHeaderBytes;
-    return {
-      problem: isCut ? 'the header of a record is cut' : 'there is no whole header of a record',
-      end: undefined,
-    };
+/** {@link scanLog} a step at a time, for logs of very many records: it makes no object for a whole record. */
+export class LogScan {
+  readonly #bytes: ChunkedBytes;
+  readonly #format: LogFormat;
+  #at: number;
+  #lost: { readonly offset: number; readonly problem: string } | undefined;
+  /** A whole record behind lost bytes, which comes after them. */
+  #isRead = false;
+  #offset = 0;
+  #end = 0;
+  #start = 0;
+
+  constructor(file: LogBytes, format: LogFormat, from = 0) {
+    this.#bytes = new ChunkedBytes(file);
+    this.#format = format;
+    this.#at = from;
   }
-  const { kind, version, payloadBytes, payloadChecksum } = header;
-  if (kind !== format.kind || version !== format.version) throw unexpected(bytes.path, nameOf(header), format);
-  const end = offset + recordHeaderBytes + payloadBytes;
-  if (end > bytes.size) {
-    const written = bytes.size - offset - recordHeaderBytes;
-    return { problem: `a record has ${written} of ${payloadBytes} bytes`, end: bytes.size };
+
+  /** Of the record that was found last: its offset in the file, and that after it. */
+  get offset(): number {
+    return this.#offset;
   }
-  const payload = bytes.read(offset + recordHeaderBytes, payloadBytes);
-  if (crc32(payload) !== payloadChecksum) return { problem: 'the checksum of a record is wrong', end };
-  return { kind: 'record', offset, end, payload };
+
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Where its payload lies, from `start` to `stop`, until the next step. */
+  get bytes(): Uint8Array {
+    return this.#bytes.chunk;
+  }
+
+  get start(): number {
+    return this.#start;
+  }
+
+  get stop(): number {
+    return this.#start + this.#end - this.#offset - recordHeaderBytes;
+  }
+
+  /** Finds the next record, or what is lost before it; undefined at the end. @throws JournalFormatError */
+  next(): 'record' | LogLoss | undefined {
+    if (this.#isRead) {
+      this.#isRead = false;
+      return 'record';
+    }
+    const bytes = this.#bytes;
+    while (this.#at < bytes.size) {
+      const fault = this.#read(this.#at);
+      if (fault === undefined) {
+        this.#at = this.#end;
+        if (this.#lost === undefined) return 'record';
+        this.#isRead = true;
+        return this.#loss('damaged', this.#lost, this.#offset);
+      }
+      this.#lost ??= { offset: this.#at, problem: fault.problem };
+      this.#at = fault.end ?? nextHeader(bytes, this.#at + 1, this.#format);
+    }
+    if (this.#lost === undefined) return undefined;
+    if (this.#lost.offset === 0) assertIsLog(bytes, this.#format);
+    return this.#loss('torn', this.#lost, bytes.size);
+  }
+
+  #loss(kind: LogLoss['kind'], lost: { readonly offset: number; readonly problem: string }, end: number): LogLoss {
+    this.#lost = undefined;
+    return { kind, file: this.#bytes.path, end, ...lost };
+  }
+
+  /** Reads the record at an offset. */
+  #read(offset: number): Fault | undefined {
+    const bytes = this.#bytes;
+    const start = bytes.load(offset, recordHeaderBytes);
+    const header = readRecordHeader(bytes.chunk, offset, start);
+    if (header === undefined) {
+      const isCut = bytes.size - offset < recordHeaderBytes;
+      return {
+        problem: isCut ? 'the header of a record is cut' : 'there is no whole header of a record',
+        end: undefined,
+      };
+    }
+    const { kind, version, payloadBytes, payloadChecksum } = header;
+    const format = this.#format;
+    if (kind !== format.kind || version !== format.version) throw unexpected(bytes.path, nameOf(header), format);
+    const end = offset + recordHeaderBytes + payloadBytes;
+    if (end > bytes.size) {
+      const written = bytes.size - offset - recordHeaderBytes;
+      return { problem: `a record has ${written} of ${payloadBytes} bytes`, end: bytes.size };
+    }
+    const payload = bytes.load(offset + recordHeaderBytes, payloadBytes);
+    if (crc32(bytes.chunk, 0, payload, payload + payloadBytes) !== payloadChecksum) {
+      return { problem: 'the checksum of a record is wrong', end };
+    }
+    this.#offset = offset;
+    this.#end = end;
+    this.#start = payload;
+    return undefined;
+  }
 }
 
 /** Offset of the first valid header at or after `from`; the end of the file if there is none. */

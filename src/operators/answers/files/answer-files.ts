@@ -3,17 +3,17 @@ import type { JournalStorage } from '../../../journal/journal-storage.ts';
 import type { LogLoss } from '../../../journal/log-scan.ts';
 import type { ProcessTable } from '../../../partitions/claims/process-table.ts';
 import { AnswerIndex } from './answer-index.ts';
-import type { AnswerOrigin } from './answer-record.ts';
+import type { AnswerEntry, AnswerOrigin, CallMarks } from './answer-record.ts';
 import type { CallHash } from './call-hash.ts';
 import { type FoundAnswer, isAnswerTo } from './found-answer.ts';
-import { AnswerSegment, type ScannedAnswer, type ScannedItem } from './answer-segment.ts';
+import { AnswerSegment, type ScanListener, type ScannedAnswer } from './answer-segment.ts';
 import { UnansweredCalls } from './unanswered-calls.ts';
 
 /** The end of the name of a file with answers. */
 const suffix = '.answers';
 
-/** Answers scanned before others get their turn. */
-const answersPerTurn = 2_048;
+/** Records scanned before others get their turn. */
+const recordsPerTurn = 2_048;
 
 /** A live answer: one that no later one of the same call replaces. */
 export interface LiveAnswer extends ScannedAnswer {
@@ -21,8 +21,8 @@ export interface LiveAnswer extends ScannedAnswer {
   readonly origin: AnswerOrigin | undefined;
 }
 
-/** What a scan found, in which file, and its number. */
-type Found = readonly [item: ScannedItem, segment: AnswerSegment, number: number];
+/** Makes what hears of a file's contents, by its number. */
+type ListenerOf = (segment: AnswerSegment, number: number) => ScanListener;
 
 /** What the files of a directory are read with. */
 export interface AnswerFilesOptions {
@@ -91,15 +91,27 @@ export class AnswerFiles {
 
   /** Reads what is new in the directory; yields now and then, so that others get their turn. */
   scanNew(): Generator<undefined> {
-    return this.#scan((...found) => this.#take(...found));
+    return this.#scan((segment, number) => this.#listener(segment, number));
   }
 
   /** Reads what is new in the directory, and syncs it before it is found. */
   async scanSynced(): Promise<void> {
-    const found: Found[] = [];
-    for (const _ of this.#scan((...one) => found.push(one)));
-    await this.sync(new Set(found.map(([, { name }]) => name)));
-    for (const one of found) this.#take(...one);
+    const names = new Set<string>();
+    const found: (() => void)[] = [];
+    const scan = this.#scan((segment, number) => {
+      const listener = this.#listener(segment, number);
+      const later = (take: () => void): void => {
+        names.add(segment.name);
+        found.push(take);
+      };
+      return {
+        answered: (...answer) => later(() => listener.answered(...answer)),
+        marked: (marks) => later(() => listener.marked(marks)),
+      };
+    });
+    for (const _ of scan);
+    await this.sync(names);
+    for (const take of found) take();
   }
 
   /** Settles when what was read of these files survives a power loss, whoever wrote it. */
@@ -109,13 +121,12 @@ export class AnswerFiles {
     if (syncs.length > 0) await Promise.all([...syncs, storage.syncDirectory()]);
   }
 
-  *#scan(take: (...found: Found) => void): Generator<undefined> {
-    while (yield* this.#scanListed(take));
+  *#scan(listenerOf: ListenerOf): Generator<undefined> {
+    while (yield* this.#scanListed(listenerOf));
   }
 
   /** Returns whether a file was gone: another run may have written its answers anew, to a file that was not listed yet. */
-  *#scanListed(take: (...found: Found) => void): Generator<undefined, boolean> {
-    let scanned = 0;
+  *#scanListed(listenerOf: ListenerOf): Generator<undefined, boolean> {
     let isGone = false;
     const names = this.#options.storage.list().filter((name) => name.endsWith(suffix));
     for (const name of names.sort()) {
@@ -126,11 +137,11 @@ export class AnswerFiles {
       }
       const segment = this.#segments[number];
       if (segment === undefined || this.#own.has(number)) continue;
-      let inFile = 0;
-      for (const item of segment.scanNew()) {
-        take(item, segment, number);
-        if (++inFile === answersPerTurn) this.#expectMore(inFile, segment);
-        if (++scanned % answersPerTurn === 0) yield;
+      const listener = listenerOf(segment, number);
+      const before = this.#index.count;
+      for (let turn = 0; segment.scanNew(listener, recordsPerTurn); turn++) {
+        if (turn === 0) this.#expectMore(this.#index.count - before, segment);
+        yield;
       }
     }
     return isGone;
@@ -140,6 +151,13 @@ export class AnswerFiles {
   #expectMore(answers: number, segment: AnswerSegment): void {
     const { scanned, left } = segment.progress;
     this.#index.expect(Math.ceil((answers * left) / scanned));
+  }
+
+  #listener(segment: AnswerSegment, number: number): ScanListener {
+    return {
+      answered: (entry, offset, length) => this.#take(segment, number, entry, offset, length),
+      marked: (marks) => this.#mark(number, marks),
+    };
   }
 
   /** Adds a file whose writer tells where its answers lie: it is not scanned. Returns its number. */
@@ -221,18 +239,17 @@ export class AnswerFiles {
     for (const segment of this.#segments) segment?.close();
   }
 
-  #take(...[item, segment, number]: Found): void {
-    if (item.kind !== 'answer') {
-      for (const hash of item.hashes) {
-        if (item.kind === 'begun') this.#unanswered.begun(hash, number);
-        else this.#unanswered.ended(hash, number);
-      }
-      return;
+  #take(segment: AnswerSegment, number: number, entry: AnswerEntry, offset: number, length: number): void {
+    this.#unanswered.answered(entry.hash);
+    if (this.#options.isExpired(segment.originOf(entry), entry.atMs)) return;
+    this.set(entry.hash, number, offset, length);
+  }
+
+  #mark(number: number, { kind, hashes }: CallMarks): void {
+    for (const hash of hashes) {
+      if (kind === 'begun') this.#unanswered.begun(hash, number);
+      else this.#unanswered.ended(hash, number);
     }
-    const { head, offset, length } = item;
-    this.#unanswered.answered(head.hash);
-    if (this.#options.isExpired(segment.originOf(head), head.atMs)) return;
-    this.set(head.hash, number, offset, length);
   }
 
   /** Adds a file that is not scanned yet; undefined if it is gone. */

@@ -59,6 +59,8 @@ export type AnswerRecord =
   | CallMarks
   | { readonly kind: 'end' };
 
+type NoAnswer = Exclude<AnswerRecord, { readonly kind: 'answer' }>;
+
 /** That calls have begun or ended, by their hashes. */
 export interface CallMarks {
   readonly kind: 'begun' | 'ended';
@@ -157,6 +159,30 @@ function putKey(bytes: Buffer, at: number, key: string): number {
   const exact = exactBytes(key);
   bytes.set(exact, at);
   return exact.length;
+}
+
+/** What a scan needs of the record of an answer, to know where it lies: its key and its answer stay unread. */
+export interface AnswerEntry {
+  readonly kind: 'answer';
+  readonly hash: CallHash;
+  /** Number of its origin in the file. */
+  readonly origin: number;
+  /** When it was remembered, in ms since 1970. */
+  readonly atMs: number;
+}
+
+/** What the payload from `start` to `stop` is, of an answer only its entry; undefined for one that this version does not know. */
+export function scanAnswerRecord(bytes: Uint8Array, start: number, stop: number): AnswerEntry | NoAnswer | undefined {
+  const code = bytes[start];
+  if (code !== codes.answer && code !== codes.error) {
+    return readAnswerRecord(bytes.subarray(start, stop)) as NoAnswer | undefined;
+  }
+  return {
+    kind: 'answer',
+    hash: callHashAt(bytes, start + place.hash),
+    origin: wordAt(bytes, start + place.origin),
+    atMs: timeAt(bytes, start + place.atMs),
+  };
 }
 
 /** What a payload is; undefined for one that this version does not know. */

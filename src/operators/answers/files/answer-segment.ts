@@ -1,9 +1,17 @@
 import type { LogBytes } from '../../../journal/journal-storage.ts';
-import { type LogLoss, scanLog } from '../../../journal/log-scan.ts';
+import { type LogLoss, LogScan, scanLog } from '../../../journal/log-scan.ts';
 import { isWholePayload, recordHeaderBytes } from '../../../journal/record-header.ts';
 import { decodeOwner, isDead, type Owner } from '../../../partitions/claims/owner-note.ts';
 import type { ProcessTable } from '../../../partitions/claims/process-table.ts';
-import { type AnswerHead, type AnswerOrigin, answerFormat, type CallMarks, readAnswerRecord } from './answer-record.ts';
+import {
+  type AnswerEntry,
+  type AnswerHead,
+  type AnswerOrigin,
+  answerFormat,
+  type CallMarks,
+  readAnswerRecord,
+  scanAnswerRecord,
+} from './answer-record.ts';
 import type { FoundAnswer } from './found-answer.ts';
 
 /** A record of an answer, and where it lies. */
@@ -14,10 +22,12 @@ export interface ScannedAnswer {
   readonly payload: Uint8Array;
 }
 
-/** What a scan finds in a file, in order. An answer comes without its payload, of which only the length is known. */
-export type ScannedItem =
-  | { readonly kind: 'answer'; readonly head: AnswerHead; readonly offset: number; readonly length: number }
-  | CallMarks;
+/** Hears what a scan finds in a file, in order. */
+export interface ScanListener {
+  /** @param length that of the payload */
+  answered(entry: AnswerEntry, offset: number, length: number): void;
+  marked(marks: CallMarks): void;
+}
 
 /** Bytes read at once where answers are asked for that lie near each other, and how many of them lie before what is asked for. */
 const blockBytes = 1 << 16;
@@ -30,6 +40,8 @@ export class AnswerSegment {
   readonly #lost: (loss: LogLoss) => void;
   /** Offset up to which it was scanned. */
   #scanned = 0;
+  /** A scan that goes on later. */
+  #scan: LogScan | undefined;
   #owner: Owner | undefined;
   #hasEnded = false;
   readonly #originByNumber = new Map<number, AnswerOrigin>();
@@ -61,7 +73,7 @@ export class AnswerSegment {
   }
 
   /** Operator and version of an answer in it; undefined if their record is damaged. */
-  originOf({ origin }: AnswerHead): AnswerOrigin | undefined {
+  originOf({ origin }: Pick<AnswerHead, 'origin'>): AnswerOrigin | undefined {
     return this.#originByNumber.get(origin);
   }
 
@@ -71,25 +83,44 @@ export class AnswerSegment {
   }
 
   /**
-   * The answers and marks that were not scanned yet, in order. A torn end may be one that its writer is appending, so the next
-   * scan begins there.
+   * Scans up to `most` records that were not scanned yet. A torn end may be one that its writer is appending, so the next scan
+   * begins there. Returns whether there are more.
    */
-  *scanNew(): Generator<ScannedItem> {
-    if (this.#hasEnded || this.size() === this.#scanned) return;
-    for (const item of scanLog(this.#file, answerFormat, this.#scanned)) {
-      if (item.kind === 'torn') return;
-      this.#scanned = item.end;
-      if (item.kind !== 'record') {
-        this.#lost(item);
-        continue;
+  scanNew(listener: ScanListener, most: number): boolean {
+    if (this.#hasEnded || (this.#scan === undefined && this.size() === this.#scanned)) return false;
+    const scan = this.#scan ?? new LogScan(this.#file, answerFormat, this.#scanned);
+    this.#scan = undefined;
+    for (let scanned = 0; scanned < most; scanned++) {
+      const found = scan.next();
+      if (found === undefined || (found !== 'record' && found.kind === 'torn')) return false;
+      if (found === 'record') {
+        this.#scanned = scan.end;
+        this.#take(scan, listener);
+      } else {
+        this.#scanned = found.end;
+        this.#lost(found);
       }
-      const record = readAnswerRecord(item.payload);
-      if (record?.kind === 'answer') {
-        yield { kind: 'answer', head: record.head, offset: item.offset, length: item.payload.length };
-      } else if (record?.kind === 'begun' || record?.kind === 'ended') yield record;
-      else if (record?.kind === 'origin') this.#originByNumber.set(record.number, record.origin);
-      else if (record?.kind === 'owner') this.#owner = decodeOwner(record.note);
-      else if (record?.kind === 'end') this.#hasEnded = true;
+    }
+    this.#scan = scan;
+    return true;
+  }
+
+  #take({ bytes, start, stop, offset }: LogScan, listener: ScanListener): void {
+    const record = scanAnswerRecord(bytes, start, stop);
+    switch (record?.kind) {
+      case 'answer':
+        return listener.answered(record, offset, stop - start);
+      case 'begun':
+      case 'ended':
+        return listener.marked(record);
+      case 'origin':
+        this.#originByNumber.set(record.number, record.origin);
+        return;
+      case 'owner':
+        this.#owner = decodeOwner(record.note);
+        return;
+      case 'end':
+        this.#hasEnded = true;
     }
   }
 

@@ -60,10 +60,7 @@ export function unpackAnswer(format: number, bytes: Buffer, at: number, end: num
       return bytes.toString('utf8', at, end);
     case formats.json:
       return JSON.parse(bytes.toString('utf8', at, end));
-    default: {
-      // Buffers in it are views of what is unpacked.
-      const packed = new Uint8Array(bytes.subarray(at, end));
-      return unpackRecords({ bytes: packed, isEscaped: format === formats.escapedRecords })[0];
-    }
+    default:
+      return unpackRecords({ bytes: bytes.subarray(at, end), isEscaped: format === formats.escapedRecords })[0];
   }
 }

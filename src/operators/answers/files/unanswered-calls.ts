@@ -1,46 +1,76 @@
-import { type CallHash, callHashIn, callHashKey } from './call-hash.ts';
+import { type CallHash, isSameCall } from './call-hash.ts';
 
 const none: readonly number[] = [];
+
+/** A call, and the next one of those whose hashes begin with the same word. */
+interface Unanswered {
+  readonly hash: CallHash;
+  /** Numbers of the files that say so. */
+  segments: readonly number[];
+  next: Unanswered | undefined;
+}
 
 /**
  * The calls that files with answers name as begun, and that have no answer there: by hash, the numbers of the files. Several
  * runs may make one call at the same time; in each of their files it is begun once at most, because it begins again after it
- * has failed.
+ * has failed. A map by the first word of the hashes, which costs less than one by texts: each answer in a file was once here.
  */
 export class UnansweredCalls {
-  readonly #segmentsByHash = new Map<string, readonly number[]>();
+  readonly #firstByWord = new Map<number, Unanswered>();
 
   begun(hash: CallHash, segment: number): void {
-    const key = callHashKey(hash);
-    const known = this.#segmentsByHash.get(key);
-    if (known === undefined) this.#segmentsByHash.set(key, [segment]);
-    else if (!known.includes(segment)) this.#segmentsByHash.set(key, [...known, segment]);
+    const known = this.#get(hash);
+    if (known === undefined) {
+      this.#firstByWord.set(hash.a, { hash, segments: [segment], next: this.#firstByWord.get(hash.a) });
+    } else if (!known.segments.includes(segment)) known.segments = [...known.segments, segment];
   }
 
   /** It failed, for the writer of that file, or is no longer of interest there. */
   ended(hash: CallHash, segment: number): void {
-    // Most files have none of them.
-    if (this.#segmentsByHash.size === 0) return;
-    const key = callHashKey(hash);
-    const left = this.#segmentsByHash.get(key)?.filter((known) => known !== segment) ?? [];
-    if (left.length > 0) this.#segmentsByHash.set(key, left);
-    else this.#segmentsByHash.delete(key);
+    const known = this.#get(hash);
+    if (known === undefined) return;
+    known.segments = known.segments.filter((one) => one !== segment);
+    if (known.segments.length === 0) this.#delete(known);
   }
 
   /** It was answered, and for none of them is it in flight. */
   answered(hash: CallHash): void {
-    if (this.#segmentsByHash.size > 0) this.#segmentsByHash.delete(callHashKey(hash));
+    const known = this.#get(hash);
+    if (known !== undefined) this.#delete(known);
   }
 
   /** The files that say so; none for a call that never began, or has ended. */
   segmentsOf(hash: CallHash): readonly number[] {
-    return this.#segmentsByHash.size === 0 ? none : (this.#segmentsByHash.get(callHashKey(hash)) ?? none);
+    return this.#get(hash)?.segments ?? none;
   }
 
   /** The calls of some files. */
   *of(segments: ReadonlySet<number>): Generator<CallHash> {
-    for (const [key, numbers] of this.#segmentsByHash) {
-      if (numbers.some((number) => segments.has(number))) yield callHashIn(key);
+    for (const first of this.#firstByWord.values()) {
+      for (let call: Unanswered | undefined = first; call !== undefined; call = call.next) {
+        if (call.segments.some((number) => segments.has(number))) yield call.hash;
+      }
     }
+  }
+
+  #get(hash: CallHash): Unanswered | undefined {
+    // Most files have none of them.
+    if (this.#firstByWord.size === 0) return undefined;
+    let call = this.#firstByWord.get(hash.a);
+    while (call !== undefined && !isSameCall(call.hash, hash)) call = call.next;
+    return call;
+  }
+
+  #delete(call: Unanswered): void {
+    const word = call.hash.a;
+    const first = this.#firstByWord.get(word) as Unanswered;
+    if (first === call) {
+      if (call.next === undefined) this.#firstByWord.delete(word);
+      else this.#firstByWord.set(word, call.next);
+      return;
+    }
+    let before = first;
+    while (before.next !== call) before = before.next as Unanswered;
+    before.next = call.next;
   }
 }
