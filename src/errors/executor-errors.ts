@@ -179,15 +179,3 @@ export class RunInWorkerError extends KintsugiError {
     this.module = module;
   }
 }
-
-/** Something of a job or of its options does not work over worker threads yet. Names it, and what to do instead. */
-export class WorkersUnsupportedError extends KintsugiError {
-  readonly code = 'WORKERS_UNSUPPORTED';
-  override readonly recovery = 'never';
-  readonly feature: string;
-
-  constructor(feature: string, remedy: string) {
-    super(`Worker threads do not support ${feature} yet. ${remedy}`);
-    this.feature = feature;
-  }
-}

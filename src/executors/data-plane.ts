@@ -1,9 +1,9 @@
 import type { FirstRejection } from '../operators/rejected/rejections.ts';
 import type { FailurePlace } from '../failure-place.ts';
 import type {
-  KeptPartition,
   KeptResult,
   PartitionRegistration,
+  PromotedPartition,
   TaskDeployment,
   TaskStatistics,
 } from '../actors/protocol/deployment.ts';
@@ -64,10 +64,10 @@ export interface DataPlane {
   begin?(): void;
   createPartition(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition;
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask;
-  /** Describes the files of an edge's complete results, to be kept beyond the job. */
-  describe?(edge: number, results: readonly ResultPartition[]): readonly KeptPartition[];
-  /** Keeps the results of an edge, from all executors, under the name of their directory: all or none. */
-  keep?(edge: number, partitions: readonly KeptPartition[]): Promise<KeptResult | undefined>;
+  /** Completes and closes the files of an edge's complete results, to be kept beyond the job, and describes them. */
+  promote?(edge: number, results: readonly ResultPartition[]): Promise<readonly PromotedPartition[]>;
+  /** Keeps the promoted results of an edge, from all executors, under the name of their directory: all or none. */
+  keep?(edge: number, partitions: readonly PromotedPartition[]): Promise<KeptResult | undefined>;
   /** The run ends. Unless the job has finished, the files of results that outlive the process stay from now on. */
   end?(hasFinished: boolean): void;
   dispose(): Promise<void>;

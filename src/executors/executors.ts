@@ -3,6 +3,7 @@ import type { ExecutorPort } from '../actors/protocol/messages.ts';
 import type { Port } from '../actors/protocol/port.ts';
 import type { ExecutionVertexId, ExecutorId } from '../ids.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
+import type { KeptResults } from './kept-results.ts';
 import type { ResultPartition } from '../partitions/result-partition.ts';
 
 /** An executor that was started and neither ended nor was given up, as far as it is known here. */
@@ -43,6 +44,8 @@ export interface Executors {
    * tells each task which executor has its inputs.
    */
   readonly shareResults: boolean;
+  /** Keeps results beyond the run. To be ended before the executors are disposed. */
+  readonly kept: KeptResults;
   /**
    * Claims the outputs of the run, and starts the executors. `accept` gets the port to each of them, including later replacements.
    *

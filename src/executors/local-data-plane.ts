@@ -1,7 +1,7 @@
 import type {
-  KeptPartition,
   KeptResult,
   PartitionRegistration,
+  PromotedPartition,
   TaskDeployment,
 } from '../actors/protocol/deployment.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
@@ -98,11 +98,11 @@ export class LocalDataPlane implements DataPlane {
     return this.#results.create(registration, surroundings);
   }
 
-  describe(edge: number, results: readonly ResultPartition[]): readonly KeptPartition[] {
-    return this.#results.describe(edge, results);
+  promote(edge: number, results: readonly ResultPartition[]): Promise<readonly PromotedPartition[]> {
+    return this.#results.promote(edge, results);
   }
 
-  keep(edge: number, partitions: readonly KeptPartition[]): Promise<KeptResult | undefined> {
+  keep(edge: number, partitions: readonly PromotedPartition[]): Promise<KeptResult | undefined> {
     return this.#results.keep(edge, partitions);
   }
 

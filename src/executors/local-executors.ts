@@ -15,6 +15,7 @@ import type { MovingCounts } from '../operators/task/task-parts.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { Executors, StartedExecutor } from './executors.ts';
 import type { HeldResult } from './held-result.ts';
+import { KeptResults } from './kept-results.ts';
 import { ResultDirectory } from './result-directory.ts';
 import { TaskExecutor } from './task-executor.ts';
 
@@ -47,6 +48,7 @@ interface LocalExecutor {
  */
 export class LocalExecutors implements Executors {
   readonly shareResults = true;
+  readonly kept: KeptResults;
   readonly #options: LocalExecutorsOptions;
   readonly #directory = new ResultDirectory();
   readonly #link: LinkPorts;
@@ -60,6 +62,7 @@ export class LocalExecutors implements Executors {
 
   constructor(options: LocalExecutorsOptions) {
     this.#options = options;
+    this.kept = new KeptResults(options.dataPlane);
     this.#link = options.link ?? new LocalLink(options.clock).link;
   }
 
@@ -119,7 +122,7 @@ export class LocalExecutors implements Executors {
     lost.executor.isolate();
     const end = (): void => {
       if (!this.#givenUp.delete(end)) return;
-      this.#killed.push(lost.executor.stop(false));
+      this.#killed.push(lost.executor.stop());
       lost.close(why);
     };
     this.#givenUp.add(end);

@@ -1,6 +1,11 @@
 import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { KeptPartition, KeptResult, PartitionRegistration, StoredResult } from '../actors/protocol/deployment.ts';
+import type {
+  KeptResult,
+  PartitionRegistration,
+  PromotedPartition,
+  StoredResult,
+} from '../actors/protocol/deployment.ts';
 import { fileProblem } from '../connectors/file-problem.ts';
 import type { Environment } from '../environment.ts';
 import { FileAccessError } from '../errors/connector-errors.ts';
@@ -46,6 +51,11 @@ export interface LocalResultsOptions extends RunBudgets {
   readonly spillDirectory: string | undefined;
   /** Default: files in `spillDirectory`. */
   readonly spillStore?: SpillStore;
+  /**
+   * By edge whose results are kept beyond the job: where this executor writes them, beside their final directory. Default:
+   * in a directory of its own there, if that can be created.
+   */
+  readonly keptDirectories?: readonly (readonly [edge: number, directory: string])[] | undefined;
   /** Where results of `reliable` and `blocking` exchanges outlive the process. Default: they do not. */
   readonly durableStore?: DurableStore | undefined;
 }
@@ -67,7 +77,8 @@ export class LocalResults {
       options.spillStore ??
       new FileSpillStore({ directory: options.spillDirectory, faults: options.environment.faults });
     // A custom store does not keep results beyond the run.
-    if (options.spillStore === undefined) this.#makeKeptStores();
+    if (options.keptDirectories !== undefined) this.#useKeptDirectories(options.keptDirectories);
+    else if (options.spillStore === undefined) this.#makeKeptStores();
   }
 
   /** The directories of results that outlive the job, by edge. */
@@ -135,17 +146,20 @@ export class LocalResults {
     this.#options.durableStore?.end(hasFinished);
   }
 
-  describe(edge: number, results: readonly ResultPartition[]): readonly KeptPartition[] {
+  async promote(edge: number, results: readonly ResultPartition[]): Promise<readonly PromotedPartition[]> {
     const files = new Map(this.#keptStores.get(edge)?.store.files.map((file) => [file.id.partition, file]));
-    return results.flatMap((result): KeptPartition[] => {
+    const promoted = results.map(async (result): Promise<readonly PromotedPartition[]> => {
       const { partition } = result.id;
       const file = files.get(partition);
+      if (file === undefined) return [];
+      const { attempt } = file.id;
       const { records } = result.statistics();
-      return file === undefined ? [] : [{ partition, attempt: file.id.attempt, records, segments: file.segments }];
+      return [{ partition, attempt, records, ...(await file.detach()) }];
     });
+    return (await Promise.all(promoted)).flat();
   }
 
-  async keep(edge: number, partitions: readonly KeptPartition[]): Promise<KeptResult | undefined> {
+  async keep(edge: number, promoted: readonly PromotedPartition[]): Promise<KeptResult | undefined> {
     const kept = this.#keptStores.get(edge);
     if (kept === undefined) return undefined;
     const { directory, store } = kept;
@@ -153,7 +167,9 @@ export class LocalResults {
     const { source, target } = jobGraph.edges[edge] as JobEdge;
     const { outputs } = programs[jobGraph.vertexIndexById.get(source) as number] as VertexProgram;
     const isBroadcast = outputs.some((output) => output.edge === edge && output.partitioning.kind === 'broadcast');
-    await store.promote(directory, { run: this.#options.run, job: name, source, target, isBroadcast, partitions });
+    const partitions = promoted.map(({ directory: _, ...partition }) => partition);
+    const manifest = { run: this.#options.run, job: name, source, target, isBroadcast, partitions };
+    await store.promote(directory, manifest, promoted);
     this.#keptStores.delete(edge);
     let [records, bytes] = [0, 0];
     for (const kept of partitions) {
@@ -184,16 +200,30 @@ export class LocalResults {
     return durableStore.adopt(stored);
   }
 
+  #useKeptDirectories(directories: NonNullable<LocalResultsOptions['keptDirectories']>): void {
+    const { faults } = this.#options.environment;
+    for (const [edge, directory] of directories) {
+      this.#keptStores.set(edge, { directory, store: new FileSpillStore({ directory, faults }) });
+    }
+  }
+
   /** @throws FileAccessError if a directory exists: nothing is overwritten, and no work is wasted */
   #makeKeptStores(): void {
     const { environment } = this.#options;
-    for (const [edge, { keepResults }] of this.#plan.exchanges.entries()) {
-      if (typeof keepResults !== 'object' || !('directory' in keepResults)) continue;
-      const directory = resolve(keepResults.directory);
+    for (const [edge, directory] of keptDirectories(this.#plan)) {
       assertFree(directory);
       const store = new FileSpillStore({ directory: dirname(directory), faults: environment.faults });
       this.#keptStores.set(edge, { directory, store });
     }
+  }
+}
+
+/** The directories of a job's results that outlive it, by edge. */
+export function* keptDirectories({
+  exchanges,
+}: Pick<LocalDataPlanePlan, 'exchanges'>): Generator<readonly [edge: number, directory: string]> {
+  for (const [edge, { keepResults }] of exchanges.entries()) {
+    if (typeof keepResults === 'object' && 'directory' in keepResults) yield [edge, resolve(keepResults.directory)];
   }
 }
 

@@ -15,7 +15,7 @@ import { protocolVersion } from '../version.ts';
 import type { DataPlane } from './data-plane.ts';
 import { MasterWatch } from './master-watch.ts';
 import type { ResultDirectory } from './result-directory.ts';
-import { ResultKeeping } from './result-keeping.ts';
+import { ResultPromoter } from './result-promoter.ts';
 import { reachOf, type ResultReach } from './result-reach.ts';
 import { ResultStore } from './result-store.ts';
 import { TaskCheckpoints } from './task-checkpoints.ts';
@@ -66,7 +66,7 @@ export class TaskExecutor {
   readonly #options: TaskExecutorOptions;
   readonly #reach: ResultReach;
   readonly #results: ResultStore;
-  readonly #keeping: ResultKeeping;
+  readonly #promoter: ResultPromoter;
   readonly #tasks = new Map<ExecutionVertexId, DeployedTask>();
   readonly #checkpoints: TaskCheckpoints;
   #watch: MasterWatch | undefined;
@@ -78,7 +78,7 @@ export class TaskExecutor {
     this.#reach = reach;
     this.#results = new ResultStore({ ...options, executor: { report: (fact) => port.post(fact) } });
     this.#checkpoints = new TaskCheckpoints(this.#tasks, this.#results, port);
-    this.#keeping = new ResultKeeping(options.dataPlane, this.#results);
+    this.#promoter = new ResultPromoter(options.dataPlane, this.#results);
   }
 
   /** Offers its slots to the master. Without a master it stops. */
@@ -86,7 +86,7 @@ export class TaskExecutor {
     const { port, slots, incarnation, heartbeat } = this.#options;
     port.onMessage((message) => this.#receive(message));
     port.onClose(() => {
-      void this.stop(false);
+      void this.stop();
     });
     port.post({ type: 'executor.connected', protocol: protocolVersion, incarnation, slots });
     if (heartbeat === undefined) return;
@@ -123,14 +123,13 @@ export class TaskExecutor {
   }
 
   /**
-   * Ends its tasks, whose reports are ignored, and releases its results, including those kept beyond the job unless the
-   * job has finished. Settles when all work on kept results is complete.
+   * Ends its tasks, whose reports are ignored, and releases its results. Settles when no result is being promoted any more.
    */
-  async stop(hasFinished: boolean): Promise<void> {
+  async stop(): Promise<void> {
     this.#phase = 'stopped';
     this.#watch?.stop();
     this.#abandonTasks();
-    await this.#keeping.end(hasFinished);
+    await this.#promoter.settled();
     this.#results.close();
   }
 
@@ -151,7 +150,7 @@ export class TaskExecutor {
     this.#phase = 'stopped';
     this.#abandonTasks();
     this.#options.port.post({ type: 'executor.left', why });
-    void this.stop(false);
+    void this.stop();
   };
 
   #receive(message: MasterToExecutorMessage): void {
@@ -185,8 +184,7 @@ export class TaskExecutor {
       case 'results.placed':
         return this.#reach.placed(message.ids, message.executor);
       case 'results.promote':
-      case 'results.keep':
-        return this.#keeping.answer(message, this.#options.port);
+        return this.#promoter.answer(message, this.#options.port);
       case 'heartbeat.request':
         return this.#watch?.requested(message.number);
       case 'executor.quarantine':
@@ -202,7 +200,7 @@ export class TaskExecutor {
   }
 
   #stopAsTold(token: number, hasFinished: boolean): void {
-    void this.stop(hasFinished).then(() => this.#options.port.post({ type: 'executor.stopped', token }));
+    void this.stop().then(() => this.#options.port.post({ type: 'executor.stopped', token }));
   }
 
   #deploy(deployment: TaskDeployment): void {

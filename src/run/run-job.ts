@@ -140,6 +140,7 @@ function connectionsTo(
     ...{ ledger, clock, observe, cancellationTimeoutMs, slotLimit: executors.slotLimit },
     shareResults: executors.shareResults,
     ...(checkpoints && { checkpointReported: (report) => checkpointsOf(master())?.report(report) }),
+    keep: (edges) => executors.kept.keep(edges),
     heartbeat: heartbeat && { machine: charts.heartbeat, settings: heartbeat },
     drained: (executor, why) => executors.giveUp(executor, why)(),
     lost: (executor, why) => {
@@ -219,7 +220,10 @@ function disposed(
   return new Promise((resolve, reject) => {
     const close = (done: () => void): void => {
       connections.stop(hasFinished, () => {
-        executors.dispose().then(done, reject);
+        executors.kept
+          .end(hasFinished)
+          .then(() => executors.dispose())
+          .then(done, reject);
       });
     };
     closeAll([{ what: 'the files of the run', close }], limit, resolve);

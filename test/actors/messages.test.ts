@@ -25,11 +25,10 @@ const cause = toPlainError(
   new PartitionLostError(id, 'gone', { cause: new AggregateError([new TypeError('a')], 'both') }),
 );
 const statistics = { recordsIn: 1, recordsOut: 2, isCurtailed: true };
-const kept = [{ source: 'a', target: 'b', directory: 'kept', records: 1, bytes: 9 }];
 const end = { vertex, attempt, statistics };
 
 /** The files of a kept result. */
-const lain = { partition: id.partition, attempt, records: 3, segments: [10, 5] };
+const lain = { partition: id.partition, attempt, records: 3, segments: [10, 5], directory: 'kept' };
 
 const toExecutor = {
   'task.deploy': {
@@ -81,7 +80,6 @@ const toExecutor = {
   'results.forbidReclaim': { type: 'results.forbidReclaim', ids: [id] },
   'results.placed': { type: 'results.placed', ids: [id], executor: 'worker-1' as ExecutorId },
   'results.promote': { type: 'results.promote', token: 3, edges: [{ edge: 0, results: [id] }] },
-  'results.keep': { type: 'results.keep', token: 4, edges: [{ edge: 0, partitions: [lain] }] },
   'heartbeat.request': { type: 'heartbeat.request', number: 7 },
   'executor.quarantine': { type: 'executor.quarantine', why: 'a task on it does not end' },
   'executor.release': { type: 'executor.release', token: 6 },
@@ -155,7 +153,6 @@ const toMaster = {
     found: [{ id, records: 5, bytes: 80 }],
   },
   'results.promoted': { type: 'results.promoted', token: 3, edges: [{ edge: 0, partitions: [lain] }] },
-  'results.kept': { type: 'results.kept', token: 4, kept },
   'results.promotionFailed': { type: 'results.promotionFailed', token: 3, cause },
   'result.truncated': { type: 'result.truncated', id },
   'result.traceless': { type: 'result.traceless', id },

@@ -1,7 +1,8 @@
 import type { PartitionRegistration } from '../../src/actors/protocol/deployment.ts';
 import type { DataPlane } from '../../src/executors/data-plane.ts';
 import { ResultDirectory } from '../../src/executors/result-directory.ts';
-import { ResultKeeping } from '../../src/executors/result-keeping.ts';
+import { KeptResults } from '../../src/executors/kept-results.ts';
+import { ResultPromoter } from '../../src/executors/result-promoter.ts';
 import { ResultStore } from '../../src/executors/result-store.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import type { ExchangeType } from '../../src/graph/exchange-type.ts';
@@ -62,7 +63,7 @@ class TrackerRig {
   readonly #results: readonly TrackedResult[];
   readonly #ledger: JobLedger;
   readonly #actors = ActorHost.root('case', { clock: new HandClock() });
-  readonly #dataPlane: Pick<DataPlane, 'createPartition' | 'describe' | 'keep'>;
+  readonly #dataPlane: Pick<DataPlane, 'createPartition' | 'promote' | 'keep'>;
   readonly #directory = new ResultDirectory();
   readonly #stores = new Map<ExecutorId, ResultStore>();
 
@@ -86,11 +87,13 @@ class TrackerRig {
         new TrackedPartition(registration, this.#exchangeOf(registration.id), () =>
           this.released.push(this.nameOf(registration.id)),
         ),
-      describe: (_, kept) =>
-        kept.map(({ id }) => {
-          this.promoted.push(this.nameOf(id));
-          return { partition: id.partition, attempt: id.attempt, records: 0, segments: [] };
-        }),
+      promote: (_, kept) => {
+        const promoted = kept.map(({ id: { partition, attempt } }) => {
+          this.promoted.push(this.nameOf({ partition }));
+          return { partition, attempt, records: 0, segments: [], directory: 'promoted' };
+        });
+        return Promise.resolve(promoted);
+      },
       keep: (edge) => {
         const { name } = results[edge] as TrackedResult;
         const kept = { source: writerOf(name), target: readerOf(name), directory: name, records: 0, bytes: 0 };
@@ -176,9 +179,9 @@ class TrackerRig {
       const persistent = this.#results.flatMap(({ name, type }, edge) =>
         type === 'BLOCKING_PERSISTENT' && this.placeOf(name) === executor ? [{ edge, results: [this.idOf(name)] }] : [],
       );
-      const keeping = new ResultKeeping(this.#dataPlane, store);
-      await keeping.keep(await keeping.promote(persistent));
-      await keeping.end(true);
+      const kept = new KeptResults(this.#dataPlane);
+      await kept.keep(await new ResultPromoter(this.#dataPlane, store).promote(persistent));
+      await kept.end(true);
       store.close();
     }
   }

@@ -318,7 +318,7 @@ describe('a task executor', () => {
   it('TE2: releases its results when it is stopped', async () => {
     const { deploy, released, executor } = connected();
     deploy(0).finished(statistics);
-    await executor.stop(false);
+    await executor.stop();
     expect(released).toEqual([resultOf(0)]);
   });
 });

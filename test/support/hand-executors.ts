@@ -132,8 +132,6 @@ export class HandExecutors {
         return { type: 'results.registered', failed: undefined };
       case 'results.promote':
         return { type: 'results.promoted', edges: [] };
-      case 'results.keep':
-        return { type: 'results.kept', kept: [] };
       case 'executor.release':
       case 'executor.stop':
         return { type: 'executor.stopped' };

@@ -1,3 +1,4 @@
+import type { KeptPartition } from '../../partitions/storage/kept-manifest.ts';
 import type { RejectedRecords, RejectionOutcome } from '../../operators/rejected/rejections.ts';
 import type { CallCounts } from '../../operators/answers/answer-memory.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
@@ -110,8 +111,17 @@ export interface FoundResult {
 
 export type { StoredResult } from '../../journal/stored-result.ts';
 
-/** One task's part of a result that is kept beyond its job. */
-export type { KeptPartition } from '../../partitions/storage/kept-manifest.ts';
+/** One task's part of a result that is kept beyond its job, complete and synced, in files of its executor. */
+export interface PromotedPartition extends KeptPartition {
+  readonly directory: string;
+}
+
+/** The promoted results of one exchange. */
+export interface PromotedEdge {
+  /** Index of the edge. */
+  readonly edge: number;
+  readonly partitions: readonly PromotedPartition[];
+}
 
 /** The results of one exchange, kept beyond their job until `releaseKeptResult(directory)`. */
 export interface KeptResult {

@@ -71,12 +71,12 @@ function partsOf({ vertexCount, partitionCount, jobGraph }: JobSize) {
   const partition = whole(partitionCount);
   const id = object({ partition, attempt, run: optional(text) });
   const stored = object({ run: text, partition, attempt, records: amount, bytes: amount });
-  const kept = object({ partition, attempt, records: amount, segments: list(amount) });
+  const promoted = object({ partition, attempt, records: amount, segments: list(amount), directory: text });
   return {
     ...{ vertex, id, stored },
     jobVertex: oneOf(...jobGraph.vertices.map((jobVertex) => jobVertex.id)),
     ids: list(id),
-    keptEdges: list(object({ edge: whole(), partitions: list(kept) })),
+    promotedEdges: list(object({ edge: whole(), partitions: list(promoted) })),
   };
 }
 
@@ -86,7 +86,7 @@ type Table<Message extends { readonly type: string }> = Readonly<
 
 /** Checks the messages of the master. */
 export function commandCheck(size: JobSize): MessageCheck {
-  const { vertex, id, stored, jobVertex, ids, keptEdges } = partsOf(size);
+  const { vertex, id, stored, jobVertex, ids } = partsOf(size);
   const task = { vertex, attempt };
   const deployment = object({
     ...{ vertex, attempt, jobVertex, task: text, operators: list(text), subtask: whole(), parallelism: whole() },
@@ -122,7 +122,6 @@ export function commandCheck(size: JobSize): MessageCheck {
     'results.forbidReclaim': { ids },
     'results.placed': { ids, executor: text },
     'results.promote': { token, edges: list(object({ edge: whole(), results: ids })) },
-    'results.keep': { token, edges: keptEdges },
     'heartbeat.request': { number: whole() },
     'executor.quarantine': { why: text },
     'executor.release': { token },
@@ -133,7 +132,7 @@ export function commandCheck(size: JobSize): MessageCheck {
 
 /** Checks the messages of executors. */
 export function reportCheck(size: JobSize): MessageCheck {
-  const { vertex, id, stored, jobVertex, ids, keptEdges } = partsOf(size);
+  const { vertex, id, stored, jobVertex, ids, promotedEdges } = partsOf(size);
   const task = { vertex, attempt };
   const end = { ...task, statistics };
   const reported = object({
@@ -151,7 +150,6 @@ export function reportCheck(size: JobSize): MessageCheck {
     memoryBytes: amount,
     spilledBytes: amount,
   });
-  const kept = object({ source: text, target: text, directory: text, records: amount, bytes: amount });
   const table: Table<ExecutorToMasterMessage> = {
     'executor.connected': { protocol: whole(), incarnation: whole(), slots },
     'heartbeat.report': {
@@ -178,8 +176,7 @@ export function reportCheck(size: JobSize): MessageCheck {
       lost: list(object({ id, cause: plainError })),
       found: list(object({ id, records: amount, bytes: amount })),
     },
-    'results.promoted': { token, edges: keptEdges },
-    'results.kept': { token, kept: list(kept) },
+    'results.promoted': { token, edges: promotedEdges },
     'results.promotionFailed': { token, cause: plainError },
     'result.truncated': { id },
     'result.traceless': { id },

@@ -3,9 +3,8 @@ import type { AttemptNumber, ExecutionVertexId, ExecutorId, JobVertexId, ResultP
 import type { PlainError } from '../../plain-error.ts';
 import type {
   FoundResult,
-  KeptPartition,
-  KeptResult,
   PartitionRegistration,
+  PromotedEdge,
   RejectionOutcome,
   StoredOutput,
   TaskDeployment,
@@ -93,22 +92,13 @@ export type MasterToExecutorMessage =
    */
   | { readonly type: 'results.placed'; readonly ids: readonly ResultPartitionId[]; readonly executor: ExecutorId }
   /**
-   * Detaches complete results, by edge, to be kept beyond the job, and describes their files. Answered by
-   * `results.promoted` or `results.promotionFailed`.
+   * Closes the files of complete results, by edge, to be kept beyond the job, and describes them. Answered by
+   * `results.promoted` or `results.promotionFailed`. The run keeps them: all or none.
    */
   | {
       readonly type: 'results.promote';
       readonly token: number;
       readonly edges: readonly { readonly edge: number; readonly results: readonly ResultPartitionId[] }[];
-    }
-  /**
-   * Keeps the results that all executors have promoted, by edge, all or none. Answered by `results.kept` or
-   * `results.promotionFailed`.
-   */
-  | {
-      readonly type: 'results.keep';
-      readonly token: number;
-      readonly edges: readonly { readonly edge: number; readonly partitions: readonly KeptPartition[] }[];
     }
   /** Answered by `heartbeat.report` with the same number. */
   | { readonly type: 'heartbeat.request'; readonly number: number }
@@ -120,8 +110,7 @@ export type MasterToExecutorMessage =
    */
   | { readonly type: 'executor.release'; readonly token: number }
   /**
-   * The run is over: tasks end and their reports are ignored; results are released, including those kept beyond the job
-   * unless the job has finished. Answered by `executor.stopped`, the last message.
+   * The run is over: tasks end and their reports are ignored; results are released. Answered by `executor.stopped`, the last message.
    */
   | { readonly type: 'executor.stop'; readonly token: number; readonly hasFinished: boolean };
 
@@ -206,9 +195,8 @@ export type ExecutorToMasterMessage =
   | {
       readonly type: 'results.promoted';
       readonly token: number;
-      readonly edges: readonly { readonly edge: number; readonly partitions: readonly KeptPartition[] }[];
+      readonly edges: readonly PromotedEdge[];
     }
-  | { readonly type: 'results.kept'; readonly token: number; readonly kept: readonly KeptResult[] }
   | { readonly type: 'results.promotionFailed'; readonly token: number; readonly cause: PlainError }
   /** A result is incomplete: its beginning was dropped, or its end was not produced because no consumer needed it. */
   | { readonly type: 'result.truncated'; readonly id: ResultPartitionId }

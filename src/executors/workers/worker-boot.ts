@@ -25,6 +25,8 @@ export type WorkerRunOptions = Pick<
 > & {
   readonly run: RunId;
   readonly freezeRecords: boolean;
+  /** Where it writes results that outlive the job, by edge. */
+  readonly keptDirectories?: readonly (readonly [edge: number, directory: string])[];
   /** Where results outlive the process; undefined if they do not. */
   readonly resultsDirectory: string | undefined;
 };

@@ -109,7 +109,7 @@ export class WorkerExecutor {
   async die(): Promise<void> {
     this.#dataPlane.end(false);
     this.#peers.close();
-    await this.tasks.stop(false);
+    await this.tasks.stop();
   }
 
   /** Its resources are freed before it reports that it has stopped, because its thread ends then. */

@@ -17,7 +17,9 @@ import { claimDirectory, sweepOrphans } from '../../partitions/claims/run-direct
 import type { DataPlane } from '../data-plane.ts';
 import type { RunServices } from '../shares/desks/run-services.ts';
 import type { ExecutorObserver, Executors, ShownResult, StartedExecutor } from '../executors.ts';
+import { KeptResults } from '../kept-results.ts';
 import type { JobOutline } from './job-outline.ts';
+import type { KeptPlaces } from './kept-places.ts';
 import { Pulse } from './pulse.ts';
 import type { WorkerRunOptions } from './worker-boot.ts';
 import { type WorkerEnd, WorkerThread } from './worker-thread.ts';
@@ -34,6 +36,8 @@ export interface WorkerExecutorsOptions {
   readonly clock: Clock;
   /** How long workers may take to start. */
   readonly startTimeoutMs: number;
+  /** Where the workers write results that outlive the run. */
+  readonly keptPlaces: KeptPlaces;
   /** That of the main thread, which claims the outputs, and releases them at the end. */
   readonly dataPlane: DataPlane;
   /** What is promised per run, for the workers. */
@@ -60,6 +64,7 @@ const mostFailedStarts = 3;
  */
 export class WorkerExecutors implements Executors {
   readonly shareResults = false;
+  readonly kept: KeptResults;
   readonly #options: WorkerExecutorsOptions;
   /** The threads that run, or will. */
   readonly #threads = new Map<ExecutorId, WorkerThread>();
@@ -78,6 +83,7 @@ export class WorkerExecutors implements Executors {
 
   constructor(options: WorkerExecutorsOptions) {
     this.#options = options;
+    this.kept = new KeptResults(options.dataPlane);
   }
 
   get slotLimit(): number {
@@ -166,6 +172,7 @@ export class WorkerExecutors implements Executors {
     await Promise.all([...this.#alive].map((thread) => thread.terminate('the run is over')));
     if (this.#spillDirectory !== undefined) await rm(this.#spillDirectory, { recursive: true, force: true });
     await this.#sweeping;
+    await this.#options.keptPlaces.dispose();
     await this.#options.services.close();
     await this.#options.dataPlane.dispose();
   }
@@ -180,6 +187,7 @@ export class WorkerExecutors implements Executors {
     } catch {
       // A task that has to spill says what is wrong.
     }
+    await this.#options.keptPlaces.claim();
   }
 
   #start(): void {
@@ -188,10 +196,19 @@ export class WorkerExecutors implements Executors {
     const incarnation = this.#count++;
     const executor = `worker-${incarnation}` as ExecutorId;
     const spillDirectory = this.#spillDirectoryOf(executor) ?? options.spillDirectory;
+    const keptDirectories = this.#options.keptPlaces.of(executor);
     const thread = new WorkerThread({
       entry: threads.entry,
       resourceLimits: threads.resourceLimits,
-      boot: { executor, incarnation, slots, origin, outline, heartbeat, options: { ...options, spillDirectory } },
+      boot: {
+        executor,
+        incarnation,
+        slots,
+        origin,
+        outline,
+        heartbeat,
+        options: { ...options, spillDirectory, keptDirectories },
+      },
       checks,
       clock,
       connected: (one) => this.#join(one),

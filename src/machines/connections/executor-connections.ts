@@ -22,11 +22,11 @@ import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import { both, grouped, newOnes } from './result-groups.ts';
 import { OpenQuestions } from './open-questions.ts';
 import { ResultPlaces } from './result-places.ts';
-import { ResultPromotion } from './result-promotion.ts';
+import { type PromotionOptions, ResultPromotion } from './result-promotion.ts';
 import { type Ask, registerResults, verifyResults } from './result-questions.ts';
 import { type TaskExecutorActorRef, taskExecutorMachine } from '../task-executor/task-executor-machine.ts';
 
-export interface ExecutorConnectionsOptions extends ExecutorReportsOptions {
+export interface ExecutorConnectionsOptions extends ExecutorReportsOptions, PromotionOptions {
   readonly clock: Clock;
   readonly slotLimit: number;
   /** Whether the executors find each other's results by themselves. Default: they do. */
@@ -230,8 +230,7 @@ export class ExecutorConnections implements ExecutorGateway {
   }
 
   keepResults(done: (outcome: KeepingToMasterEvent) => void): void {
-    const { ledger } = this.#options;
-    new ResultPromotion(ledger, this.#ask, done).begin();
+    new ResultPromotion(this.#options, this.#ask, done).begin();
   }
 
   declareLost(executor: ExecutorId, why: string): void {

@@ -1,26 +1,39 @@
 import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
-import type { KeptPartition } from '../../actors/protocol/deployment.ts';
+import type { KeptResult, PromotedEdge, PromotedPartition } from '../../actors/protocol/deployment.ts';
 import { PartitionLostError } from '../../errors/result-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import type { ExecutorId, ResultPartitionId } from '../../ids.ts';
 import { fromPlainError } from '../../plain-error.ts';
 import type { JobLedger } from '../job-master/job-ledger.ts';
 import type { Ask } from './result-questions.ts';
 
+export interface PromotionOptions {
+  readonly ledger: JobLedger;
+  /** Keeps promoted results of all executors beyond the job: all or none. Default: there are none. */
+  readonly keep?: (edges: readonly PromotedEdge[]) => Promise<readonly KeptResult[]>;
+}
+
 /**
- * Keeps results beyond the job. Each executor promotes its own results and describes their files; when all have, one of
- * them writes the manifests. The first failure ends the promotion.
+ * Keeps results beyond the job. Each executor promotes its own results and describes their files; when all have, the run
+ * keeps them. The first failure ends the promotion.
  */
 export class ResultPromotion {
   readonly #ledger: JobLedger;
   readonly #ask: Ask;
+  readonly #keep: NonNullable<PromotionOptions['keep']>;
   readonly #done: (outcome: KeepingToMasterEvent) => void;
-  readonly #promoted = new Map<number, KeptPartition[]>();
+  readonly #promoted = new Map<number, PromotedPartition[]>();
   #isOver = false;
 
   /** @param done called once with the outcome */
-  constructor(ledger: JobLedger, ask: Ask, done: (outcome: KeepingToMasterEvent) => void) {
+  constructor(
+    { ledger, keep = () => Promise.resolve([]) }: PromotionOptions,
+    ask: Ask,
+    done: (outcome: KeepingToMasterEvent) => void,
+  ) {
     this.#ledger = ledger;
     this.#ask = ask;
+    this.#keep = keep;
     this.#done = done;
   }
 
@@ -35,7 +48,7 @@ export class ResultPromotion {
           if (answer.type === 'results.promotionFailed') return this.#failed(fromPlainError(answer.cause));
           if (answer.type !== 'results.promoted') return;
           for (const { edge, partitions } of answer.edges) this.#promoted.get(edge)?.push(...partitions);
-          if (--open === 0 && !this.#isOver) this.#keep(executor);
+          if (--open === 0 && !this.#isOver) this.#keepAll();
         },
         gone: (cause) => this.#failed(cause),
       });
@@ -65,15 +78,11 @@ export class ResultPromotion {
     return byExecutor;
   }
 
-  #keep(executor: ExecutorId): void {
-    const edges = [...this.#promoted].map(([edge, partitions]) => ({ edge, partitions }));
-    this.#ask(executor, (token) => ({ type: 'results.keep', token, edges }), {
-      answered: (answer) => {
-        if (answer.type === 'results.promotionFailed') this.#failed(fromPlainError(answer.cause));
-        if (answer.type === 'results.kept') this.#end({ type: 'results.kept', kept: answer.kept });
-      },
-      gone: (cause) => this.#failed(cause),
-    });
+  #keepAll(): void {
+    this.#keep([...this.#promoted].map(([edge, partitions]) => ({ edge, partitions }))).then(
+      (kept) => this.#end({ type: 'results.kept', kept }),
+      (error: unknown) => this.#failed(toError(error)),
+    );
   }
 
   #failed(cause: Error): void {

@@ -192,7 +192,7 @@ class StoredFile implements DurableFile {
 
   /** Removes or closes it; settles once that is complete. */
   gone(): Promise<void> {
-    this.#removal ??= this.#options.isPreserved() ? this.#file.detach().catch(() => {}) : this.#delete();
+    this.#removal ??= this.#options.isPreserved() ? this.#file.detach().then(nothing, nothing) : this.#delete();
     return this.#removal;
   }
 
@@ -242,3 +242,5 @@ export function readStoredIndex(directory: string, stored: StoredResult): Stored
   }
   return index;
 }
+
+function nothing(): void {}

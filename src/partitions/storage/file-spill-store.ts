@@ -10,6 +10,7 @@ import { claimDirectory, disownDirectory, sweepOrphans } from '../claims/run-dir
 import { FilePool } from './file-pool.ts';
 import { syncDirectory } from './file-segment.ts';
 import { encodeManifest, type KeptManifest, manifestFile } from './kept-manifest.ts';
+import { segmentName } from './segment-header.ts';
 import { SegmentedFile } from './segmented-file.ts';
 import type { SpillFile, SpillStore } from './spill-store.ts';
 
@@ -20,6 +21,12 @@ export interface FileSpillStoreOptions {
   readonly segmentBytes?: number;
   readonly faults?: FaultPoints;
 }
+
+/** A file of a store that was detached from it. */
+export type DetachedFile = Pick<ResultPartitionId, 'partition' | 'attempt'> & {
+  readonly directory: string;
+  readonly segments: readonly number[];
+};
 
 /** Spill files in a directory per run, created with the first file and removed at the end. */
 export class FileSpillStore implements SpillStore {
@@ -71,12 +78,20 @@ export class FileSpillStore implements SpillStore {
    * Moves its directory to `target`, where it outlives the run and a machine crash: complete and synced, or not at all.
    *
    * @param manifest is written beside its files
+   * @param detached the files of other stores, complete and synced, that move there, too
    */
-  async promote(target: string, manifest: KeptManifest): Promise<void> {
+  async promote(target: string, manifest: KeptManifest, detached: readonly DetachedFile[] = []): Promise<void> {
     const { files } = this;
     await Promise.all([...this.#files].filter((file) => file.isRemoved).map((file) => file.gone()));
     const directory = await this.#makeDirectory();
     await Promise.all(files.map((file) => file.detach()));
+    for (const { directory: from, segments, ...id } of detached) {
+      if (from === directory) continue;
+      for (const number of segments.keys()) {
+        const name = segmentName(id, number);
+        await rename(join(from, name), join(directory, name));
+      }
+    }
     const handle = await open(join(directory, manifestFile), 'wx');
     try {
       await handle.writeFile(encodeManifest(manifest));

@@ -81,12 +81,13 @@ export class SegmentedFile implements SpillFile {
     return this.isRemoved ? undefined : { directory: this.#directory, segments: this.segments, writtenAs: this.id };
   }
 
-  /** Syncs and closes its files, which stay on disk. Unusable afterwards. */
-  async detach(): Promise<void> {
+  /** Syncs and closes its files, which stay on disk, and says where. Unusable afterwards. */
+  async detach(): Promise<{ readonly directory: string; readonly segments: readonly number[] }> {
     const failure = await this.#sync();
     if (failure !== undefined) throw failure;
     this.#removal = Promise.all(this.#segments.map((segment) => segment.close())).then(this.#options.noteGone);
     await this.#removal;
+    return { directory: this.#directory, segments: this.segments };
   }
 
   append(bytes: Uint8Array, done: Append['done']): void {

@@ -1,7 +1,7 @@
 import type { ActorHost } from '../../actors/actor-host.ts';
 import { messageChecks } from '../../actors/checked-port.ts';
 import type { LinkPorts } from '../../actors/local-link.ts';
-import { JobOriginError, WorkersUnsupportedError } from '../../errors/executor-errors.ts';
+import { JobOriginError } from '../../errors/executor-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { DataPlane } from '../../executors/data-plane.ts';
 import type { Executors } from '../../executors/executors.ts';
@@ -10,9 +10,9 @@ import { LocalExecutors } from '../../executors/local-executors.ts';
 import { RunServices, type RunServicesListener } from '../../executors/shares/desks/run-services.ts';
 import { outlineOf } from '../../executors/workers/job-outline.ts';
 import type { WorkerRunOptions } from '../../executors/workers/worker-boot.ts';
+import { KeptPlaces } from '../../executors/workers/kept-places.ts';
 import { WorkerExecutors } from '../../executors/workers/worker-executors.ts';
 import type { JobOrigin, WorkerThreads } from '../../executors/workers/worker-threads.ts';
-import { isKeptBeyondJob } from '../../graph/keep-results.ts';
 import type { ExecutorId, RunId } from '../../ids.ts';
 import { resultsDirectory } from '../durable/state-directory.ts';
 import type { JobShape } from '../folds/job-shape.ts';
@@ -51,20 +51,11 @@ export function executorsOf(parts: RunExecutorsParts): Executors {
 }
 
 /**
- * Checks that the workers of a run can make its job, and keep what the run promises.
- * @throws JobOriginError | WorkersUnsupportedError
+ * Checks that the workers of a run can make its job.
+ * @throws JobOriginError
  */
 export function checkWorkers(plan: JobPlan, options: ResolvedRunOptions): ResolvedRunOptions {
-  const { executors, keepResults } = options;
-  if (typeof executors === 'number') return options;
-  originOf(plan, executors);
-  const isKept = plan.exchanges.some((exchange) => isKeptBeyondJob(exchange.keepResults ?? keepResults));
-  if (isKept) {
-    throw new WorkersUnsupportedError(
-      'results that are kept beyond the job',
-      'Write them with a sink, or run without workers',
-    );
-  }
+  if (typeof options.executors !== 'number') originOf(plan, options.executors);
   return options;
 }
 
@@ -90,6 +81,7 @@ function workersOf(threads: WorkerThreads, parts: RunExecutorsParts): WorkerExec
     checks: messageChecks(shape.graph),
     clock: environment.clock,
     startTimeoutMs: slotRequestTimeoutMs,
+    keptPlaces: new KeptPlaces(plan),
     dataPlane,
     services,
     busy: alive,

@@ -1,6 +1,9 @@
 import type { AnyActorRef } from 'xstate';
 import { messageChecks } from '../../actors/checked-port.ts';
 import type { ExecutorPort } from '../../actors/protocol/messages.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { KeptResults } from '../../executors/kept-results.ts';
+import { KeptPlaces } from '../../executors/workers/kept-places.ts';
 import { LocalDataPlane } from '../../executors/local-data-plane.ts';
 import type { Executors, ShownResult, StartedExecutor } from '../../executors/executors.ts';
 import { RunServices } from '../../executors/shares/desks/run-services.ts';
@@ -27,11 +30,13 @@ export interface SimulatedWorkersOptions {
  */
 export class SimulatedWorkers implements Executors {
   readonly shareResults = false;
+  readonly kept: KeptResults;
   readonly #parts: RunExecutorsParts;
   readonly #given: SimulatedWorkersOptions;
   readonly #services: RunServices;
   /** That of this side, where nothing runs. */
   readonly #whole: LocalDataPlane;
+  readonly #keptPlaces: KeptPlaces;
   readonly #workers = new Map<ExecutorId, SimulatedWorker>();
   readonly #alive = new Set<SimulatedWorker>();
   readonly #stores: SpillStore[] = [];
@@ -50,6 +55,8 @@ export class SimulatedWorkers implements Executors {
       },
     });
     this.#whole = new LocalDataPlane(plan, { ...options, services: this.#services.local });
+    this.kept = new KeptResults(this.#whole);
+    this.#keptPlaces = new KeptPlaces(plan);
   }
 
   get slotLimit(): number {
@@ -60,7 +67,12 @@ export class SimulatedWorkers implements Executors {
     this.#whole.begin();
     this.#accept = accept;
     this.#connected = connected;
-    for (let index = 0; index < this.#given.count; index++) this.#start();
+    this.#keptPlaces.claim().then(
+      () => {
+        for (let index = 0; index < this.#given.count; index++) this.#start();
+      },
+      (error: unknown) => this.#parts.failed(toError(error)),
+    );
   }
 
   get names(): readonly ExecutorId[] {
@@ -112,6 +124,7 @@ export class SimulatedWorkers implements Executors {
     this.#isDisposed = true;
     await Promise.all([...this.#alive].map((worker) => worker.terminate('the run is over')));
     await Promise.all(this.#stores.map((store) => store.dispose()));
+    await this.#keptPlaces.dispose();
     await this.#services.close();
     await this.#whole.dispose();
   }
@@ -127,7 +140,7 @@ export class SimulatedWorkers implements Executors {
     this.#stores.push(spillStore);
     const worker = new SimulatedWorker({
       ...{ executor, incarnation, slots, heartbeat, plan, environment, links, spillStore },
-      options: structuredClone(workerOptionsOf(options)),
+      options: structuredClone({ ...workerOptionsOf(options), keptDirectories: this.#keptPlaces.of(executor) }),
       checks: messageChecks(shape.graph),
       clock: environment.clock,
       ...(maxSteps && { maxSteps }),

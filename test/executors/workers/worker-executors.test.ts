@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { workers } from '../../../src/api/workers.ts';
 import { systemEnvironment } from '../../../src/environment.ts';
 import type { WorkerRunOptions } from '../../../src/executors/workers/worker-boot.ts';
+import { KeptPlaces } from '../../../src/executors/workers/kept-places.ts';
 import { WorkerExecutors } from '../../../src/executors/workers/worker-executors.ts';
 import { workerThreads } from '../../../src/executors/workers/worker-threads.ts';
 import type { ExecutorId } from '../../../src/ids.ts';
@@ -41,6 +42,7 @@ function started(spillDirectory: string) {
     checks: { command: () => undefined, report: () => undefined },
     clock: systemEnvironment().clock,
     startTimeoutMs: 60_000,
+    keptPlaces: new KeptPlaces({ exchanges: [] }),
     dataPlane: { dispose: () => Promise.resolve() } as never,
     services: {
       accept: () => {},

@@ -357,16 +357,4 @@ describe('a worker that cannot start', () => {
       }),
     );
   });
-
-  it('results kept beyond the job are refused', () => {
-    const job = Job.create('kept');
-    const kept = blocking({ keepResults: { directory: join(home, 'kept') } });
-    job
-      .source('numbers', fromArray([1]))
-      .rebalance({ exchange: kept })
-      .sink('seen', collect());
-    expect(() => job.run({ executors: workers({ module: modules[1] as string }) })).toThrow(
-      expect.objectContaining({ code: 'WORKERS_UNSUPPORTED', feature: 'results that are kept beyond the job' }),
-    );
-  });
 });
