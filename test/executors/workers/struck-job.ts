@@ -17,10 +17,10 @@ const records = 4_000;
 /**
  *   (numbers) ─exchange─▶ (squares) ─exchange, by key─▶ (sums, out)
  *
- * The strike comes once in a run: whoever makes the directory `struck` is struck.
+ * The records before the sums are kept beyond the job in the directory `kept` of the job's, if it has a name. The strike comes once in a run: whoever makes the directory `struck` is struck.
  */
-export default defineJob<'exchange' | 'strike' | 'directory' | 'deterministic'>(
-  ({ exchange = 'blocking', strike, directory = '.', deterministic }) => {
+export default defineJob<'exchange' | 'strike' | 'directory' | 'deterministic' | 'kept'>(
+  ({ exchange = 'blocking', strike, directory = '.', deterministic, kept }) => {
     const job = Job.create('struck', { parallelism: 2, deterministic: deterministic === 'yes' });
     const numbers = {
       *[Symbol.iterator]() {
@@ -28,6 +28,7 @@ export default defineJob<'exchange' | 'strike' | 'directory' | 'deterministic'>(
       },
     };
     const by = exchanges[exchange as ExchangeKind]();
+    const byKey = kept === undefined ? by : reliable({ keepResults: { directory: join(directory, kept) } });
     job
       .source('numbers', fromIterable(numbers), { parallelism: 1 })
       .rebalance({ exchange: by })
@@ -38,7 +39,7 @@ export default defineJob<'exchange' | 'strike' | 'directory' | 'deterministic'>(
         },
         { uid: 'squares', parallelism: 2 },
       )
-      .keyBy(({ key }) => key, { exchange: by })
+      .keyBy(({ key }) => key, { exchange: byKey })
       .reduce((a, b) => ({ key: a.key, sum: a.sum + b.sum }), { uid: 'sums' })
       .sink('out', toJsonLinesFile(join(directory, 'out.jsonl')));
     return job;

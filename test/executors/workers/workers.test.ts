@@ -5,7 +5,6 @@ import { pathToFileURL } from 'node:url';
 import { workers, type WorkersOptions } from '../../../src/api/workers.ts';
 import { type WorkerThreads, workerThreads } from '../../../src/executors/workers/worker-threads.ts';
 import {
-  blocking,
   collect,
   fixedDelay,
   fromArray,
@@ -13,7 +12,9 @@ import {
   type JobEvent,
   type JobRun,
   type JobRunOptions,
+  keptResult,
   noRestart,
+  releaseKeptResult,
 } from '../../../src/index.ts';
 import type { RecordingLine } from '../../../src/inspector/recording/recording-line.ts';
 import { recordRun } from '../../../src/inspector/recorder/live-recording.ts';
@@ -55,18 +56,27 @@ function threads(options: WorkersOptions): WorkerThreads {
 
 interface Story {
   readonly exchange?: ExchangeKind;
-  readonly strike?: Strike;
+  readonly strike?: Strike | undefined;
   readonly deterministic?: 'yes';
+  readonly kept?: string;
   readonly workers?: WorkersOptions | undefined;
   readonly options?: JobRunOptions;
   readonly watch?: (run: JobRun) => void;
 }
 
 /** Runs the job in a directory of its own. Returns its output, and what happened. */
-async function running({ exchange = 'blocking', strike, deterministic, workers: given = {}, options, watch }: Story) {
+async function running({
+  exchange = 'blocking',
+  strike,
+  deterministic,
+  kept,
+  workers: given = {},
+  options,
+  watch,
+}: Story) {
   const directory = mkdtempSync(join(home, 'run-'));
   const spillDirectory = join(directory, 'spilled');
-  const run = struck({ exchange, strike, deterministic, directory }).run({
+  const run = struck({ exchange, strike, deterministic, kept, directory }).run({
     executors: threads({ count: 2, module: modules[0] as string, ...given }),
     restartBackoff: fixedDelay({ maxAttempts: 3, delayMs: 1 }),
     spillDirectory,
@@ -81,7 +91,7 @@ async function running({ exchange = 'blocking', strike, deterministic, workers: 
   const left = readdirSync(directory, { recursive: true, encoding: 'utf8' })
     .filter((name) => name !== 'spilled')
     .sort();
-  return { output: outputIn(directory), left, receipt, ofType };
+  return { directory, output: outputIn(directory), left, receipt, ofType };
 }
 
 function outputIn(directory: string): Record<string, number> {
@@ -114,6 +124,39 @@ describe.each(Object.keys(exchanges) as ExchangeKind[])('a job with %s exchanges
         .map(({ executor }) => executor)
         .sort(),
     ).toEqual(['worker-0', 'worker-1']);
+  });
+});
+
+describe('a result kept beyond the job, of which each of two workers writes a part', () => {
+  it.each<[string, Strike | undefined]>([
+    ['no worker dies', undefined],
+    ['one dies', 'exit'],
+  ])('is complete, and all that is left, if %s', async (_, strike) => {
+    const { directory, output, left, receipt } = await running({ exchange: 'blocking', strike, kept: 'kept' });
+    expect(output).toEqual(expected);
+    expect(receipt.failovers).toHaveLength(strike === undefined ? 0 : 1);
+    expect(left.filter((name) => name.startsWith('kept/')).length).toBeGreaterThan(1);
+    expect(left.filter((name) => !/^(kept|out-)/.test(name))).toEqual(strike === undefined ? [] : ['struck']);
+    const sums: Record<string, number> = {};
+    const job = Job.create('again');
+    const again = collect<Counted>();
+    job.source('kept', keptResult<Counted>(join(directory, 'kept'))).sink('again', again);
+    await job.run().result;
+    for (const { key, sum } of again.records) sums[key] = (sums[key] ?? 0) + sum;
+    expect(sums).toEqual(expected);
+    await releaseKeptResult(join(directory, 'kept'));
+    expect(readdirSync(directory)).not.toContain('kept');
+  });
+
+  it('is nowhere if the job fails', async () => {
+    const directory = mkdtempSync(join(home, 'failed-'));
+    const run = struck({ exchange: 'blocking', strike: 'exit', kept: 'kept', directory }).run({
+      executors: threads({ count: 2, module: modules[0] as string }),
+      restartBackoff: noRestart(),
+      spillDirectory: join(directory, 'spilled'),
+    });
+    await expect(run.result).rejects.toMatchObject({ code: 'JOB_FAILED' });
+    expect(readdirSync(directory).filter((name) => !['spilled', 'struck'].includes(name))).toEqual([]);
   });
 });
 
