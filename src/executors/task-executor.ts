@@ -193,13 +193,13 @@ export class TaskExecutor {
         return this.#options.quarantined();
       case 'executor.stop':
         this.#options.dataPlane.end?.(message.hasFinished);
-        return this.#stopAsTold(message.token, message.hasFinished);
+        return this.#stopAsTold(message.token);
       case 'executor.release':
-        return this.#stopAsTold(message.token, false);
+        return this.#stopAsTold(message.token);
     }
   }
 
-  #stopAsTold(token: number, hasFinished: boolean): void {
+  #stopAsTold(token: number): void {
     void this.stop().then(() => this.#options.port.post({ type: 'executor.stopped', token }));
   }
 

@@ -7,7 +7,6 @@ import { type WorkerThreads, workerThreads } from '../../../src/executors/worker
 import {
   collect,
   fixedDelay,
-  fromArray,
   Job,
   type JobEvent,
   type JobRun,
