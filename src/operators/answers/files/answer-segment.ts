@@ -121,6 +121,9 @@ export class AnswerSegment {
         return;
       case 'end':
         this.#hasEnded = true;
+        return;
+      case undefined:
+      // No record that this version writes: it is of no use here.
     }
   }
 
