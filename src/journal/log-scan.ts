@@ -47,7 +47,8 @@ export function* scanLog(file: LogBytes, format: LogFormat, from = 0): Generator
   const scan = new LogScan(file, format, from);
   for (let found = scan.next(); found !== undefined; found = scan.next()) {
     if (found !== 'record') yield found;
-    else yield { kind: 'record', offset: scan.offset, end: scan.end, payload: scan.bytes.subarray(scan.start, scan.stop) };
+    else
+      yield { kind: 'record', offset: scan.offset, end: scan.end, payload: scan.bytes.subarray(scan.start, scan.stop) };
   }
 }
 

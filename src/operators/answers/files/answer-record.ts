@@ -6,13 +6,7 @@ import { isWellFormed } from '../../../partitions/records/plain-data.ts';
 import { toPlainError } from '../../../plain-error.ts';
 import type { CallOutcome } from './call-outcome.ts';
 import { type CallHash, callHashAt, callHashBytes, putCallHash } from './call-hash.ts';
-import {
-  mostBytesPerUnit,
-  mostPackedBytes,
-  type PackedAnswer,
-  packAnswer,
-  putPacked,
-} from './packed-answer.ts';
+import { mostBytesPerUnit, mostPackedBytes, type PackedAnswer, packAnswer, putPacked } from './packed-answer.ts';
 
 /** The format of the files with answers. */
 export const answerFormat: LogFormat = {
