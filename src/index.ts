@@ -35,6 +35,7 @@ export type {
   RunningTasks,
 } from './api/explain/resume-explanation.ts';
 export type { LiveSource } from './api/explain/live-sources.ts';
+export type { WithoutSecondAttempts } from './run/executors/without-second-attempts.ts';
 export type { RegionGroup } from './api/explain/region-groups.ts';
 export type { SubtasksOfVertex } from './api/explain/task-list.ts';
 export type { SlotDemand } from './scheduling/slot-demand.ts';

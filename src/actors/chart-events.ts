@@ -22,6 +22,7 @@ import type {
 export type TaskReport =
   | { readonly type: 'task.initializing'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | { readonly type: 'task.running'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
+  | { readonly type: 'task.prepared'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | {
       readonly type: 'task.finished';
       readonly vertex: ExecutionVertexId;
@@ -82,6 +83,8 @@ export type RegionToExecutionEvent =
   | { readonly type: 'execution.deploy'; readonly mode: RestartMode }
   /** The task finished in an earlier run, and its results are adopted. */
   | { readonly type: 'execution.restore' }
+  /** The attempt asked whether its sinks may commit: they may. */
+  | { readonly type: 'execution.commit' }
   | { readonly type: 'execution.cancel' }
   /** Like cancel, but without waiting for the task. */
   | { readonly type: 'execution.suspend' }
@@ -91,6 +94,8 @@ export type RegionToExecutionEvent =
 /** Events of an execution for its region. */
 export type ExecutionToRegionEvent =
   | { readonly type: 'execution.running'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
+  /** All is written: may its sinks commit? */
+  | { readonly type: 'execution.prepared'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | { readonly type: 'execution.finished'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | { readonly type: 'execution.canceled'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | {

@@ -43,6 +43,8 @@ export interface ExecutorGateway {
   deploy(executor: ExecutorId, deployment: TaskDeployment): void;
   /** Cancels an attempt. */
   cancel(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void;
+  /** Lets the sinks of an attempt commit. */
+  commit(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void;
   /** For fault injection: an attempt fails as if its function had thrown. */
   failTask(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber, cause: Error): void;
   /** For fault injection: an attempt waits before each batch; 0 ends that. */

@@ -7,6 +7,7 @@ import type { MovingCounts } from '../operators/task/task-parts.ts';
 export type TaskCommand = EventObject &
   (
     | { readonly type: 'task.cancel' }
+    | { readonly type: 'task.commit' }
     | { readonly type: 'task.fail'; readonly cause: Error }
     | { readonly type: 'task.slow'; readonly delayMs: number }
     | { readonly type: 'task.checkpoint'; readonly barrier: Barrier; readonly ended: readonly number[] }
@@ -19,6 +20,8 @@ export interface RunningTask {
   start(): void;
   /** Ends the task early. It reports `canceled` once it has stopped completely. */
   cancel(): void;
+  /** Lets the sinks of a task commit that asked for it. */
+  commit(): void;
   /** Fails the task from outside, as if its function had thrown. For fault injection. */
   fail(cause: Error): void;
   /** Makes the task wait before each batch that it takes; 0 ends that. For fault injection. */
@@ -56,6 +59,8 @@ export const taskActor = fromCallback<TaskCommand, TaskInput>(({ input, receive 
     switch (command.type) {
       case 'task.cancel':
         return task?.cancel();
+      case 'task.commit':
+        return task?.commit();
       case 'task.fail':
         return task?.fail(command.cause);
       case 'task.slow':

@@ -19,6 +19,7 @@ export function collect<In>(): Collected<In> {
     name: 'collect',
     guarantee: 'exactly-once',
     redo: 'collects',
+    takesSecondAttempts: true,
     definition: { kind: 'collect' },
     get records() {
       records ??= [...commits.values()].flatMap((vertex) => vertex.bySubtask.flat(1) as In[]);

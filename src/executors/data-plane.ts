@@ -34,6 +34,8 @@ export interface TaskSurroundings {
   readonly rejected: (rejection: FirstRejection) => void;
   readonly initializing: () => void;
   readonly running: () => void;
+  /** Called when its sinks are prepared, if it asks before they commit. */
+  readonly prepared: () => void;
   readonly finished: (statistics: TaskStatistics) => void;
   readonly failed: (cause: Error, statistics: TaskStatistics, place: FailurePlace | undefined) => void;
   readonly canceled: (statistics: TaskStatistics) => void;

@@ -26,6 +26,7 @@ import type { Sink } from '../operators/sink.ts';
 import type { Source } from '../operators/source.ts';
 import type { VertexProgram } from '../operators/operator-description.ts';
 import { SourcePlans } from '../operators/task/source-plans.ts';
+import { CommitGate } from '../operators/sinks/commit-gate.ts';
 import { StreamTask } from '../operators/task/stream-task.ts';
 import { TaskContext } from '../operators/task/task-context.ts';
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
@@ -118,13 +119,15 @@ export class LocalDataPlane implements DataPlane {
     const { name } = this.#plan;
     const { callLimiters, errorTallies, answers, outputs } = this.#services;
     const { run, environment, batchSize, batchBytes } = this.#options;
-    const { jobVertex: vertex, operators: uids, subtask, parallelism, attempt } = deployment;
+    const { jobVertex: vertex, operators: uids, subtask, parallelism, attempt, beside } = deployment;
     const wasFinished = deployment.restore?.state.kind === 'finished';
     const program = wasFinished ? finished(this.#registry.find(vertex, uids)) : this.#registry.find(vertex, uids);
     const { source } = program;
     if (deployment.sourcePlan !== undefined) this.#sourcePlans.adopt(vertex, deployment.sourcePlan.plan);
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
-    const context = new TaskContext({ job: name, run, vertex, subtask, parallelism, attempt, environment, outputs });
+    const about = { job: name, run, vertex, subtask, parallelism, attempt, beside };
+    const context = new TaskContext({ ...about, environment, outputs });
+    const commitGate = deployment.asksToCommit === true ? new CommitGate(surroundings.prepared) : undefined;
     const restore = deployment.restore && restoredFrom(deployment.restore);
     const closeLimit: CloseLimit = {
       clock: environment.clock,
@@ -134,12 +137,14 @@ export class LocalDataPlane implements DataPlane {
     return new StreamTask({
       context,
       closeLimit,
+      commitGate,
       scheduler: this.#scheduler,
       listener: wasFinished ? { ...surroundings, checkpointed: refusing(surroundings) } : surroundings,
       open: (wake, blame) => {
         const open = () =>
           openTask({
             closeLimit,
+            commitGate,
             program,
             context,
             batchSize,

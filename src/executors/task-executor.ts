@@ -160,7 +160,8 @@ export class TaskExecutor {
       case 'task.deploy':
         return this.#deploy(message.deployment);
       case 'task.cancel':
-        return this.#command(message, { type: 'task.cancel' });
+      case 'task.commit':
+        return this.#command(message, { type: message.type });
       case 'task.fail':
         return this.#command(message, { type: 'task.fail', cause: fromPlainError(message.cause) });
       case 'task.slow':
@@ -278,6 +279,7 @@ export class TaskExecutor {
         if (this.#isPresent(deployed)) this.#results.noteRunning(outputs);
         this.#report(deployed, { type: 'task.running', vertex, attempt });
       },
+      prepared: () => this.#report(deployed, { type: 'task.prepared', vertex, attempt }),
       finished: (statistics) => this.#finished(deployed, outputs, statistics),
       failed: (cause, statistics, place) => this.#failed(deployed, cause, statistics, place),
       checkpointed: (outcome) => {

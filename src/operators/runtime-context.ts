@@ -35,6 +35,8 @@ export interface RuntimeContext {
   readonly parallelism: number;
   /** 0 for the first attempt. */
   readonly attempt: AttemptNumber;
+  /** The attempt of the same subtask that runs beside this one, which is its second (`speculation`); undefined if none does. */
+  readonly beside?: AttemptNumber | undefined;
   /** Aborted when the attempt is canceled or fails, and when no consumer needs more of its output. */
   readonly signal: AbortSignal;
   readonly environment: Environment;

@@ -60,6 +60,12 @@ export interface Sink<In> {
   /** Default `repeats`. */
   readonly redo?: Redo | undefined;
   /**
+   * Whether a second attempt of a slow subtask (`speculation`) may write beside the first: no writer touches what the other
+   * one writes, and nothing of it is visible before `commit`, which only one of them gets. Default: no, and such tasks run
+   * once at a time.
+   */
+  readonly takesSecondAttempts?: boolean | undefined;
+  /**
    * What decides about its output, beside the records. Without it, the sink cannot be compared with that of an earlier
    * run, unless the user gives it a `version`.
    */

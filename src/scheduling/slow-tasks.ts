@@ -3,7 +3,10 @@ import type { ExecutionVertexId } from '../ids.ts';
 
 /** When a running task counts as slow. (Flink: `ExecutionTimeBasedSlowTaskDetector`.) */
 export interface SlownessRule {
-  /** The share of a vertex's tasks that must have finished before any of the others can be slow; above 0, at most 1. */
+  /**
+   * The share of a vertex's tasks that must have finished before any of the others can be slow; above 0, at most 1. All but
+   * one are enough in any case. (Flink asks for the share alone, so that with 0.75 no task of two or three is ever slow.)
+   */
   readonly ratio: number;
   /** A task is slow once it has run this many times as long as the median of those that have finished; at least 1. */
   readonly multiplier: number;
@@ -55,7 +58,8 @@ class VertexTimes {
 /**
  * Which tasks are slow, from the times of their attempts.
  *
- * SL1 A task is slow only by comparison with finished tasks of its vertex, and only once `ratio` of them have finished.
+ * SL1 A task is slow only by comparison with finished tasks of its vertex, and only once `ratio` of them have finished, or
+ *   all but one.
  * SL2 A finished task that runs again is no measure until it has finished again.
  *
  * An event costs O(1), the question O(running tasks of those vertices of which enough have finished).
@@ -115,7 +119,8 @@ export class SlowTasks {
     }
     change(times);
     const { runningSinceMs, ranMs, taskCount } = times;
-    const isRipe = runningSinceMs.size > 0 && ranMs.size > 0 && ranMs.size >= this.#rule.ratio * taskCount;
+    const enough = Math.max(1, Math.min(this.#rule.ratio * taskCount, taskCount - 1));
+    const isRipe = runningSinceMs.size > 0 && ranMs.size >= enough;
     if (isRipe) this.#ripe.add(times);
     else this.#ripe.delete(times);
   }

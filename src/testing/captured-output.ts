@@ -2,7 +2,7 @@ import type { StreamNode } from '../api/stream-graph.ts';
 import type { AttemptNumber } from '../ids.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { DeadLetter } from '../operators/rejected/dead-letter.ts';
-import { deadLetterSink } from '../operators/rejected/dead-letter-sinks.ts';
+import { deadLetterSink, deadLettersOf } from '../operators/rejected/dead-letter-sinks.ts';
 import type { ErrorHandling } from '../operators/rejected/on-error.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
 import { DrawnAnswers } from './drawn-answers.ts';
@@ -14,8 +14,8 @@ import type { SeededRandom } from './seeded-random.ts';
 export class CapturedOutput {
   /** Committed records by sink, then by subtask. A subtask that runs again replaces its earlier records. */
   readonly #recordsBySink = new Map<string, Map<number, readonly unknown[]>>();
-  /** The attempts that committed them. */
-  readonly #attemptsBySink = new Map<string, Map<number, AttemptNumber>>();
+  /** The attempts that committed, in order. The latest committed them. */
+  readonly #attemptsBySink = new Map<string, Map<number, AttemptNumber[]>>();
   /** Those that are dead letters. */
   readonly #deadLetters = new Set<string>();
   readonly #answers: SeededRandom | undefined;
@@ -69,13 +69,14 @@ export class CapturedOutput {
   /** A stand-in for the sink `name`. */
   sink(name: string): Sink<unknown> {
     const committed = new Map<number, readonly unknown[]>();
-    const attempts = new Map<number, AttemptNumber>();
+    const attempts = new Map<number, AttemptNumber[]>();
     this.#recordsBySink.set(name, committed);
     this.#attemptsBySink.set(name, attempts);
     return {
       name: `${name} (captured)`,
       guarantee: 'exactly-once',
       redo: this.#redo,
+      takesSecondAttempts: true,
       open: ({ subtask, attempt, environment }: RuntimeContext) => {
         const records: unknown[] = [];
         const writer: SinkWriter<unknown> = {
@@ -85,7 +86,7 @@ export class CapturedOutput {
           prepare: () => ({ records: records.length }),
           commit: () => {
             committed.set(subtask, records);
-            attempts.set(subtask, attempt);
+            attempts.set(subtask, [...(attempts.get(subtask) ?? []), attempt]);
           },
           abort: () => {},
         };
@@ -103,7 +104,17 @@ export class CapturedOutput {
 
   /** By subtask of a sink that has committed: the latest attempt that did. */
   committedBy(sink: string): ReadonlyMap<number, AttemptNumber> {
-    return this.#attemptsBySink.get(sink) ?? new Map<number, AttemptNumber>();
+    const attempts = this.#attemptsBySink.get(sink) ?? [];
+    return new Map(Array.from(attempts, ([subtask, all]) => [subtask, all.at(-1) as AttemptNumber]));
+  }
+
+  /** The sinks of a chain with these uids to which more than one of these attempts of a subtask has committed. */
+  committedTwice(uids: readonly string[], subtask: number, attempts: readonly AttemptNumber[]): string[] {
+    return [...this.#attemptsBySink].flatMap(([sink, bySubtask]) => {
+      const isOfChain = uids.some((uid) => sink === uid || sink === deadLettersOf(uid));
+      const committed = isOfChain ? (bySubtask.get(subtask) ?? []).filter((one) => attempts.includes(one)) : [];
+      return committed.length > 1 ? [sink] : [];
+    });
   }
 
   /** The committed records of each sink, in subtask order. */

@@ -7,7 +7,7 @@ import { KintsugiError } from '../errors/kintsugi-error.ts';
 import type { Executors } from '../executors/executors.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
-import type { JobVertexId } from '../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, JobVertexId } from '../ids.ts';
 import { checkBoolean, checkFunction, checkInteger, checkOptions, type OptionNames } from '../options.ts';
 import type { JobPlan } from '../run/job-plan.ts';
 import type { JobReceipt } from '../run/folds/job-receipt.ts';
@@ -139,6 +139,7 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
       ? differences(undisturbed.output, output, outcome, (sink) => incomplete?.mayLack(sink) === true)
       : []),
     ...(incomplete?.problems(captured, output.keys()) ?? []),
+    ...doubleCommits(captured, plan, graph, history),
     ...leftovers,
     ...ended.unrecorded,
   ];
@@ -156,6 +157,24 @@ function incompleteOutput(
 ): IncompleteOutput | undefined {
   if (propertyOf(failure, 'code') !== 'JOB_INCOMPLETE') return undefined;
   return new IncompleteOutput(plan, graph, quarantineEnd(events, graph));
+}
+
+/** H9: of two attempts side by side, one commits to the sinks of their task, at most. */
+function doubleCommits(
+  captured: CapturedOutput,
+  { chains }: JobPlan,
+  graph: ExecutionGraph,
+  { events }: JobHistory,
+): string[] {
+  return events.flatMap((event) => {
+    if (event.type !== 'task.speculated') return [];
+    const vertex = event.vertex as ExecutionVertexId;
+    const uids = chains[graph.jobVertexIndexOf(vertex)] as readonly string[];
+    const attempts = [event.beside, event.attempt] as AttemptNumber[];
+    return captured
+      .committedTwice(uids, graph.subtaskOf(vertex), attempts)
+      .map((sink) => `H9: attempts ${attempts.join(' and ')} of ${event.task} have both committed to "${sink}"`);
+  });
 }
 
 function checkSimulationOptions(given: SimulationOptions): void {

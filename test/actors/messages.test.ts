@@ -52,6 +52,7 @@ const toExecutor = {
     },
   },
   'task.cancel': { type: 'task.cancel', vertex, attempt },
+  'task.commit': { type: 'task.commit', vertex, attempt },
   'task.fail': { type: 'task.fail', vertex, attempt, cause: toPlainError(new Error('injected')) },
   'task.slow': { type: 'task.slow', vertex, attempt, delayMs: 50 },
   'checkpoint.trigger': {
@@ -110,6 +111,7 @@ const toMaster = {
   },
   'task.initializing': { type: 'task.initializing', vertex, attempt },
   'task.running': { type: 'task.running', vertex, attempt },
+  'task.prepared': { type: 'task.prepared', vertex, attempt },
   'task.finished': { type: 'task.finished', ...end },
   'task.canceled': { type: 'task.canceled', ...end },
   'task.failed': {

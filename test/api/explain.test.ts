@@ -4,6 +4,7 @@ import type { DataStream } from '../../src/api/data-stream.ts';
 import { Job, type JobOptions } from '../../src/api/job.ts';
 import type { SubtasksOfVertex } from '../../src/api/explain/task-list.ts';
 import { collect } from '../../src/connectors/collect.ts';
+import { forEach } from '../../src/connectors/for-each.ts';
 import { range } from '../../src/connectors/from-array.ts';
 import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
 import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
@@ -76,6 +77,38 @@ const meanwhile = { direct: 'memory', toB: 'memory', toC: 'memory', fromC: 'memo
 
 const named = (tasks: readonly SubtasksOfVertex[]): string =>
   tasks.map(({ vertex, subtasks }) => `${vertex}${subtasks.map((r) => `[${r.start},${r.end})`).join('')}`).join(' ');
+
+describe('explain with speculation', () => {
+  const forEachSink = forEach<unknown>(function mail() {});
+  const job = Job.create('slow', { parallelism: 2 });
+  const numbers = job.source('numbers', range(0, 10)).rebalance({ exchange: 'blocking' });
+  numbers.map((n) => n, { uid: 'kept' }).sink('collected', collect());
+  numbers.map((n) => n, { uid: 'mailed' }).sink('mails', forEachSink);
+  numbers.mapAsync((n) => n, { uid: 'paid' }).sink('answers', collect());
+  const paid = { vertex: 'paid', why: 'its calls would be made twice' };
+  const mailed = { vertex: 'mailed', why: 'its sink mail cannot take back what an attempt has written' };
+
+  it('says which vertices get no second attempts of slow tasks, and why', () => {
+    const explained = explain(job, { speculation: true });
+    expect(explained.noSecondAttempts).toEqual([mailed, paid]);
+    expect(explained.toString()).toMatch(
+      /no second attempt \(`speculation`\)\n +mailed +its sink mail cannot take back/,
+    );
+    expect(explain(job, { speculation: { repeatCalls: true } }).noSecondAttempts).toEqual([mailed]);
+  });
+
+  it('says nothing of them without, or if it is off', () => {
+    for (const options of [{}, { speculation: false }]) {
+      const explained = explain(job, options);
+      expect(explained.noSecondAttempts).toBeUndefined();
+      expect(explained.toString()).not.toContain('second attempt');
+    }
+  });
+
+  it('refuses options of it that are not valid', () => {
+    expect(() => explain(job, { speculation: { ratio: 2 } })).toThrow(/^speculation.ratio/);
+  });
+});
 
 describe('explain', () => {
   it('shows vertices, edges, regions and the cost of a failure', () => {

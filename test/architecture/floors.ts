@@ -66,7 +66,8 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     answers: ['.', 'answers/files', 'calls', 'identity'],
     'answers/files': ['identity'],
     gate: ['.', 'state'],
-    task: ['.', 'state', 'rejected', 'answers', 'fused', 'calls', 'gate'],
+    sinks: ['.', 'state'],
+    task: ['.', 'state', 'rejected', 'answers', 'fused', 'calls', 'gate', 'sinks'],
   },
   journal: { '.': [], identity: [], run: ['.', 'identity'] },
   // The compiled form of a chart knows XState alone, nothing of ours.

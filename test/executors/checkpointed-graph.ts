@@ -347,6 +347,7 @@ export class CheckpointedGraph {
       rejected: () => {},
       initializing: () => {},
       running: () => {},
+      prepared: () => {},
       finished: () => end('finished'),
       failed: (cause) => {
         this.failures.push(cause);

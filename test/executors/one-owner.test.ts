@@ -189,6 +189,7 @@ class World {
       checkpoint: () => {},
       completeCheckpoint: () => {},
       abortCheckpoint: () => {},
+      commit: () => {},
     }),
     dispose: () => Promise.resolve(),
   };

@@ -125,6 +125,7 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
       failed: (cause) => failures.push(cause),
       canceled: () => {},
       checkpointed: (outcome) => checkpoints.push(outcome),
+      prepared: () => {},
     }) as StreamTask;
     task.start();
     const readings = Array.from({ length: consumers }, (_, index) => new Reading(output.read(index), unlimited));

@@ -57,7 +57,7 @@ function connected({ heartbeat }: { heartbeat?: HeartbeatSettings } = {}) {
   const said: ExecutorToMasterMessage[] = [];
   const released: ResultPartitionId[] = [];
   const told: unknown[] = [];
-  const tasks: (TaskSurroundings & { isCanceled: boolean })[] = [];
+  const tasks: (TaskSurroundings & { isCanceled: boolean; isCommitted: boolean })[] = [];
   let tell: (message: MasterToExecutorMessage) => void = () => {};
   const port: MasterPort = {
     post: (message) => said.push(message),
@@ -86,7 +86,7 @@ function connected({ heartbeat }: { heartbeat?: HeartbeatSettings } = {}) {
           release: () => released.push(id),
         }),
       createTask: (_, surroundings) => {
-        const task = { ...surroundings, isCanceled: false };
+        const task = { ...surroundings, isCanceled: false, isCommitted: false };
         tasks.push(task);
         return {
           start: () => {},
@@ -98,6 +98,9 @@ function connected({ heartbeat }: { heartbeat?: HeartbeatSettings } = {}) {
           checkpoint: (barrier, ended) => told.push(['checkpoint', barrier, ended]),
           completeCheckpoint: (checkpoint) => told.push(['completed', checkpoint]),
           abortCheckpoint: (checkpoint) => told.push(['aborted', checkpoint]),
+          commit: () => {
+            task.isCommitted = true;
+          },
         };
       },
       dispose: async () => {},
@@ -107,7 +110,7 @@ function connected({ heartbeat }: { heartbeat?: HeartbeatSettings } = {}) {
   const deploy = (
     attempt: number,
     inputs: TaskDeployment['inputs'] = [],
-  ): TaskSurroundings & { readonly isCanceled: boolean } => {
+  ): TaskSurroundings & { readonly isCanceled: boolean; readonly isCommitted: boolean } => {
     tell({ type: 'results.register', token: attempt, registrations: [registrationOf(attempt)] });
     tell({ type: 'task.deploy', deployment: { ...deploymentOf(attempt), inputs } });
     return tasks.at(-1) as (typeof tasks)[number];
@@ -220,6 +223,20 @@ describe('a task executor', () => {
     expect(task.isCanceled).toBe(false);
     tell({ type: 'task.cancel', vertex, attempt: 1 as AttemptNumber });
     expect(task.isCanceled).toBe(true);
+  });
+
+  it('TE1: an attempt that asks may commit, and no other, until it has ended', () => {
+    const { deploy, tell, said } = connected();
+    const task = deploy(1);
+    task.prepared();
+    expect(said.at(-1)).toEqual({ type: 'task.prepared', vertex, attempt: 1 });
+    tell({ type: 'task.commit', vertex, attempt: 0 as AttemptNumber });
+    expect(task.isCommitted).toBe(false);
+    tell({ type: 'task.commit', vertex, attempt: 1 as AttemptNumber });
+    expect(task.isCommitted).toBe(true);
+    task.finished(statistics);
+    task.prepared();
+    expect(said.at(-1)?.type).toBe('task.finished');
   });
 
   it.each<[how: string, message: MasterToExecutorMessage]>([

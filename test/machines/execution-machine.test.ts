@@ -11,6 +11,7 @@ const provided = [
   'recordState',
   'deployTask',
   'cancelTask',
+  'commitTask',
   'returnSlot',
   'returnLateSlot',
   'releasePartitions',
@@ -22,11 +23,13 @@ const events = {
   assignSlot: { type: 'execution.assignSlot', slot },
   deploy: { type: 'execution.deploy', mode: 'new' },
   restore: { type: 'execution.restore' },
+  commit: { type: 'execution.commit' },
   cancel: { type: 'execution.cancel' },
   suspend: { type: 'execution.suspend' },
   fail: { type: 'execution.fail', cause },
   initializing: { type: 'task.initializing', vertex, attempt },
   running: { type: 'task.running', vertex, attempt },
+  prepared: { type: 'task.prepared', vertex, attempt },
   finished: { type: 'task.finished', vertex, attempt, statistics: { recordsIn: 0, recordsOut: 0 } },
   canceled: { type: 'task.canceled', vertex, attempt },
   failed: { type: 'task.failed', vertex, attempt, cause },
@@ -49,16 +52,16 @@ const reach: Record<string, readonly EventName[]> = {
 
 // The complete table: state × event → state, `-` for no change, `!` for no change but a global failure.
 const table = `
-              schedule   assignSlot deploy     restore    cancel     suspend    fail       initializing running   finished   canceled   failed
-created       scheduled  -          !          finished   canceled   canceled   failed     failed       failed    failed     !          failed
-scheduled     -          -          deploying  -          canceled   canceled   failed     failed       failed    failed     !          failed
-deploying     -          -          !          -          canceling  canceled   failed     initializing failed    finished   canceled   failed
-initializing  -          -          !          -          canceling  canceled   failed     failed       running   finished   canceled   failed
-running       -          -          !          -          canceling  canceled   failed     failed       failed    finished   canceled   failed
-canceling     -          -          !          -          -          canceled   canceled   -            -         canceled   canceled   canceled
-finished      -          -          !          -          -          -          -          -            -         -          !          -
-canceled      -          -          !          -          -          -          -          -            -         -          -          -
-failed        -          -          !          -          -          -          -          -            -         -          -          -
+              schedule   assignSlot deploy     restore    commit cancel     suspend    fail       initializing running   prepared finished   canceled   failed
+created       scheduled  -          !          finished   -      canceled   canceled   failed     failed       failed    failed   failed     !          failed
+scheduled     -          -          deploying  -          -      canceled   canceled   failed     failed       failed    failed   failed     !          failed
+deploying     -          -          !          -          -      canceling  canceled   failed     initializing failed    failed   finished   canceled   failed
+initializing  -          -          !          -          -      canceling  canceled   failed     failed       running   failed   finished   canceled   failed
+running       -          -          !          -          -      canceling  canceled   failed     failed       failed    -        finished   canceled   failed
+canceling     -          -          !          -          -      -          canceled   canceled   -            -         -        canceled   canceled   canceled
+finished      -          -          !          -          -      -          -          -          -            -         -        -          !          -
+canceled      -          -          !          -          -      -          -          -          -            -         -        -          -          -
+failed        -          -          !          -          -      -          -          -          -            -         -        -          -          -
 `;
 
 function execution(state: keyof typeof reach): RecordedActor {
@@ -98,7 +101,7 @@ describe('execution machine', () => {
 
     it('E1: ignores reports of other attempts', () => {
       const it = execution(state);
-      for (const name of ['initializing', 'running', 'finished', 'canceled', 'failed'] as const) {
+      for (const name of ['initializing', 'running', 'prepared', 'finished', 'canceled', 'failed'] as const) {
         it.actor.send({ ...events[name], attempt: attempt - 1 });
       }
       expect(stateOf(it)).toBe(state);
@@ -155,6 +158,12 @@ describe('execution machine', () => {
       event: 'failed',
       does: ['recordState canceled', 'releasePartitions', 'returnSlot', '→ execution.canceled'],
     },
+    { from: 'running', event: 'prepared', does: ['→ execution.prepared'] },
+    { from: 'running', event: 'commit', does: ['commitTask'] },
+    { from: 'finished', event: 'commit', does: [] },
+    { from: 'canceling', event: 'commit', does: [] },
+    { from: 'canceling', event: 'prepared', does: ['cancelTask'] },
+    { from: 'failed', event: 'prepared', does: ['cancelTask'] },
     { from: 'canceling', event: 'initializing', does: ['cancelTask'] },
     { from: 'canceling', event: 'running', does: ['cancelTask'] },
     { from: 'failed', event: 'running', does: ['cancelTask'] },
@@ -165,7 +174,7 @@ describe('execution machine', () => {
     { from: 'failed', event: 'assignSlot', does: ['returnLateSlot'] },
     { from: 'scheduled', event: 'assignSlot', does: ['returnLateSlot'] },
     { from: 'scheduled', event: 'deploy', does: ['deployTask', 'recordState deploying'] },
-  ] as const)('E3–E6: $event in $from does, in this order, $does', ({ from, event, does }) => {
+  ] as const)('E3–E7: $event in $from does, in this order, $does', ({ from, event, does }) => {
     const it = execution(from);
     it.actor.send(events[event]);
     expect(it.take()).toEqual(does);

@@ -73,6 +73,7 @@ const events = {
   cancel: { type: 'region.cancel' },
   suspend: { type: 'region.suspend' },
   up: { type: 'execution.running', vertex: first },
+  prepared: { type: 'execution.prepared', vertex: first, attempt: 0 },
   finished: { type: 'execution.finished', vertex: first, attempt: 0 },
   failed: { type: 'execution.failed', vertex: first, attempt: 0, cause },
   canceled: { type: 'execution.canceled', vertex: second },
@@ -91,7 +92,7 @@ const reach: Record<string, readonly EventName[]> = {
   'scheduled.allocating': ['queue'],
   'scheduled.registering': ['schedule'],
   deploying: ['schedule', 'registered'],
-  'running.alone': [...running],
+  'running.alone.working': [...running],
   finished: [...running, 'finished', 'finished'],
   'failed+awaited': [...running, 'failed'],
   'failed+ended': [...running, 'failed', 'canceled'],
@@ -106,22 +107,22 @@ const reach: Record<string, readonly EventName[]> = {
 // The complete table: state × event → state, `-` for no change. Two tasks: the effect of a second `up`, `finished`, …
 // differs.
 const table = `
-                             schedule              queue                restore  grant                 registered unregistered restart                    later                       cancel            suspend  up finished     failed         canceled       delay   hurry   quarantine speculate
-created                      scheduled.registering scheduled.allocating adopting -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
-adopting                     -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
-scheduled.allocating         -                     -                    -        scheduled.registering -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
-scheduled.registering        -                     -                    -        -                     deploying  -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
-deploying                    -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
-running.alone                -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited -
-finished                     -                     -                    -        -                     -          -            created                    restarting.backingOff+ended -                 -        -  -            -              -              -       -       quarantined.empty+ended -
-failed+awaited               -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  failed+ended failed+ended   failed+ended   -       -       quarantined.emptying+awaited -
-failed+ended                 -                     -                    -        -                     -          -            created                    restarting.backingOff+ended canceled          canceled -  -            -              -              -       -       quarantined.empty+ended -
-restarting.waiting+awaited   -                     -                    -        -                     -          -            -                          -                           canceling+awaited canceled -  -            -              -              -       -       quarantined.emptying+awaited -
-restarting.backingOff+ended  -                     -                    -        -                     -          -            created                    -                           canceled          canceled -  -            -              -              created created quarantined.empty+ended -
-quarantined.emptying+awaited -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            -              -              -       -       - -
-quarantined.empty+ended      -                     -                    -        -                     -          -            created                    restarting.backingOff+ended canceled          canceled -  -            -              -              -       -       - -
-canceling+awaited            -                     -                    -        -                     -          -            -                          -                           -                 canceled -  -            -              -              -       -       - -
-canceled                     -                     -                    -        -                     -          -            -                          -                           -                 -        -  -            -              -              -       -       - -
+                             schedule              queue                restore  grant                 registered unregistered restart                    later                       cancel            suspend  up finished     failed         canceled       delay   hurry   quarantine speculate prepared
+created                      scheduled.registering scheduled.allocating adopting -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
+adopting                     -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
+scheduled.allocating         -                     -                    -        scheduled.registering -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
+scheduled.registering        -                     -                    -        -                     deploying  -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
+deploying                    -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
+running.alone.working        -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
+finished                     -                     -                    -        -                     -          -            created                    restarting.backingOff+ended -                 -        -  -            -              -              -       -       quarantined.empty+ended - -
+failed+awaited               -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  failed+ended failed+ended   failed+ended   -       -       quarantined.emptying+awaited - -
+failed+ended                 -                     -                    -        -                     -          -            created                    restarting.backingOff+ended canceled          canceled -  -            -              -              -       -       quarantined.empty+ended - -
+restarting.waiting+awaited   -                     -                    -        -                     -          -            -                          -                           canceling+awaited canceled -  -            -              -              -       -       quarantined.emptying+awaited - -
+restarting.backingOff+ended  -                     -                    -        -                     -          -            created                    -                           canceled          canceled -  -            -              -              created created quarantined.empty+ended - -
+quarantined.emptying+awaited -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            -              -              -       -       - - -
+quarantined.empty+ended      -                     -                    -        -                     -          -            created                    restarting.backingOff+ended canceled          canceled -  -            -              -              -       -       - - -
+canceling+awaited            -                     -                    -        -                     -          -            -                          -                           -                 canceled -  -            -              -              -       -       - - -
+canceled                     -                     -                    -        -                     -          -            -                          -                           -                 -        -  -            -              -              -       -       - - -
 `;
 
 const stateOf = ({ actor }: RecordedActor): string => stateName(actor.getSnapshot().value, regionGroups);
@@ -190,7 +191,7 @@ describe('region machine', () => {
     expect(it.take()).toEqual([]);
   });
 
-  it.each(['created', 'scheduled.allocating', 'deploying', 'running.alone'])(
+  it.each(['created', 'scheduled.allocating', 'deploying', 'running.alone.working'])(
     'R7: in %s, a task that is canceled without a request is a failure, and has ended',
     (state) => {
       const it = inState(state);
@@ -207,7 +208,7 @@ describe('region machine', () => {
   );
 
   it('R2, R6: creates new attempts of all tasks after the last has ended and the backoff is over, not before', () => {
-    const it = inState('running.alone');
+    const it = inState('running.alone.working');
     it.actor.send(events.failed);
     expect(it.take()).toEqual([
       'recordState failed',
@@ -234,7 +235,7 @@ describe('region machine', () => {
   });
 
   it('R3: reports only the first failure of a run', () => {
-    const it = inState('running.alone');
+    const it = inState('running.alone.working');
     it.actor.send(events.failed);
     it.actor.send({ ...events.failed, vertex: second });
     expect(it.take().filter((entry) => entry === '→ region.taskFailed')).toHaveLength(1);
@@ -346,7 +347,7 @@ describe('region machine', () => {
 
   it.each([
     { state: 'finished', wasFinished: true },
-    { state: 'running.alone', wasFinished: false },
+    { state: 'running.alone.working', wasFinished: false },
   ])('reports of a restart whether it had finished: $state', ({ state, wasFinished }) => {
     const it = inState(state);
     it.actor.send(events.restart);
@@ -356,8 +357,8 @@ describe('region machine', () => {
   it.each([
     { state: 'finished', event: 'cancel', command: 'execution.cancel' },
     { state: 'finished', event: 'suspend', command: 'execution.suspend' },
-    { state: 'running.alone', event: 'cancel', command: 'execution.cancel' },
-    { state: 'running.alone', event: 'suspend', command: 'execution.suspend' },
+    { state: 'running.alone.working', event: 'cancel', command: 'execution.cancel' },
+    { state: 'running.alone.working', event: 'suspend', command: 'execution.suspend' },
   ] as const)('passes $event on to its tasks in state $state', ({ state, event, command }) => {
     const it = inState(state);
     it.actor.send(events[event]);
@@ -377,7 +378,7 @@ describe('region machine', () => {
   );
 
   it('finishes with its last task, whichever that is', () => {
-    const it = inState('running.alone');
+    const it = inState('running.alone.working');
     it.actor.send(events.finished);
     expect(it.take()).toEqual(['→ region.taskFinished']);
     it.actor.send({ ...events.finished, vertex: second });

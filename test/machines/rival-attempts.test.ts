@@ -60,6 +60,7 @@ const events = {
   schedule: { type: 'region.schedule', slots: [slot] },
   registered: { type: 'region.partitionsRegistered', token: first },
   up: { type: 'execution.running', vertex, attempt: first },
+  prepared: { type: 'execution.prepared', vertex, attempt: first },
   finished: { type: 'execution.finished', vertex, attempt: first },
   failed: { type: 'execution.failed', vertex, attempt: first, cause: boom },
   lost: { type: 'execution.failed', vertex, attempt: first, cause: lost },
@@ -69,6 +70,7 @@ const events = {
   registered2: { type: 'region.partitionsRegistered', token: second },
   unregistered2: { type: 'region.partitionRegistrationFailed', token: second, producer: vertex, cause: boom },
   up2: { type: 'execution.running', vertex, attempt: second },
+  prepared2: { type: 'execution.prepared', vertex, attempt: second },
   finished2: { type: 'execution.finished', vertex, attempt: second },
   failed2: { type: 'execution.failed', vertex, attempt: second, cause: boom },
   lost2: { type: 'execution.failed', vertex, attempt: second, cause: lost },
@@ -93,19 +95,23 @@ const reach: Record<string, readonly EventName[]> = {
   racing,
   'first came in': [...racing, 'finished'],
   'second came in': [...racing, 'finished2'],
+  'first commits': [...racing, 'prepared'],
+  'second commits': [...racing, 'prepared2'],
 };
 
 // state × event → state, `-` for no change: contested.* and settling are steps of `running`.
 const table = `
-               finished failed         lost           fatal          canceled       speculate registered2 unregistered2 up2    finished2 failed2  lost2          fatal2   canceled2 restart    quarantine  cancel    suspend
-preparing      settling failed         failed         failed         failed         -         -           -             racing settling  alone    failed         alone    alone     restarting quarantined canceling canceled
-racing         settling alone          failed         failed         failed         -         -           -             -      settling  alone    failed         alone    alone     restarting quarantined canceling canceled
-first+came+in  finished finished       finished       finished       finished       -         -           -             -      finished  finished finished       finished finished  restarting quarantined canceling canceled
-second+came+in finished finished       finished       finished       finished       -         -           -             -      finished  finished finished       finished finished  restarting quarantined canceling canceled
+               prepared finished   failed         lost           fatal          canceled       speculate registered2 unregistered2 up2    prepared2 finished2  failed2    lost2          fatal2     canceled2  restart    quarantine  cancel    suspend
+preparing      awarded  settling   failed         failed         failed         failed         -         -           -             racing awarded   settling   working    failed         working    working    restarting quarantined canceling canceled
+racing         awarded  settling   working        failed         failed         failed         -         -           -             -      awarded   settling   working    failed         working    working    restarting quarantined canceling canceled
+first+came+in  -        finished   finished       finished       finished       finished       -         -           -             -      -         finished   finished   finished       finished   finished   restarting quarantined canceling canceled
+second+came+in -        finished   finished       finished       finished       finished       -         -           -             -      -         finished   finished   finished       finished   finished   restarting quarantined canceling canceled
+first+commits  -        settling   failed         failed         failed         failed         -         -           -             -      -         committing committing committing     committing committing restarting quarantined canceling canceled
+second+commits -        committing committing     committing     committing     committing     -         -           -             -      -         settling   failed     failed         failed     failed     restarting quarantined canceling canceled
 `;
 
 const valueOf = ({ actor }: RecordedActor): string =>
-  stateName(actor.getSnapshot().value, [...regionGroups, 'running', 'contested']);
+  stateName(actor.getSnapshot().value, [...regionGroups, 'running', 'alone', 'contested']);
 
 const shownOf = (it: RecordedActor): string => valueOf(it).split(/[.+]/)[0] as string;
 
@@ -176,6 +182,60 @@ describe('a region whose only task has two attempts', () => {
     it.actor.send(events.finished);
     expect(it.take()).toEqual(['dropRival', 'recordState finished', '#0 → xstate.stop', '→ region.finished']);
     expect(it.actor.getSnapshot().context).toMatchObject({ attempt: 1, finishedCount: 1, endedCount: 1 });
+  });
+
+  it('R13: of one attempt, the sinks commit when it asks, and it gets no rival from then on', () => {
+    const it = after(['schedule', 'registered', 'up']);
+    it.take();
+    it.actor.send(events.prepared);
+    it.actor.send(events.speculate);
+    it.actor.send(events.prepared);
+    expect(it.take()).toEqual(['#0 → execution.commit', 'declineSlot']);
+    it.actor.send(events.finished);
+    expect(it.take()).toEqual(['recordState finished', '→ region.taskFinished', '→ region.finished']);
+  });
+
+  it('R13: the first of two asks first: it may commit, and the second never does, although it asks', () => {
+    const it = inState('racing');
+    for (const event of [events.prepared, events.prepared2, events.prepared]) it.actor.send(event);
+    expect(it.take()).toEqual(['reportPreferred', '#0 → execution.commit', '#1 → execution.cancel']);
+    it.actor.send(events.canceled2);
+    expect(it.take()).toEqual(['dropRival', '#1 → xstate.stop']);
+    it.actor.send(events.finished);
+    expect(it.take()).toEqual(['recordState finished', '→ region.taskFinished', '→ region.finished']);
+    expect(it.actor.getSnapshot().context).toMatchObject({ attempt: 0, finishedCount: 1, endedCount: 1 });
+  });
+
+  it('R13: the second asks first: it is the task, whether it finishes before the first has ended or after that', () => {
+    for (const order of [
+      [events.finished2, events.canceled],
+      [events.canceled, events.finished2],
+    ]) {
+      const it = inState('racing');
+      for (const event of [events.prepared2, events.prepared]) it.actor.send(event);
+      expect(it.take()).toEqual(['preferRival', '#1 → execution.commit', '#0 → execution.cancel']);
+      for (const event of order) it.actor.send(event);
+      expect(it.take().filter((entry) => entry !== '#0 → execution.cancel')).toEqual(
+        order[0] === events.canceled
+          ? ['dropRival', '#0 → xstate.stop', 'recordState finished', '→ region.taskFinished', '→ region.finished']
+          : ['→ region.taskFinished', 'dropRival', 'recordState finished', '#0 → xstate.stop', '→ region.finished'],
+      );
+      expect(it.actor.getSnapshot().context).toMatchObject({ attempt: 1, finishedCount: 1, endedCount: 1 });
+    }
+  });
+
+  it('R13: the attempt that may commit fails: the other one, which may not, ends too, and the task restarts', () => {
+    const it = inState('second commits');
+    it.actor.send(events.failed2);
+    expect(it.take()).toContain('→ region.taskFailed');
+    for (const event of [events.restart, events.canceled]) it.actor.send(event);
+    expect(it.take()).toContain('→ region.restarted');
+  });
+
+  it('R5: an attempt that may not commit and does not end is reported', () => {
+    const it = inState('first commits');
+    it.clock.advance(70);
+    expect(it.take()).toEqual(['→ region.cancellationTimedOut']);
   });
 
   it('R5: an attempt that came second and does not end is reported', () => {

@@ -1,7 +1,7 @@
 import type { DeadLetter } from '../../src/operators/rejected/dead-letter.ts';
 import { DeadLetterOutput } from '../../src/operators/rejected/dead-letter-output.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
-import { SinkOutput } from '../../src/operators/task/sink-output.ts';
+import { SinkOutput } from '../../src/operators/sinks/sink-output.ts';
 import type { TaskInput } from '../../src/partitions/task-io.ts';
 
 const letterOf = (record: number): DeadLetter => ({

@@ -1,7 +1,7 @@
 import type { SinkTail } from '../../src/partitions/loop-ends.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
 import { type ChannelSelection, RecordWriter } from '../../src/operators/task/record-writer.ts';
-import { SinkOutput } from '../../src/operators/task/sink-output.ts';
+import { SinkOutput } from '../../src/operators/sinks/sink-output.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
 
 describe('a writer that is given single records', () => {

@@ -4,7 +4,7 @@ import { FusedChain } from '../../src/operators/fused/fused-chain.ts';
 import type { LoopHead, LoopTail } from '../../src/partitions/loop-ends.ts';
 import type { SynchronousOperator } from '../../src/operators/fused/stretches.ts';
 import { type ChannelSelection, RecordWriter } from '../../src/operators/task/record-writer.ts';
-import { SinkOutput } from '../../src/operators/task/sink-output.ts';
+import { SinkOutput } from '../../src/operators/sinks/sink-output.ts';
 import { loopKinds } from './loop-kinds.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
 import { StageHarness } from './stage-driver.ts';

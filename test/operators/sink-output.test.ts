@@ -1,10 +1,11 @@
 import { Observable } from 'rxjs';
-import { SinkOutput } from '../../src/operators/task/sink-output.ts';
+import { CommitGate } from '../../src/operators/sinks/commit-gate.ts';
+import { SinkOutput } from '../../src/operators/sinks/sink-output.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
 import { thenable, trappingProxy } from '../support/rude-values.ts';
 
 /** A sink whose calls answer on command. */
-function slowSink(over: Partial<SinkWriter<unknown>> = {}) {
+function slowSink(over: Partial<SinkWriter<unknown>> = {}, gate?: CommitGate) {
   const log: unknown[] = [];
   const pending: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   const later = (entry: unknown) => {
@@ -23,11 +24,50 @@ function slowSink(over: Partial<SinkWriter<unknown>> = {}) {
     else call?.reject(error);
     for (let hop = 0; hop < 5; hop++) await Promise.resolve();
   };
-  const output = new SinkOutput(writer, 'out');
+  const output = new SinkOutput(writer, 'out', { gate });
   let wakes = 0;
   output.onWritable(() => wakes++);
   return { output, log, settle, wakes: () => wakes };
 }
+
+describe('SinkOutput at a gate', () => {
+  it('CG1, CG2: is asked for once both sinks of a task are prepared, and commits only once it is open', async () => {
+    let asked = 0;
+    const gate = new CommitGate(() => asked++);
+    const sinks = [slowSink({ prepare: () => Promise.resolve() }, gate), slowSink({}, gate)];
+    const done: unknown[] = [];
+    for (const { output } of sinks) output.finish((error) => done.push(error ?? 'safe'));
+    expect(asked).toBe(0);
+    for (let hop = 0; hop < 5; hop++) await Promise.resolve();
+    expect([asked, sinks.map(({ log }) => log)]).toEqual([1, [[], []]]);
+    gate.open();
+    gate.open();
+    expect(sinks.map(({ log }) => log)).toEqual([['commit'], ['commit']]);
+    for (const { settle } of sinks) await settle();
+    expect([asked, done]).toEqual([1, ['safe', 'safe']]);
+  });
+
+  it('CG2: a sink that is aborted there does not commit, although the gate opens', async () => {
+    const gate = new CommitGate(() => {});
+    const { output, log, settle } = slowSink({}, gate);
+    output.finish(() => {});
+    let isAborted = false;
+    output.abort(() => (isAborted = true));
+    gate.open();
+    await settle();
+    expect([log, isAborted]).toEqual([['abort'], true]);
+  });
+
+  it('CG1: a sink that cannot be prepared does not ask', async () => {
+    let asked = 0;
+    const gate = new CommitGate(() => asked++);
+    const { output } = slowSink({ prepare: () => Promise.reject(new Error('full')) }, gate);
+    const done: unknown[] = [];
+    output.finish((error) => done.push(error?.message));
+    for (let hop = 0; hop < 5; hop++) await Promise.resolve();
+    expect([asked, done]).toEqual([0, ['full']]);
+  });
+});
 
 describe('SinkOutput', () => {
   it('accepts no batch while the sink is busy, and wakes its task afterwards', async () => {

@@ -4,6 +4,7 @@ import type { FailurePlace } from '../../src/failure-place.ts';
 import type { AttemptNumber, CheckpointId } from '../../src/ids.ts';
 import { TaskScheduler } from '../../src/operators/task/task-scheduler.ts';
 import type { Blame, OperatorStage } from '../../src/operators/operator-stage.ts';
+import { CommitGate } from '../../src/operators/sinks/commit-gate.ts';
 import { StreamTask } from '../../src/operators/task/stream-task.ts';
 import type { CheckpointOutcome, TaskParts } from '../../src/operators/task/task-parts.ts';
 import { TaskContext } from '../../src/operators/task/task-context.ts';
@@ -234,7 +235,11 @@ class HandOutput implements TaskOutput {
   }
 }
 
-function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more: readonly HandOutput[] = []) {
+function setUp(
+  open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>,
+  more: readonly HandOutput[] = [],
+  commitGate?: CommitGate,
+) {
   const faults = faultPlan();
   const environment = virtualEnvironment({ faults });
   const context = new TaskContext({
@@ -254,6 +259,7 @@ function setUp(open?: (parts: TaskParts) => TaskParts | Promise<TaskParts>, more
   const checkpoints: CheckpointOutcome[] = [];
   const task = new StreamTask({
     context,
+    commitGate,
     scheduler: new TaskScheduler(environment.clock),
     listener: {
       initializing: () => reports.push('initializing'),
@@ -359,6 +365,21 @@ describe('StreamTask', () => {
     output.finishNow();
     expect(lastOf(reports)).toBe('running');
     input.finishClosing();
+    expect(lastOf(reports)).toBe('finished 0 0');
+  });
+
+  it('ST8: if it asks, it finishes only once its sinks have been let through the gate', () => {
+    let asked = 0;
+    const gate = new CommitGate(() => asked++);
+    const { task, input, output, reports, idle } = setUp(undefined, [], gate);
+    output.finishesLater = true;
+    gate.expect();
+    task.start();
+    input.end();
+    idle();
+    gate.arrive(() => output.finishNow());
+    expect([asked, lastOf(reports)]).toEqual([1, 'running']);
+    task.commit();
     expect(lastOf(reports)).toBe('finished 0 0');
   });
 

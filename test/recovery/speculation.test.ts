@@ -1,22 +1,26 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   collect,
+  type DeadLetter,
+  forEach,
   Job,
   type JobEvent,
   type JobRun,
   type JobRunOptions,
   noRestart,
   reliable,
+  type Sink,
   type Source,
+  toJsonLinesFile,
 } from '../../src/index.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import type { ExecutionVertexId } from '../../src/ids.ts';
 import type { Executors } from '../../src/executors/executors.ts';
 import { runJob } from '../../src/run/run-job.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
-import { type FaultPlan, faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
+import { type FaultPlan, faultPlan, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { PartitionLostError } from '../../src/errors/result-errors.ts';
 
 const speculation = { minimumMs: 100, checkIntervalMs: 50 };
@@ -68,15 +72,23 @@ interface Told {
   readonly logged: readonly string[];
 }
 
+interface PlayOptions extends Omit<JobRunOptions, 'environment'> {
+  readonly faults?: FaultPlan;
+  readonly environment?: VirtualEnvironment;
+}
+
 async function play(
   job: Job,
-  options: JobRunOptions & { readonly faults?: FaultPlan } = {},
+  options: PlayOptions = {},
   watch: (event: JobEvent, told: Pick<Told, 'run' | 'executors'>) => void = () => {},
 ): Promise<Told> {
-  const { faults = faultPlan(), ...given } = options;
   const logged: string[] = [];
   const log = (line: string): void => void logged.push(line);
-  const environment = virtualEnvironment({ faults, logger: { debug: log, info: log, warn: log, error: log } });
+  const {
+    faults = faultPlan(),
+    environment = virtualEnvironment({ faults, logger: { debug: log, info: log, warn: log, error: log } }),
+    ...given
+  } = options;
   let executors: Executors | undefined;
   const run = runJob(
     planJob(job),
@@ -283,15 +295,161 @@ describe('a slow task', () => {
   });
 });
 
+/** Writers by attempt, and what became of them. */
+interface Watched {
+  readonly sink: Sink<number>;
+  readonly told: string[];
+  /** By subtask: the records of the attempt that committed last. */
+  readonly committed: Map<number, readonly number[]>;
+}
+
+/** A sink that may have two writers per subtask; `how` says what a call of an attempt of subtask 1 does. */
+function watchedSink(how: (call: 'prepare' | 'commit', attempt: number) => void | Promise<void> = () => {}): Watched {
+  const told: string[] = [];
+  const committed = new Map<number, readonly number[]>();
+  const sink: Sink<number> = {
+    ...{ name: 'watched', guarantee: 'exactly-once', takesSecondAttempts: true },
+    open: ({ subtask, attempt, beside }) => {
+      const records: number[] = [];
+      const tell = (call: string): void => {
+        if (subtask === 1) told.push(`#${attempt} ${call}`);
+      };
+      tell(beside === undefined ? 'open' : `open beside #${beside}`);
+      return {
+        write: (batch) => void records.push(...batch),
+        prepare: () => {
+          tell('prepare');
+          return subtask === 1 ? how('prepare', attempt) : undefined;
+        },
+        commit: async () => {
+          tell('commit');
+          if (subtask === 1) await how('commit', attempt);
+          committed.set(subtask, records);
+        },
+        abort: () => tell('abort'),
+      };
+    },
+  };
+  return { sink, told, committed };
+}
+
+/** numbers[0..3], which write to a sink; numbers[1] takes `slowMs` per record in its first attempt, all others 10. */
+function writingJob(sink: Sink<number>, slowMs = 10_000): Job {
+  const job = Job.create('writing', { parallelism: 4 });
+  job
+    .source(
+      'numbers',
+      paced((subtask, attempt) => (subtask === 1 && attempt === 0 ? slowMs : 10)),
+    )
+    .sink('out', sink);
+  return job;
+}
+
+const each = (committed: Watched['committed']): number[] => [...committed.values()].flat().sort((a, b) => a - b);
+const forty = Array.from({ length: 40 }, (_, n) => n);
+
+describe('a slow task with a sink', () => {
+  it('commits the attempt that has prepared first, and aborts the other one', async () => {
+    const { sink, told, committed } = watchedSink();
+    const { events, run } = await play(writingJob(sink));
+    expect(told).toEqual(['#0 open', '#1 open beside #0', '#1 prepare', '#1 commit', '#0 abort']);
+    expect(of(events, 'speculation.decided')).toMatchObject([{ attempt: 1, instead: 0, why: 'finished first' }]);
+    expect((await run.result).receipt).toMatchObject({ failures: 0, speculation: { begun: 1, finishedFirst: 1 } });
+    expect(each(committed)).toEqual(forty);
+  });
+
+  it('commits the first attempt if that is first after all', async () => {
+    const { sink, told, committed } = watchedSink();
+    const { events } = await play(writingJob(sink, 25));
+    expect(told).toEqual(['#0 open', '#1 open beside #0', '#0 prepare', '#0 commit', '#1 abort']);
+    expect(of(events, 'speculation.decided')).toMatchObject([{ attempt: 0, instead: 1 }]);
+    expect(each(committed)).toEqual(forty);
+  });
+
+  it('commits one of two that are prepared at the same time', async () => {
+    // Both wait for the first to be prepared, too.
+    let ready = (): void => {};
+    const both = new Promise<void>((resolve) => (ready = resolve));
+    const { sink, told, committed } = watchedSink((call, attempt) => {
+      if (call === 'commit') return;
+      if (attempt === 0) ready();
+      return both;
+    });
+    await play(writingJob(sink, 35));
+    expect(told.filter((entry) => entry.endsWith('prepare'))).toHaveLength(2);
+    expect(told.filter((entry) => entry.endsWith('commit'))).toHaveLength(1);
+    expect(each(committed)).toEqual(forty);
+  });
+
+  it('restarts as usual if the attempt that may commit fails at it: the other one was given up', async () => {
+    const { sink, told, committed } = watchedSink((call, attempt) => {
+      if (call === 'commit' && attempt === 1) throw new Error('the disk is full');
+    });
+    const { events, run } = await play(writingJob(sink));
+    expect(of(events, 'task.failed')).toMatchObject([{ task: 'numbers[1]', attempt: 1 }]);
+    expect(told.filter((entry) => entry.endsWith('commit'))).toEqual(['#1 commit', '#2 commit']);
+    expect((await run.result).receipt.failures).toBe(1);
+    expect(each(committed)).toEqual(forty);
+  });
+
+  it('gets none while it commits', async () => {
+    const environment = virtualEnvironment();
+    const { sink, told } = watchedSink((call) =>
+      call === 'commit' ? new Promise((resolve) => environment.clock.setTimeout(resolve, 5_000)) : undefined,
+    );
+    const { events } = await play(writingJob(sink, 10), { environment });
+    expect(told).toEqual(['#0 open', '#0 prepare', '#0 commit']);
+    expect(of(events, 'task.speculated')).toEqual([]);
+  });
+
+  it('writes dead letters of one attempt alone, whose sink commits together with the other', async () => {
+    const letters = collect<DeadLetter<number>>();
+    const { sink, told, committed } = watchedSink();
+    const job = Job.create('rejecting', { parallelism: 4 });
+    job
+      .source(
+        'numbers',
+        paced((subtask, attempt) => (subtask === 1 && attempt === 0 ? 10_000 : 10)),
+      )
+      .map(
+        (n) => {
+          if (n % 5 === 0) throw new Error(`${n} is poison`);
+          return n;
+        },
+        { onError: { deadLetter: letters } },
+      )
+      .sink('out', sink);
+    const { events } = await play(job);
+    expect(of(events, 'speculation.decided')).toMatchObject([{ attempt: 1 }]);
+    expect(told).toContain('#1 commit');
+    expect(letters.records.map(({ record }) => record).sort((a, b) => Number(a) - Number(b))).toEqual(
+      forty.filter((n) => n % 5 === 0),
+    );
+    expect(each(committed)).toEqual(forty.filter((n) => n % 5 !== 0));
+  });
+
+  it('of files, writes a part of its own beside that of the first, and leaves nothing behind', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'speculation-'));
+    const { events } = await play(writingJob(toJsonLinesFile(join(directory, 'out.jsonl'))));
+    expect(of(events, 'speculation.decided')).toMatchObject([{ attempt: 1, instead: 0 }]);
+    const names = [0, 1, 2, 3].map((subtask) => `out-0000${subtask}-of-00004.jsonl`);
+    expect(readdirSync(directory).sort()).toEqual(names);
+    const lines = names.flatMap((name) => readFileSync(join(directory, name), 'utf8').trim().split('\n'));
+    expect(lines.map(Number).sort((a, b) => a - b)).toEqual(forty);
+    rmSync(directory, { recursive: true });
+  });
+});
+
 describe('no second attempt', () => {
   const slow = (): Source<number> => paced((subtask) => (subtask === 1 ? 1_000 : 10));
   const out = () => collect<unknown>();
+  const mail = () => forEach<unknown>(function mail() {});
 
   it.each<{
     readonly why: string;
     /** In the log; about the sink if there is none. */
     readonly told?: string;
-    readonly options?: JobRunOptions;
+    readonly options?: PlayOptions;
     readonly build: (job: Job) => void;
   }>([
     {
@@ -315,9 +473,9 @@ describe('no second attempt', () => {
       build: (job) => job.source('slow', slow()).rebalance({ exchange: reliable() }).sink('out', out()),
     },
     {
-      why: 'it writes to a sink',
-      told: '"slow" (it writes to a sink)',
-      build: (job) => job.source('slow', slow()).sink('out', out()),
+      why: 'it writes to a sink that cannot take back what it got',
+      told: '"slow" (its sink mail cannot take back what an attempt has written)',
+      build: (job) => job.source('slow', slow()).sink('out', mail()),
     },
     {
       why: 'its source cannot be read again',
@@ -335,12 +493,12 @@ describe('no second attempt', () => {
           .sink('out', out()),
     },
     {
-      why: 'it writes dead letters',
-      told: '"slow" (it writes dead letters)',
+      why: 'it writes dead letters to such a sink',
+      told: '"slow" (the sink mail of its dead letters cannot take back what it got)',
       build: (job) =>
         job
           .source('slow', slow())
-          .map((n) => n, { onError: { deadLetter: collect() } })
+          .map((n) => n, { onError: { deadLetter: mail() } })
           .rebalance()
           .sink('out', out()),
     },

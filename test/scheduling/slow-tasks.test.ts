@@ -46,15 +46,24 @@ describe('slow tasks', () => {
     { what: 'not before the minimum', finished: { 0: 1, 1: 1 }, rule: { minimumMs: 50 }, nowMs: 50, slow: [] },
     { what: 'after the minimum', finished: { 0: 1, 1: 1 }, rule: { minimumMs: 50 }, nowMs: 51, slow: [2, 3] },
     {
-      what: 'the whole vertex must have finished',
-      finished: { 0: 1, 1: 1, 2: 1 },
+      what: 'SL1: with a ratio of 1, all but one must have finished',
+      finished: { 0: 1, 1: 1, 4: 1, 5: 1, 6: 1 },
       rule: { ratio: 1 },
       nowMs: 99,
-      slow: [],
+      slow: [7],
     },
     { what: 'tasks that took no time', finished: { 0: 0, 1: 0 }, nowMs: 1, slow: [2, 3] },
   ])('$what: at $nowMs ms, $slow', ({ finished, rule, nowMs, slow }) => {
     expect(slowAt(watched(finished, rule), nowMs)).toEqual(slow);
+  });
+
+  it.each([2, 3])('SL1: of %i tasks, all but one are enough, whatever the ratio', (parallelism) => {
+    const few = new ExecutionGraph(createJobGraph('few', [{ id: 'a', parallelism }], []));
+    const tasks = new SlowTasks(few, { ...usual, ratio: 0.75 });
+    for (let task = 0; task < parallelism; task++) tasks.begin(task as ExecutionVertexId, 0);
+    expect(slowAt(tasks, 1_000)).toEqual([]);
+    for (let task = 1; task < parallelism; task++) tasks.finish(task as ExecutionVertexId, 10);
+    expect(slowAt(tasks, 21)).toEqual([0]);
   });
 
   it('says how long they ran, and how long they might', () => {

@@ -45,6 +45,7 @@ export function describeSeeds(first: number, count: number): void {
     it('slow tasks got second attempts, most of which were preferred', () => {
       expect(summary.speculated).toBeGreaterThan(count / 200);
       expect(summary.preferred).toBeGreaterThan(summary.speculated / 2);
+      expect(summary.besideSinks).toBeGreaterThan(count / 1_000);
     });
 
     it('extensions, observers and sinks misbehaved, files changed while they were read, regions were quarantined', () => {

@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   if (values.json === true) print(JSON.stringify(summary));
   else {
     const { faults, tasks, attempts, again, brokenDeclarations, tooLarge, passed, failures } = summary;
-    const { speculated, preferred, quarantined, released, incomplete } = summary;
+    const { speculated, preferred, besideSinks, quarantined, released, incomplete } = summary;
     const { rejected, rudeSinks, overruled, unheard, lostExecutors, appended, changed, inputsChanged } = summary;
     print(`${faults} faults fired; ${tasks} tasks took ${attempts} attempts`);
     print(`${rejected} records were rejected, ${lostExecutors} executors were lost`);
@@ -42,7 +42,9 @@ async function main(): Promise<number> {
     print(
       `${appended} files were appended to, ${changed} changed otherwise, which ${inputsChanged} jobs rightly reported`,
     );
-    print(`${speculated} slow tasks got a second attempt, ${preferred} of which were preferred`);
+    print(
+      `${speculated} slow tasks got a second attempt, ${preferred} of which were preferred; ${besideSinks} had sinks`,
+    );
     print(`${quarantined} regions were quarantined, ${released} released, ${incomplete} jobs ended as incomplete`);
     print(`${passed} passed, ${failures.length} failed`);
   }

@@ -39,6 +39,8 @@ export interface SeedsSummary {
   /** Second attempts of slow tasks, and those of them that were preferred. */
   readonly speculated: number;
   readonly preferred: number;
+  /** Those that wrote to a sink beside the first attempt. */
+  readonly besideSinks: number;
   /** Jobs with a file that was appended to during the run, which changes nothing. */
   readonly appended: number;
   /** Jobs with a file that was changed otherwise, */
@@ -90,6 +92,7 @@ export async function runSeeds(
     lostExecutors: 0,
     speculated: 0,
     preferred: 0,
+    besideSinks: 0,
     appended: 0,
     changed: 0,
     inputsChanged: 0,
@@ -116,8 +119,10 @@ export async function runSeeds(
       sum.rudeSinks += drawn.sinkAnswers === 'drawn' ? 1 : 0;
       for (const event of history.events) {
         const { type } = event;
-        if (type === 'task.speculated') sum.speculated++;
-        else if (type === 'speculation.decided') sum.preferred += event.attempt > event.instead ? 1 : 0;
+        if (type === 'task.speculated') {
+          sum.speculated++;
+          sum.besideSinks += /^(out|taste)\[/.test(event.task) ? 1 : 0;
+        } else if (type === 'speculation.decided') sum.preferred += event.attempt > event.instead ? 1 : 0;
         else if (type === 'failover.overruled') sum.overruled++;
         else if (type === 'executor.lost') sum.lostExecutors++;
         else if (type === 'region.quarantined') sum.quarantined++;

@@ -14,7 +14,7 @@ const nowhere: Sink<unknown> = {
 
 /**
  * Draws a job of stages whose results are complete before they are read, so that its slow tasks may have second attempts:
- * a source, and sums by key. Its output does not depend on order, batch sizes or parallelism.
+ * a source, sums by key, and a sink, with dead letters or without. Its output does not depend on order, batch sizes or parallelism.
  */
 export function drawStagedJob(seed: number): Job {
   const random = seededRandom(seed).fork('staged job');
@@ -32,6 +32,16 @@ export function drawStagedJob(seed: number): Job {
       .keyBy(({ key }) => key, { exchange })
       .reduce((a, b) => ({ key: a.key, value: a.value + b.value }), { uid: `sum ${stage}` });
   }
-  stream.rebalance({ exchange: blocking() }).sink('out', nowhere);
+  // From here on drawn apart, so that the jobs of earlier seeds stay as they are.
+  const end = random.fork('end');
+  if (end.chance(0.7)) stream = stream.rebalance({ exchange: blocking() });
+  if (end.chance(0.3)) {
+    const taste = (item: Item): Item => {
+      if (item.value % 3 === 1) throw new Error(`${item.value} is poison`);
+      return item;
+    };
+    stream = stream.map(taste, { uid: 'taste', onError: { deadLetter: nowhere } });
+  }
+  stream.sink('out', nowhere);
   return job;
 }

@@ -30,6 +30,7 @@ export class HandExecutors {
   readonly deployments: TaskDeployment[] = [];
   /** Cancel commands, as `map[2]`. */
   readonly canceled: string[] = [];
+  readonly committed: string[] = [];
   /** Numbers of the heartbeats that the master requested. */
   readonly requests: number[] = [];
   /** Everything that the master said. */
@@ -97,6 +98,9 @@ export class HandExecutors {
         return;
       case 'heartbeat.request':
         this.requests.push(message.number);
+        return;
+      case 'task.commit':
+        this.committed.push(this.#graph.nameOf(message.vertex));
         return;
       case 'task.fail':
       case 'task.slow':

@@ -33,7 +33,7 @@ describe('the states of each chart are those that its observers get, and their p
 
   it('region', () => {
     type Groups = 'live' | 'halting' | 'purpose' | 'attempts' | 'awaited' | 'ended';
-    type Attempts = 'alone' | 'contested' | 'preparing' | 'racing' | 'settling';
+    type Attempts = 'alone' | 'working' | 'committing' | 'contested' | 'preparing' | 'racing' | 'awarded' | 'settling';
     type Parts = 'allocating' | 'registering' | 'waiting' | 'backingOff' | 'ready' | 'emptying' | 'empty' | Attempts;
     same<NamesOf<typeof regionMachine>, RegionState | Groups | Parts>(true);
   });

@@ -54,6 +54,10 @@ export interface TaskDeployment {
    * inputs still have, are of no concern to it. Default: none began.
    */
   readonly checkpointBefore?: CheckpointId;
+  /** Whether it asks, with `task.prepared`, before its sinks commit, because a second attempt may run beside it. */
+  readonly asksToCommit?: boolean;
+  /** The attempt that runs beside it, which is the second one. */
+  readonly beside?: AttemptNumber;
 }
 
 export type { RejectedRecords, RejectionOutcome };

@@ -101,6 +101,8 @@ export function commandCheck(size: JobSize): MessageCheck {
     sourcePlan: optional(object({ plan: anything })),
     restore: optional(object({ checkpoint: whole(), state: stateHandle })),
     checkpointBefore: optional(whole()),
+    asksToCommit: optional(flag),
+    beside: optional(attempt),
   });
   const registration = object({
     ...{ id, edge: whole(), producer: vertex, subpartitionCount: whole(), isReproducible: flag },
@@ -111,6 +113,7 @@ export function commandCheck(size: JobSize): MessageCheck {
   const table: Table<MasterToExecutorMessage> = {
     'task.deploy': { deployment },
     'task.cancel': task,
+    'task.commit': task,
     'task.fail': { ...task, cause: plainError },
     'task.slow': { ...task, delayMs: amount },
     ...checkpointCommands(task, id),
@@ -163,6 +166,7 @@ export function reportCheck(size: JobSize): MessageCheck {
     'message.invalid': { receiver: oneOf('master', 'executor'), message: text, problem: text },
     'task.initializing': task,
     'task.running': task,
+    'task.prepared': task,
     'task.finished': { ...end, stored: optional(list(object({ edge: whole(), stored }))) },
     'task.canceled': end,
     'task.failed': { ...end, cause: plainError, place: optional(place) },

@@ -40,6 +40,8 @@ export type MasterToExecutorMessage =
   | { readonly type: 'task.deploy'; readonly deployment: TaskDeployment }
   /** Ends an attempt early. The attempt still reports its end. */
   | { readonly type: 'task.cancel'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
+  /** Answers `task.prepared`: the sinks of the attempt commit. Without it they never do. */
+  | { readonly type: 'task.commit'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   /** For fault injection: the attempt fails as if its function had thrown. */
   | {
       readonly type: 'task.fail';
@@ -148,6 +150,8 @@ export type ExecutorToMasterMessage =
     }
   | { readonly type: 'task.initializing'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | { readonly type: 'task.running'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
+  /** All is written and its sinks are prepared: may they commit? Only from attempts that ask. */
+  | { readonly type: 'task.prepared'; readonly vertex: ExecutionVertexId; readonly attempt: AttemptNumber }
   | ({
       readonly type: 'task.finished';
       /** Its results that outlive the process; absent if none can. */

@@ -12,6 +12,8 @@ import { type SlotDemand, slotDemand } from '../../scheduling/slot-demand.ts';
 import { planJob } from '../job-planner.ts';
 import { type JobPlan, type JobMode, partitioningOf } from '../../run/job-plan.ts';
 import { type JobRunOptions, resolveRunOptions } from '../../run/run-options.ts';
+import { resolveSpeculation } from '../../run/executors/speculation-option.ts';
+import { type WithoutSecondAttempts, withoutSecondAttempts } from '../../run/executors/without-second-attempts.ts';
 import { type RegionGroup, regionGroups } from './region-groups.ts';
 import type { JobDefinition } from '../stream-graph.ts';
 import { type LiveSource, liveSources, protectionOf } from './live-sources.ts';
@@ -25,6 +27,8 @@ import { counted, section } from './text-table.ts';
 export interface ExplainOptions {
   /** The rule behind `whatRestarts`, asked once per failed region. Default: `restartPipelinedRegion()`. */
   readonly failoverRule?: FailoverRule | undefined;
+  /** As for the run: says which vertices get no second attempts of slow tasks. Default: says nothing of them. */
+  readonly speculation?: JobRunOptions['speculation'];
   /** See {@link DurableExplainOptions}. */
   readonly stateDirectory?: undefined;
 }
@@ -64,6 +68,8 @@ export interface JobExplanation {
   readonly coLocation: readonly { readonly group: string; readonly vertices: readonly string[] }[];
   /** Sources that cannot be read again: a restart of one loses the records before it. */
   readonly liveSources: readonly LiveSource[];
+  /** With `speculation`: the vertices whose slow tasks get no second attempt, and why. Undefined without. */
+  readonly noSecondAttempts: readonly WithoutSecondAttempts[] | undefined;
   /**
    * What restarts if a task fails while every complete result is still readable.
    *
@@ -111,28 +117,42 @@ export function explain(
   options: ExplainOptions | DurableExplainOptions = {},
 ): JobExplanation | Promise<DurableJobExplanation> {
   checkOptions<DurableExplainOptions>('explain', options as DurableExplainOptions, durableOptionNames);
-  const { failoverRule } = options;
+  const { failoverRule, speculation } = options;
   if (failoverRule !== undefined) checkFunction('failoverRule', failoverRule);
   const plan = planJob(job);
-  if (options.stateDirectory === undefined) return new PlanExplanation(plan, failoverRule);
-  return explainDurable(plan, options);
+  const { stateDirectory } = options;
+  const repeated = { repeatCalls: resolveSpeculation(speculation)?.repeatCalls, stateDirectory };
+  if (stateDirectory === undefined) return new PlanExplanation(plan, failoverRule, repeated);
+  return explainDurable(plan, options as DurableExplainOptions, repeated);
 }
 
 const durableOptionNames: OptionNames<DurableExplainOptions> = {
   failoverRule: true,
+  speculation: true,
   stateDirectory: true,
   resume: true,
   rerun: true,
   environment: true,
 };
 
-async function explainDurable(plan: JobPlan, options: DurableExplainOptions): Promise<DurableJobExplanation> {
+/** How the run repeats work; `repeatCalls` is undefined without speculation. */
+interface Repeated {
+  readonly repeatCalls: boolean | undefined;
+  readonly stateDirectory: string | undefined;
+}
+
+async function explainDurable(
+  plan: JobPlan,
+  options: DurableExplainOptions,
+  repeated: Repeated,
+): Promise<DurableJobExplanation> {
   const { failoverRule, ...runOptions } = options;
   const { resume, rerun, environment } = resolveRunOptions(runOptions);
   const { stateDirectory } = options;
   return new DurablePlanExplanation(
     plan,
     failoverRule,
+    repeated,
     await explainResume(plan, { stateDirectory, resume, rerun, environment }),
   );
 }
@@ -149,9 +169,10 @@ class PlanExplanation implements JobExplanation {
   readonly slotSharing: readonly SharedSlots[];
   readonly coLocation: JobExplanation['coLocation'];
   readonly liveSources: readonly LiveSource[];
+  readonly noSecondAttempts: JobExplanation['noSecondAttempts'];
   readonly #failures: AssumedFailures;
 
-  constructor(plan: JobPlan, rule: FailoverRule | undefined) {
+  constructor(plan: JobPlan, rule: FailoverRule | undefined, { repeatCalls, stateDirectory }: Repeated) {
     const { jobGraph, chains } = plan;
     const graph = new ExecutionGraph(jobGraph);
     const regions = pipelinedRegions(graph);
@@ -189,6 +210,8 @@ class PlanExplanation implements JobExplanation {
       return { group, vertices: members.map((member) => (jobGraph.vertices[member] as JobVertex).id) };
     });
     this.liveSources = liveSources(jobGraph, chains, (id) => this.whatRestarts(id).tasks);
+    const work = { plan, shape: { graph, regions }, stateDirectory };
+    this.noSecondAttempts = repeatCalls === undefined ? undefined : withoutSecondAttempts({ ...work, repeatCalls });
   }
 
   whatRestarts(name: string): RestartScope {
@@ -196,7 +219,7 @@ class PlanExplanation implements JobExplanation {
   }
 
   toString(): string {
-    const { vertices, edges, regions, slots, slotSharing, coLocation, liveSources } = this;
+    const { vertices, edges, regions, slots, slotSharing, coLocation, liveSources, noSecondAttempts = [] } = this;
     const counts = [
       counted(vertices.length, 'vertex', 'vertices'),
       counted(this.taskCount, 'task'),
@@ -235,6 +258,10 @@ class PlanExplanation implements JobExplanation {
         source.source,
         protectionOf(source),
       ]),
+      ...section('Vertices whose slow tasks get no second attempt (`speculation`)', noSecondAttempts, (vertex) => [
+        vertex.vertex,
+        vertex.why,
+      ]),
       ...section('If one task fails', vertices, ({ id }) => [`${id}[0]`, consequence(this.whatRestarts(`${id}[0]`))]),
     ].join('\n');
   }
@@ -243,8 +270,8 @@ class PlanExplanation implements JobExplanation {
 class DurablePlanExplanation extends PlanExplanation implements DurableJobExplanation {
   readonly resume: ResumeExplanation;
 
-  constructor(plan: JobPlan, rule: FailoverRule | undefined, resume: ResumeExplanation) {
-    super(plan, rule);
+  constructor(plan: JobPlan, rule: FailoverRule | undefined, repeated: Repeated, resume: ResumeExplanation) {
+    super(plan, rule, repeated);
     this.resume = resume;
   }
 

@@ -7,7 +7,7 @@ import { commitPart, type PreparedPart } from './prepared-part.ts';
 export function partFileSink(
   path: string,
   made: ConnectorDefinition,
-): Pick<Sink<never>, 'name' | 'guarantee' | 'redo' | 'definition' | 'commitPrepared'> & {
+): Pick<Sink<never>, 'name' | 'guarantee' | 'redo' | 'takesSecondAttempts' | 'definition' | 'commitPrepared'> & {
   readonly target: SinkTarget;
 } {
   // Absolute, because the working directory may be another one later, and in another process.
@@ -17,6 +17,7 @@ export function partFileSink(
     target: { kind: 'file', path: place },
     guarantee: 'exactly-once',
     redo: 'replaces',
+    takesSecondAttempts: true,
     definition: { ...made, options: { path: place, ...made.options } },
     commitPrepared: (prepared) => commitPart(prepared as PreparedPart),
   };

@@ -80,18 +80,20 @@ export class PartFile {
 
   /**
    * Creates missing directories, and removes temporary files of this run's earlier attempts at this part, which can no
-   * longer commit.
+   * longer commit; but not of the one that runs beside this one.
    * @throws OutputInUseError if another sink or run writes `path`
    * @throws FileAccessError if the part's name belongs to something other than a file
    */
   static async open(path: string, context: RuntimeContext, options: PackingOptions = {}): Promise<PartFile> {
-    const { run, vertex, subtask, parallelism, attempt, outputs } = context;
+    const { run, vertex, subtask, parallelism, attempt, beside, outputs } = context;
     const part = partPath(path, subtask, parallelism);
     try {
       checkOutputFile(part);
       const claimed = outputs.claim(path, vertex);
       const prefix = `${run}.${subtask}.`;
-      for (const name of await readdir(claimed)) if (name.startsWith(prefix)) await rm(join(claimed, name));
+      for (const name of await readdir(claimed)) {
+        if (name.startsWith(prefix) && name !== `${prefix}${beside}`) await rm(join(claimed, name));
+      }
       const temporary = join(claimed, `${prefix}${attempt}`);
       return new PartFile(
         part,

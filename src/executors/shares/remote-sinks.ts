@@ -67,7 +67,7 @@ export class RemoteSinks {
 
   async #open(
     vertex: string,
-    { subtask, parallelism, attempt, delivery }: RuntimeContext,
+    { subtask, parallelism, attempt, beside, delivery }: RuntimeContext,
   ): Promise<SinkWriter<unknown>> {
     const id = this.#next++;
     let failedAt: number | undefined;
@@ -83,7 +83,8 @@ export class RemoteSinks {
     const call = async (type: 'prepare' | 'commit' | 'abort'): Promise<void> => {
       await ask({ service: 'sinks', type, id });
     };
-    const open = { service: 'sinks', type: 'open', id, vertex, subtask, parallelism, attempt, delivery } as const;
+    const place = { vertex, subtask, parallelism, attempt, beside, delivery };
+    const open = { service: 'sinks', type: 'open', id, ...place } as const;
     const hasPrepare = await ask(open);
     return {
       write: async (records) => {

@@ -188,6 +188,8 @@ export type SinksRequest = { readonly service: 'sinks' } & (
       readonly subtask: number;
       readonly parallelism: number;
       readonly attempt: AttemptNumber;
+      /** The attempt that runs beside it, which is the second one. */
+      readonly beside: AttemptNumber | undefined;
       readonly delivery: Delivery | undefined;
     }
   | { readonly type: 'write'; readonly id: number; readonly bytes: Uint8Array; readonly isEscaped: boolean }

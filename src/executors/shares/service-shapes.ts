@@ -78,6 +78,7 @@ const requests: Table<ServiceRequest> = {
   sinks: {
     open: {
       ...{ id, vertex: text, subtask: whole(), parallelism: whole(), attempt: whole() },
+      beside: optional(whole()),
       delivery: optional(object({ sink: text, orderFault: optional(text) })),
     },
     write: { id, bytes, isEscaped: flag },

@@ -1,4 +1,3 @@
-import { enqueueActions } from 'xstate';
 import type { ActorHost } from '../../actors/actor-host.ts';
 import type { KeepingToMasterEvent } from '../../actors/chart-events.ts';
 import type { ExecutorGateway } from '../../actors/executor-gateway.ts';
@@ -16,7 +15,6 @@ import type { ConnectedExecutor } from './connected-executor.ts';
 import { ExecutorDrain } from './executor-drain.ts';
 import { ExecutorReports, type ExecutorReportsOptions } from './executor-reports.ts';
 import { ExecutorWatch, type WatchedBy } from './executor-watch.ts';
-import { engineChart } from '../engine-chart.ts';
 import type { HeartbeatActorRef } from '../heartbeat/heartbeat-machine.ts';
 import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import { both, grouped, newOnes } from './result-groups.ts';
@@ -24,7 +22,8 @@ import { OpenQuestions } from './open-questions.ts';
 import { ResultPlaces } from './result-places.ts';
 import { type PromotionOptions, ResultPromotion } from './result-promotion.ts';
 import { type Ask, registerResults, verifyResults } from './result-questions.ts';
-import { type TaskExecutorActorRef, taskExecutorMachine } from '../task-executor/task-executor-machine.ts';
+import { executorMachine } from '../task-executor/task-executor-actions.ts';
+import type { TaskExecutorActorRef } from '../task-executor/task-executor-machine.ts';
 
 export interface ExecutorConnectionsOptions extends ExecutorReportsOptions, PromotionOptions {
   readonly clock: Clock;
@@ -49,17 +48,6 @@ interface Connection {
   /** While it is drained. */
   drain: ExecutorDrain | undefined;
 }
-
-/** One for all runs, because XState recomputes a machine each time implementations are provided. */
-const executorMachine = engineChart(taskExecutorMachine).provide({
-  actions: {
-    recordState: () => {},
-    failTasks: enqueueActions(({ context: { attempts, cause }, enqueue }) => {
-      for (const execution of attempts())
-        enqueue.sendTo(execution, { type: 'execution.fail', cause: cause as ExecutorLostError });
-    }),
-  },
-});
 
 /**
  * The master's connections to its executors: translates requests of the charts into messages, and reports of executors
@@ -185,6 +173,10 @@ export class ExecutorConnections implements ExecutorGateway {
 
   cancel(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void {
     this.#tell(executor, { type: 'task.cancel', vertex, attempt });
+  }
+
+  commit(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber): void {
+    this.#tell(executor, { type: 'task.commit', vertex, attempt });
   }
 
   failTask(executor: ExecutorId, vertex: ExecutionVertexId, attempt: AttemptNumber, cause: Error): void {

@@ -52,6 +52,7 @@ export class ExecutorReports {
     switch (message.type) {
       case 'task.initializing':
       case 'task.running':
+      case 'task.prepared':
         ledger.attempts.executionOf(message.vertex, message.attempt)?.send(message);
         return;
       case 'task.finished':

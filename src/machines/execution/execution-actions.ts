@@ -1,39 +1,41 @@
 import { enqueueActions } from 'xstate';
 import { toError } from '../../errors/thrown-value.ts';
+import type { ExecutionState } from '../../actors/protocol/states.ts';
+import type { AttemptNumber, ExecutionVertexId } from '../../ids.ts';
 import type { Slot } from '../../scheduling/slot-offers.ts';
 import type { AttemptResult } from '../job-master/attempts.ts';
 import type { JobMasterActorRef } from '../job-master/job-master-machine.ts';
 import { chartServicesOf, type JobSystem } from '../chart-services.ts';
 import type { ExecutionActions } from './execution-machine.ts';
 
-const servicesOf = chartServicesOf<'ledger' | 'environment' | 'gateway' | 'observe' | 'master' | 'checkpoints'>;
+const servicesOf = chartServicesOf<
+  'ledger' | 'environment' | 'gateway' | 'observe' | 'master' | 'checkpoints' | 'slowTasks'
+>;
 
 /** Implements the actions that the execution chart names. */
 export const executionActions: ExecutionActions = {
   recordState: ({ context: { vertex, attempt }, system }, { state }) => {
-    const { ledger, environment, observe } = servicesOf(system);
     // A rival is not the task, unless it is preferred.
-    if (ledger.attemptOf(vertex) !== attempt) return;
-    observe({
-      type: 'task.stateChanged',
-      atMs: environment.clock.now(),
-      task: ledger.graph.nameOf(vertex),
-      vertex,
-      attempt,
-      state,
-    });
+    if (servicesOf(system).ledger.attemptOf(vertex) === attempt) reportState(vertex, attempt, state, system);
   },
   deployTask: ({ context: { vertex, attempt, slot }, self, system }, { mode }) => {
-    const { ledger, gateway, checkpoints } = servicesOf(system);
+    const { ledger, gateway, checkpoints, slowTasks } = servicesOf(system);
     try {
+      const mayRepeat = slowTasks?.mayRepeat(ledger.graph.jobVertexIndexOf(vertex)) === true;
       const deployment = ledger.deploymentOf(vertex, attempt, mode);
-      gateway.deploy((slot as Slot).executor, checkpoints?.restored(deployment) ?? deployment);
+      gateway.deploy((slot as Slot).executor, {
+        ...(checkpoints?.restored(deployment) ?? deployment),
+        ...(mayRepeat && { asksToCommit: true }),
+      });
     } catch (cause) {
       self.send({ type: 'execution.fail', cause: toError(cause) });
     }
   },
   cancelTask: ({ context: { vertex, attempt, slot }, system }) => {
     if (slot !== undefined) servicesOf(system).gateway.cancel(slot.executor, vertex, attempt);
+  },
+  commitTask: ({ context: { vertex, attempt, slot }, system }) => {
+    if (slot !== undefined) servicesOf(system).gateway.commit(slot.executor, vertex, attempt);
   },
   returnSlot: enqueueActions(({ context: { slot }, enqueue, system }) => {
     if (slot !== undefined) free(slot, enqueue, system);
@@ -61,6 +63,18 @@ export const executionActions: ExecutionActions = {
     );
   },
 };
+
+/** Tells observers of the state of a task's current attempt. */
+export function reportState(
+  vertex: ExecutionVertexId,
+  attempt: AttemptNumber,
+  state: ExecutionState,
+  system: JobSystem,
+): void {
+  const { ledger, environment, observe } = servicesOf(system);
+  const task = ledger.graph.nameOf(vertex);
+  observe({ type: 'task.stateChanged', atMs: environment.clock.now(), task, vertex, attempt, state });
+}
 
 /** The part of an action's enqueuer that sends events to the master. */
 interface MasterTeller {

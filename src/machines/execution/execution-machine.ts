@@ -18,6 +18,7 @@ import { tapped } from '../state-tap.ts';
  * E4 An inexplicable report fails the attempt or raises a global failure; it is never simply believed.
  * E5 The slot is released once, when the attempt is terminal and before the region hears of that.
  * E6 A cancellation that was overtaken by the deployment is sent again.
+ * E7 Its task asks before its sinks commit, and hears of it only from its region, while it runs.
  *
  * States and reactions are those of Flink's `Execution`; see `test/machines/execution-machine.test.ts` for the table.
  */
@@ -59,6 +60,8 @@ const executionSetup = setup({
     deployTask: (_, _params: { mode: RestartMode }) => placeholder('execution', 'deployTask'),
     /** Asks the executor to cancel the attempt, even if the executor does not know it. */
     cancelTask: () => placeholder('execution', 'cancelTask'),
+    /** Lets the sinks of the attempt commit. */
+    commitTask: () => placeholder('execution', 'commitTask'),
     /** Releases the slot, if there is one. */
     returnSlot: () => placeholder('execution', 'returnSlot'),
     /** Releases a slot that arrived too late. */
@@ -72,6 +75,11 @@ const executionSetup = setup({
     reportEndOfNoTask: raise(({ context: { vertex, attempt } }) => ({ type: 'task.canceled', vertex, attempt })),
     reportRunning: sendTo(toRegion, ({ context: { vertex, attempt } }) => ({
       type: 'execution.running',
+      vertex,
+      attempt,
+    })),
+    reportPrepared: sendTo(toRegion, ({ context: { vertex, attempt } }) => ({
+      type: 'execution.prepared',
       vertex,
       attempt,
     })),
@@ -143,6 +151,7 @@ const chart = executionSetup.createMachine({
         'task.canceled': { guard, ...inexplicable },
         'task.initializing': { guard, target: 'failed', actions: 'cancelTask' },
         'task.running': { guard, target: 'failed', actions: 'cancelTask' },
+        'task.prepared': { guard, target: 'failed', actions: 'cancelTask' },
         'execution.deploy': inexplicable,
       },
       initial: 'created',
@@ -183,6 +192,7 @@ const chart = executionSetup.createMachine({
         'task.canceled': { guard, target: 'canceled' },
         'task.initializing': { guard, target: 'failed', actions: 'cancelTask' },
         'task.running': { guard, target: 'failed', actions: 'cancelTask' },
+        'task.prepared': { guard, target: 'failed', actions: 'cancelTask' },
         'execution.deploy': inexplicable,
       },
       initial: 'deploying',
@@ -193,7 +203,10 @@ const chart = executionSetup.createMachine({
         initializing: {
           on: { 'task.running': { guard, target: 'running' }, 'task.finished': finishedEarly },
         },
-        running: { entry: 'reportRunning' },
+        running: {
+          entry: 'reportRunning',
+          on: { 'task.prepared': { guard, actions: 'reportPrepared' }, 'execution.commit': { actions: 'commitTask' } },
+        },
       },
     },
     canceling: {
@@ -206,6 +219,7 @@ const chart = executionSetup.createMachine({
         'task.finished': { guard, target: 'canceled' },
         'task.initializing': { guard, actions: 'cancelTask' },
         'task.running': { guard, actions: 'cancelTask' },
+        'task.prepared': { guard, actions: 'cancelTask' },
         'execution.deploy': inexplicable,
       },
     },
@@ -235,6 +249,7 @@ const chart = executionSetup.createMachine({
         'execution.assignSlot': lateSlot,
         'task.initializing': { guard, actions: 'cancelTask' },
         'task.running': { guard, actions: 'cancelTask' },
+        'task.prepared': { guard, actions: 'cancelTask' },
         'execution.deploy': inexplicable,
       },
     },

@@ -80,6 +80,7 @@ export class Deployments {
   deploymentOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): TaskDeployment {
     const { jobVertex, index, name } = this.#graph.subtask(vertex);
     const sourcePlan = this.#plans.get(jobVertex.id);
+    const present = this.#attempts.of(vertex);
     return {
       vertex,
       attempt,
@@ -96,6 +97,7 @@ export class Deployments {
         subpartition: input.subpartition,
       })),
       outputs: this.#attempts.resultsOf(vertex, attempt).map(({ edge, id }) => ({ edge, partition: id })),
+      ...(present !== attempt && { beside: present }),
     };
   }
 

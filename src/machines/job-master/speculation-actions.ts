@@ -33,7 +33,7 @@ function mayHaveRival(ledger: JobLedger, task: ExecutionVertexId): boolean {
   return (
     whyRunOnce(graph, regions, task) === undefined &&
     ledger.planOf(region) === 'new' &&
-    regionActors[region]?.getSnapshot().matches({ live: { running: 'alone' } }) === true &&
+    regionActors[region]?.getSnapshot().matches({ live: { running: { alone: 'working' } } }) === true &&
     !graph.outputsOf(task).some(({ edge }) => results.keptEdges.includes(edge)) &&
     areInputsComplete(ledger, task)
   );

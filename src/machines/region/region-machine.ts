@@ -3,7 +3,7 @@ import type { AttemptNumber } from '../../ids.ts';
 import { tapped } from '../state-tap.ts';
 import { type RegionEvent, regionGroups } from './region-setup.ts';
 import { rivalSetup } from './rival-setup.ts';
-import { contested, settling } from './rival-states.ts';
+import { awarded, contested, settling } from './rival-states.ts';
 
 /**
  * The region chart: the tasks of one pipelined region, which run, fail and restart together. It owns its executions,
@@ -27,6 +27,8 @@ import { contested, settling } from './rival-states.ts';
  *   is finished once that has ended. What finishes later, or fails, changes nothing.
  * R12 If one of them fails, the other one goes on, and nothing restarts; but not for a lost result, which is lost for
  *   both, and not if the first fails while the second is not running yet.
+ * R13 Its only task may commit its sinks once it has asked; of two attempts, only the first to ask may, ever, and that one
+ *   is the task's as in R11.
  */
 type EventOf<Type extends RegionEvent['type']> = Extract<RegionEvent, { type: Type }>;
 
@@ -187,21 +189,32 @@ const chart = rivalSetup.createMachine({
           initial: 'alone',
           states: {
             alone: {
-              id: 'alone',
               on: {
                 'execution.finished': [{ guard: 'isLastToFinish', target: '#finished', ...noteFinished }, noteFinished],
-                'region.speculate': {
-                  guard: 'isRegionOfOne',
-                  target: 'contested',
-                  actions: [
-                    { type: 'addRival', params: ({ event }) => event },
-                    { type: 'scheduleRival', params: ({ event }) => event },
-                    { type: 'registerRival', params: ({ event }) => event },
-                  ],
+              },
+              initial: 'working',
+              states: {
+                working: {
+                  id: 'working',
+                  on: {
+                    'region.speculate': {
+                      guard: 'isRegionOfOne',
+                      target: '#contested',
+                      actions: [
+                        { type: 'addRival', params: ({ event }) => event },
+                        { type: 'scheduleRival', params: ({ event }) => event },
+                        { type: 'registerRival', params: ({ event }) => event },
+                      ],
+                    },
+                    'execution.prepared': { guard: 'isRegionOfOne', target: 'committing', actions: 'letCommit' },
+                  },
                 },
+                /** The sinks of its only task commit: it gets no rival any more. */
+                committing: { id: 'committing' },
               },
             },
             contested,
+            awarded,
             settling,
           },
         },

@@ -162,6 +162,8 @@ export const regionSetup = base.extend({
       }
     }),
     deployExecutions: tell(({ plan }) => ({ type: 'execution.deploy', mode: modeByPlan[plan] })),
+    /** Lets the sinks of its only task commit. */
+    letCommit: sendTo(firstExecution, { type: 'execution.commit' }),
     restoreExecutions: tell(() => ({ type: 'execution.restore' })),
     cancelExecutions: tell(() => ({ type: 'execution.cancel' })),
     suspendExecutions: tell(() => ({ type: 'execution.suspend' })),

@@ -4,7 +4,7 @@ import type { AttemptNumber, ExecutionVertexId, ResultPartitionId } from '../../
 import type { Slot } from '../../scheduling/slot-offers.ts';
 import { type ChartServices, chartServicesOf, type JobSystem } from '../chart-services.ts';
 import { type ExecutionActorRef, executionGroups } from '../execution/execution-machine.ts';
-import { free } from '../execution/execution-actions.ts';
+import { free, reportState } from '../execution/execution-actions.ts';
 import { shownState } from '../state-tap.ts';
 import type { RegionActions } from './region-machine.ts';
 import type { RegionContext } from './region-setup.ts';
@@ -35,22 +35,14 @@ export const rivalActions = {
     );
   },
   preferRival: ({ context, system }, preferred) => {
-    const { ledger, observe, environment } = servicesOf(system);
+    const { ledger } = servicesOf(system);
     const vertex = taskOf(context);
     const { attempt, execution, executor } = ledger.attempts.rivalOf(vertex) as Rival;
     ledger.attempts.preferRival(vertex);
     ledger.results.begin(vertex, attempt, 'new');
     ledger.results.place(vertex, attempt, executor);
     reportPreferred(vertex, preferred, system);
-    const state = stateOf(execution);
-    observe({
-      type: 'task.stateChanged',
-      atMs: environment.clock.now(),
-      task: ledger.graph.nameOf(vertex),
-      vertex,
-      attempt,
-      state,
-    });
+    reportState(vertex, attempt, stateOf(execution), system);
   },
   reportPreferred: ({ context, system }, preferred) => reportPreferred(taskOf(context), preferred, system),
   dropRival: ({ context, system }) => {

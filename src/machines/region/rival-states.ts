@@ -1,4 +1,4 @@
-import type { RegionEvent } from './region-setup.ts';
+import type { RegionContext, RegionEvent } from './region-setup.ts';
 import { rivalSetup } from './rival-setup.ts';
 
 type EventOf<Type extends RegionEvent['type']> = Extract<RegionEvent, { type: Type }>;
@@ -6,7 +6,7 @@ type EventOf<Type extends RegionEvent['type']> = Extract<RegionEvent, { type: Ty
 const attemptOf = ({
   event,
 }: {
-  event: EventOf<'execution.running' | 'execution.finished' | 'execution.canceled'>;
+  event: EventOf<'execution.running' | 'execution.prepared' | 'execution.finished' | 'execution.canceled'>;
 }) => ({
   attempt: event.attempt,
 });
@@ -22,6 +22,15 @@ const isRivalsFailure = { type: 'isOfRival', params: failed } as const;
 
 const forgetRival = ['dropRival', 'forgetRival'] as const;
 
+/** It is told if the other attempt does not end. */
+const watchOverEnd = {
+  src: 'delay',
+  input: ({ context: { job } }: { context: RegionContext }) => ({
+    clock: job.clock,
+    withinMs: job.cancellationTimeoutMs,
+  }),
+} as const;
+
 /** The task is decided once it has finished. */
 const finish = [
   'countFinished',
@@ -30,8 +39,17 @@ const finish = [
 
 /** The task was slow, and a second attempt of it has begun on another executor. */
 export const contested = rivalSetup.createStateConfig({
+  id: 'contested',
   initial: 'preparing',
   on: {
+    'execution.prepared': [
+      {
+        guard: isOfRival,
+        target: '#awarded',
+        actions: [{ type: 'preferRival', params: { why: 'finished first' } }, 'swapRival', 'letCommit'],
+      },
+      { target: '#awarded', actions: [{ type: 'reportPreferred', params: { why: 'finished first' } }, 'letCommit'] },
+    ],
     'execution.finished': [
       {
         guard: isOfRival,
@@ -48,13 +66,13 @@ export const contested = rivalSetup.createStateConfig({
       },
       {
         guard: isRivalsFailure,
-        target: '#alone',
+        target: '#working',
         actions: [{ type: 'reportPreferred', params: whyFailed }, ...forgetRival],
       },
     ],
     'execution.canceled': {
       guard: isOfRival,
-      target: '#alone',
+      target: '#working',
       actions: forgetRival,
     },
     'region.partitionRegistrationFailed': {
@@ -77,7 +95,7 @@ export const contested = rivalSetup.createStateConfig({
       on: {
         'execution.failed': {
           guard: { type: 'isForgivenOfFirst', params: failed },
-          target: '#alone',
+          target: '#working',
           actions: [{ type: 'preferRival', params: whyFailed }, 'swapRival', ...forgetRival],
         },
       },
@@ -85,14 +103,27 @@ export const contested = rivalSetup.createStateConfig({
   },
 });
 
+/** The first attempt to ask commits its sinks; the other one, which never may, is being canceled. */
+export const awarded = rivalSetup.createStateConfig({
+  id: 'awarded',
+  entry: 'cancelRival',
+  invoke: watchOverEnd,
+  on: {
+    'delay.elapsed': { actions: 'reportCancellationTimedOut' },
+    'execution.finished': [
+      { guard: isOfRival, target: '#committing', actions: forgetRival },
+      { target: '#settling', actions: finish },
+    ],
+    'execution.failed': { guard: isRivalsFailure, target: '#committing', actions: forgetRival },
+    'execution.canceled': { guard: isOfRival, target: '#committing', actions: forgetRival },
+  },
+});
+
 /** The task has finished; the attempt that came second is being canceled. */
 export const settling = rivalSetup.createStateConfig({
   id: 'settling',
   entry: 'cancelRival',
-  invoke: {
-    src: 'delay',
-    input: ({ context: { job } }) => ({ clock: job.clock, withinMs: job.cancellationTimeoutMs }),
-  },
+  invoke: watchOverEnd,
   on: {
     'delay.elapsed': { actions: 'reportCancellationTimedOut' },
     'execution.canceled': { target: '#finished', actions: forgetRival },

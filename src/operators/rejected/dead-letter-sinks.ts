@@ -11,10 +11,15 @@ export interface DeadLetterSink {
   readonly sink: Sink<unknown>;
 }
 
+/** The name of an operator's or source's dead letters beside those of vertices. */
+export function deadLettersOf(uid: string): string {
+  return `${uid} (dead letters)`;
+}
+
 /** The sink of the dead letters of the operator or source `uid`, if it has one. */
 export function deadLetterSink(uid: string, handling: ErrorHandling | undefined): DeadLetterSink | undefined {
   if (handling?.reaction.kind !== 'deadLetter') return undefined;
-  return { uid, vertex: `${uid} (dead letters)`, sink: handling.reaction.sink };
+  return { uid, vertex: deadLettersOf(uid), sink: handling.reaction.sink };
 }
 
 /** The dead letters' sinks of a vertex whose chain has these uids. */

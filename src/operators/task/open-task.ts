@@ -5,7 +5,8 @@ import type { AnswerMemories } from '../answers/answer-memory.ts';
 import type { CallLimiterRegistry } from '../call-limiter.ts';
 import { type CloseLimit, closeAll, closingOf } from '../close-all.ts';
 import { createOperatorChain } from './operator-chain.ts';
-import { SinkOutput } from './sink-output.ts';
+import type { CommitGate } from '../sinks/commit-gate.ts';
+import { SinkOutput } from '../sinks/sink-output.ts';
 import type { Sink, SinkWriter } from '../sink.ts';
 import { SourceInput } from './source-input.ts';
 import type { Source, SourceReader } from '../source.ts';
@@ -64,6 +65,8 @@ export interface OpenTaskOptions extends BatchLimits {
   readonly nameOfChannel?: (channel: number) => string;
   /** Those of the run. */
   readonly errorTallies: ErrorTallies;
+  /** What its sinks pass before they commit; undefined if they commit at once. */
+  readonly commitGate?: CommitGate | undefined;
   /** Called for the first record that an operator rejects. */
   readonly rejected?: (rejection: FirstRejection) => void;
   /** Called with the source or sink that cannot be opened. */
@@ -215,7 +218,7 @@ function join(
     }
     // Channels last: what was opened before may fail, and a pipelined result is read once.
     const input = source ?? openGate(options);
-    rejections?.connect(input, letterOutputs(letters, limits, input));
+    rejections?.connect(input, letterOutputs(letters, options, input));
     return { input, chain, rejections, outputs, uids: names };
   } catch (error) {
     chain.close();
@@ -225,7 +228,7 @@ function join(
 
 /** A writer for each edge, and the sink. */
 function outputsOf(
-  { program, context, partitions, readers }: OpenTaskOptions,
+  { program, context, partitions, readers, commitGate }: OpenTaskOptions,
   limits: BatchLimits,
   writer: SinkWriter<unknown> | undefined,
 ): TaskOutput[] {
@@ -240,7 +243,9 @@ function outputsOf(
         freeze: context.environment.freezeRecords,
       }),
   );
-  if (writer !== undefined) outputs.push(new SinkOutput(writer, program.sink?.name ?? '', program.sink));
+  if (writer !== undefined) {
+    outputs.push(new SinkOutput(writer, program.sink?.name ?? '', { about: program.sink, gate: commitGate }));
+  }
   return outputs;
 }
 
@@ -251,13 +256,13 @@ function endsOf(source: SourceInput | undefined, outputs: readonly TaskOutput[])
 
 function letterOutputs(
   letters: OpenEnds['letters'],
-  { batchSize }: BatchLimits,
+  { batchSize, commitGate }: OpenTaskOptions,
   input: TaskInput,
 ): ReadonlyMap<string, DeadLetterOutput> {
   return new Map(
     letters.map(({ uid, vertex, sink, writer }) => [
       uid,
-      new DeadLetterOutput(uid, new SinkOutput(writer, vertex, sink), batchSize, input),
+      new DeadLetterOutput(uid, new SinkOutput(writer, vertex, { about: sink, gate: commitGate }), batchSize, input),
     ]),
   );
 }

@@ -6,30 +6,16 @@ import type { Barrier, Batch, StreamElement } from '../../partitions/stream-elem
 import type { TaskOutput } from '../../partitions/task-io.ts';
 import { isThenable } from '../../user-code.ts';
 import { WaitingTime } from '../../waiting-time.ts';
-import { type CloseLimit, type Closing, closeAll } from '../close-all.ts';
+import { type Closing, closeAll } from '../close-all.ts';
 import { TaskProgress } from './task-progress.ts';
 import { TaskBrake, taskFaultPoints } from './task-faults.ts';
 import { abortsOf, endOutputs, inputClosing } from './task-ends.ts';
 import { FailureScene } from './failure-scene.ts';
 import type { Blame } from '../operator-stage.ts';
 import type { SideOutput } from '../rejected/dead-letter-output.ts';
-import type { Runnable, Wakeable } from './task-scheduler.ts';
-import type { MovingCounts, TaskListener, TaskParts } from './task-parts.ts';
-import type { TaskContext } from './task-context.ts';
+import type { Runnable } from './task-scheduler.ts';
+import type { MovingCounts, StreamTaskOptions, TaskParts } from './task-parts.ts';
 import { notRunning, takeCheckpoint } from './checkpoint-step.ts';
-
-export interface StreamTaskOptions {
-  /** Time limit for closing when it finishes or fails; undefined for none. */
-  readonly closeLimit?: CloseLimit;
-  readonly context: TaskContext;
-  readonly scheduler: Wakeable;
-  readonly listener: TaskListener;
-  /**
-   * Opens input, chain and outputs. Ready parts call `wake`; `blame` gets the uid of one that cannot be opened. On
-   * failure it closes the opened parts.
-   */
-  readonly open: (wake: () => void, blame: (uid: string) => void) => TaskParts | Promise<TaskParts>;
-}
 
 /**
  * One attempt of one task: takes elements from its input, runs them through its chain, and writes the results. It
@@ -44,6 +30,7 @@ export interface StreamTaskOptions {
  * - ST7 A barrier comes after all results of the records before it, and waits only for room in the outputs; while its
  *   sinks prepare their output for the checkpoint, it takes no input.
  * - ST6 When it finishes or fails, a source or sink that does not close in time is left open and reported.
+ * - ST8 If it asks, its sinks commit only once it is let.
  */
 export class StreamTask implements Runnable {
   readonly #options: StreamTaskOptions;
@@ -77,6 +64,11 @@ export class StreamTask implements Runnable {
     if (this.#phase === 'ended') return;
     this.#end ??= { kind: 'canceled' };
     this.#wake();
+  }
+
+  /** Lets its sinks pass the gate. */
+  commit(): void {
+    this.#options.commitGate?.open();
   }
 
   /** Fails the task from outside, as if its function had thrown. */

@@ -10,6 +10,7 @@ export class TaskContext implements RuntimeContext {
   readonly subtask: number;
   readonly parallelism: number;
   readonly attempt: AttemptNumber;
+  readonly beside: AttemptNumber | undefined;
   readonly environment: Environment;
   readonly outputs: RunOutputs;
   /** Set before the source is opened. */
@@ -26,6 +27,7 @@ export class TaskContext implements RuntimeContext {
     this.subtask = about.subtask;
     this.parallelism = about.parallelism;
     this.attempt = about.attempt;
+    this.beside = about.beside;
     this.environment = about.environment;
     this.outputs = about.outputs;
   }
@@ -40,11 +42,11 @@ export class TaskContext implements RuntimeContext {
 
   /** The same context under the name of a vertex beside this one, for the sink of its dead letters. */
   as(vertex: string): RuntimeContext {
-    const { job, run, subtask, parallelism, attempt, environment, outputs } = this;
+    const { job, run, subtask, parallelism, attempt, beside, environment, outputs } = this;
     const signalOf = (): AbortSignal => this.signal;
     const delivery = { sink: vertex, orderFault: 'dead letters come when a function fails' };
     return {
-      ...{ job, run, vertex, subtask, parallelism, attempt, environment, outputs, delivery },
+      ...{ job, run, vertex, subtask, parallelism, attempt, beside, environment, outputs, delivery },
       get signal() {
         return signalOf();
       },

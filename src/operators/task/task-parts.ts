@@ -4,7 +4,26 @@ import type { CheckpointId } from '../../ids.ts';
 import type { TaskState } from '../state/task-state.ts';
 import type { CallCounts } from '../answers/answer-memory.ts';
 import type { OperatorStage } from '../operator-stage.ts';
+import type { CloseLimit } from '../close-all.ts';
+import type { CommitGate } from '../sinks/commit-gate.ts';
+import type { TaskContext } from './task-context.ts';
+import type { Wakeable } from './task-scheduler.ts';
 import type { RejectedRecords, Rejections } from '../rejected/rejections.ts';
+
+export interface StreamTaskOptions {
+  /** Time limit for closing when it finishes or fails; undefined for none. */
+  readonly closeLimit?: CloseLimit;
+  /** What its sinks pass before they commit; undefined if they commit at once. */
+  readonly commitGate?: CommitGate | undefined;
+  readonly context: TaskContext;
+  readonly scheduler: Wakeable;
+  readonly listener: TaskListener;
+  /**
+   * Opens input, chain and outputs. Ready parts call `wake`; `blame` gets the uid of one that cannot be opened. On
+   * failure it closes the opened parts.
+   */
+  readonly open: (wake: () => void, blame: (uid: string) => void) => TaskParts | Promise<TaskParts>;
+}
 
 /** What a task works with once it was opened. */
 export interface TaskParts {

@@ -1,17 +1,13 @@
 import type { Speculation } from '../../machines/job-master/slow-task-watch.ts';
-import { remembersAnswers } from '../../operators/answers/run-answers.ts';
-import type { VertexProgram } from '../../operators/operator-description.ts';
-import type { JobVertex } from '../../graph/job-graph.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { checkBoolean, checkMilliseconds, checkOptions } from '../../options.ts';
-import { whyRunOnce } from '../../scheduling/second-attempts.ts';
 import type { Logger } from '../../environment.ts';
 import type { JobShape } from '../folds/job-shape.ts';
-import type { JobPlan } from '../job-plan.ts';
+import { type RepeatedWork, whyNoSecondAttempts, withoutSecondAttempts } from './without-second-attempts.ts';
 
 /** When a slow task gets a second attempt. The defaults are those of Flink. */
 export interface SpeculationOptions {
-  /** The share of a vertex's tasks that must have finished before any of the others is slow; above 0, at most 1. Default 0.75. */
+  /** The share of a vertex's tasks that must have finished, or all but one of them, before any of the others is slow; above 0, at most 1. Default 0.75. */
   readonly ratio?: number | undefined;
   /** A task is slow once it has run this many times as long as the median of the finished ones; at least 1. Default 1.5. */
   readonly multiplier?: number | undefined;
@@ -52,52 +48,25 @@ export function resolveSpeculation(given: boolean | SpeculationOptions | undefin
   return { rule: { ratio, multiplier, minimumMs }, checkIntervalMs, repeatCalls };
 }
 
-/** What decides which tasks of a run may do their work twice. */
-interface SpeculatedRun {
-  readonly plan: Pick<JobPlan, 'programs' | 'jobGraph'>;
+/** A run, as far as its second attempts depend on it. */
+interface SpeculatedRun extends Omit<RepeatedWork, 'repeatCalls'> {
   readonly shape: JobShape;
   readonly speculation: ResolvedSpeculation | undefined;
-  readonly stateDirectory: string | undefined;
   readonly logger: Logger;
 }
 
 /** The speculation of a run; undefined without. Logs which vertices are left out, and why. */
-export function speculationOf({ plan, shape, ...options }: SpeculatedRun): Speculation | undefined {
-  if (options.speculation === undefined) return undefined;
-  const { logger, stateDirectory } = options;
-  const { repeatCalls, ...speculation } = options.speculation;
-  const { graph, regions, job } = shape;
-  const reasons = plan.programs.map((program, index): string | undefined => {
-    const vertex = plan.jobGraph.vertices[index] as JobVertex;
-    if (vertex.parallelism === 1) return 'it is one task, with no other to be compared with';
-    if (vertex.replayable === false) return 'its source cannot be read again';
-    const repeats = !repeatCalls && makesCalls(program, stateDirectory);
-    return (
-      whatItWrites(program) ??
-      (repeats ? 'its calls would be made twice' : whyRunOnce(graph, regions, graph.vertexAt(index, 0)))
-    );
-  });
-  const leftOut = reasons.flatMap((why, index) =>
-    why === undefined ? [] : [`"${plan.jobGraph.vertices[index]?.id}" (${why})`],
-  );
+export function speculationOf({ logger, ...run }: SpeculatedRun): Speculation | undefined {
+  if (run.speculation === undefined) return undefined;
+  const { repeatCalls, ...speculation } = run.speculation;
+  const reasons = whyNoSecondAttempts({ ...run, repeatCalls });
+  const leftOut = withoutSecondAttempts({ ...run, repeatCalls }).map(({ vertex, why }) => `"${vertex}" (${why})`);
   if (leftOut.length > 0) {
     const more = leftOut.length > mostNamed ? ` and ${leftOut.length - mostNamed} more` : '';
+    const { job } = run.shape;
     logger.info(`No second attempts of tasks of ${leftOut.slice(0, mostNamed).join(', ')}${more}`, { job });
   }
   return { ...speculation, mayRepeat: (jobVertex) => reasons[jobVertex] === undefined };
 }
 
 const mostNamed = 10;
-
-/** What something outside would get twice, or what would count twice. */
-function whatItWrites({ source, operators, sink }: VertexProgram): string | undefined {
-  if (sink !== undefined) return 'it writes to a sink';
-  const handling = [source?.errors, ...operators.map(({ errors }) => errors)];
-  if (handling.some((errors) => errors?.reaction.kind === 'deadLetter')) return 'it writes dead letters';
-  return handling.some((errors) => errors?.limit !== undefined) ? 'its errors are counted' : undefined;
-}
-
-/** Whether it makes calls that a second attempt would make, and pay, again. */
-function makesCalls({ operators }: VertexProgram, stateDirectory: string | undefined): boolean {
-  return operators.some((operator) => operator.kind === 'asyncMap' && !remembersAnswers(operator, stateDirectory));
-}

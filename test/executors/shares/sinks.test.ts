@@ -24,7 +24,7 @@ async function openIn(
   { environment }: ServicesRig,
   { programs, outputs }: SharedServices,
   plan: Plan,
-  { subtask = 0, attempt = 0, letters = false } = {},
+  { subtask = 0, attempt = 0, beside = undefined as number | undefined, letters = false } = {},
 ): Promise<SinkWriter<unknown>> {
   const index = programs.findIndex(({ sink }) => sink !== undefined);
   const program = programs[index] as Plan['programs'][number];
@@ -33,7 +33,7 @@ async function openIn(
   const vertex = letters ? 'check (dead letters)' : (plan.jobGraph.vertices[index]?.id as string);
   const context = new TaskContext({
     ...{ job: plan.name, run: 'run' as RunId, vertex, subtask, parallelism: 2 },
-    ...{ attempt: attempt as AttemptNumber, environment, outputs },
+    ...{ attempt: attempt as AttemptNumber, beside: beside as AttemptNumber | undefined, environment, outputs },
   });
   return environment.drive(Promise.resolve(sink?.open(context) as Promise<SinkWriter<unknown>>));
 }
@@ -103,11 +103,45 @@ describe('sinks of the process, over messages', () => {
     const first = await openIn(made, one, plan);
     await done(made, first.write([1]));
     const second = await openIn(made, other, plan, { attempt: 1 });
-    expect((await done(made, first.commit()))?.message).toMatch(/later attempt/);
+    expect((await done(made, first.commit()))?.message).toMatch(/Another attempt/);
     await done(made, second.write([2]));
     await done(made, second.commit());
-    await expect(openIn(made, one, plan, { attempt: 0 })).rejects.toThrow(/later attempt/);
+    await expect(openIn(made, one, plan, { attempt: 0 })).rejects.toThrow(/Another attempt/);
     expect(kept.records).toEqual([2]);
+  });
+
+  it.each([0, 1])(
+    'SK1: of two attempts side by side, which both write, attempt %i commits, and no other',
+    async (winner) => {
+      const kept = collect<number>();
+      const plan = planWith(kept);
+      const made = remoteRig({ plan });
+      const first = await openIn(made, made.services[0] as SharedServices, plan);
+      const second = await openIn(made, made.services[1] as SharedServices, plan, { attempt: 1, beside: 0 });
+      expect(await done(made, first.write([10]))).toBeUndefined();
+      expect(await done(made, second.write([20]))).toBeUndefined();
+      const [one, other] = winner === 0 ? [first, second] : [second, first];
+      expect(await done(made, one.commit())).toBeUndefined();
+      expect((await done(made, other.commit()))?.message).toMatch(/Another attempt/);
+      expect(kept.records).toEqual([winner === 0 ? 10 : 20]);
+      const third = await openIn(made, made.services[2] as SharedServices, plan, { attempt: 2 });
+      await done(made, third.write([30]));
+      expect(await done(made, third.commit())).toBeUndefined();
+      expect(kept.records).toEqual([30]);
+    },
+  );
+
+  it('SK2: an attempt that follows two aborts both', async () => {
+    const kept = collect<number>();
+    const plan = planWith(kept);
+    const made = remoteRig({ plan });
+    const first = await openIn(made, made.services[0] as SharedServices, plan);
+    const second = await openIn(made, made.services[1] as SharedServices, plan, { attempt: 1, beside: 0 });
+    await openIn(made, made.services[2] as SharedServices, plan, { attempt: 2 });
+    for (const writer of [first, second]) {
+      expect((await done(made, writer.commit()))?.message).toMatch(/Another attempt/);
+    }
+    expect(kept.records).toEqual([]);
   });
 
   it('SK2: a lost executor, and an attempt that was replaced, leave nothing that they did not commit', async () => {

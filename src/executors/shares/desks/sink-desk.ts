@@ -30,6 +30,13 @@ interface OpenWriter {
   idle: Promise<unknown>;
 }
 
+/** The attempts of a subtask that have opened a sink. */
+interface CurrentAttempts {
+  readonly latest: AttemptNumber;
+  /** One, or two side by side; none once one of them has. */
+  readonly mayCommit: readonly AttemptNumber[];
+}
+
 export interface SinkDeskOptions {
   readonly run: RunId;
   readonly environment: Environment;
@@ -40,9 +47,9 @@ export interface SinkDeskOptions {
  * The sinks of a job that live in the process of the user, for tasks in all executors.
  *
  * Invariants:
- * - SK1 A writer commits once, and only for the latest attempt of its subtask. Its task hears that it has, and finishes
- *   then.
- * - SK2 A writer of an earlier attempt, or of a lost executor, is aborted, unless it has been told to commit.
+ * - SK1 A writer commits once, and only for the latest attempt of its subtask, or for the one beside it unless one of the
+ *   two has committed. Its task hears that it has, and finishes then.
+ * - SK2 A writer of any other attempt, or of a lost executor, is aborted, unless it has been told to commit.
  */
 export class SinkDesk {
   readonly #plan: SharedPlan;
@@ -50,7 +57,8 @@ export class SinkDesk {
   readonly #post: PostTo<SinksReply>;
   readonly #sinkByVertex: ReadonlyMap<string, Sink<unknown>>;
   readonly #writers = new Map<ExecutorId, Map<number, OpenWriter>>();
-  readonly #latest = new Map<string, AttemptNumber>();
+  /** By subtask of a sink. */
+  readonly #current = new Map<string, CurrentAttempts>();
 
   constructor(plan: SharedPlan, options: SinkDeskOptions, post: PostTo<SinksReply>) {
     this.#plan = plan;
@@ -93,11 +101,11 @@ export class SinkDesk {
   }
 
   async #open(executor: ExecutorId, message: Extract<SinksRequest, { type: 'open' }>): Promise<void> {
-    const { id, vertex, subtask, parallelism, attempt, delivery } = message;
+    const { id, vertex, subtask, parallelism, attempt, beside, delivery } = message;
     const place = JSON.stringify([vertex, subtask]);
     const { run, environment, outputs } = this.#options;
     const context = new TaskContext({
-      ...{ job: this.#plan.name, run, vertex, subtask, parallelism, attempt, environment, outputs },
+      ...{ job: this.#plan.name, run, vertex, subtask, parallelism, attempt, beside, environment, outputs },
     });
     context.delivery = delivery;
     const idle = Promise.resolve();
@@ -105,7 +113,7 @@ export class SinkDesk {
     try {
       const sink = this.#sinkByVertex.get(vertex);
       if (sink === undefined) throw new IllegalStateError(`Job "${this.#plan.name}" has no sink "${vertex}" here`);
-      this.#supersede(place, attempt);
+      this.#supersede(place, attempt, beside);
       this.#writers.get(executor)?.set(id, open);
       const writer = await sink.open(context);
       const expected = 'an object with the methods write, commit, abort, or a promise of one';
@@ -124,12 +132,14 @@ export class SinkDesk {
   }
 
   /** SK1, SK2. @throws IllegalStateError for an attempt that was replaced */
-  #supersede(place: string, attempt: AttemptNumber): void {
-    const latest = this.#latest.get(place);
+  #supersede(place: string, attempt: AttemptNumber, beside: AttemptNumber | undefined): void {
+    const latest = this.#current.get(place)?.latest;
     if (latest !== undefined && latest > attempt) throw replaced(place);
-    this.#latest.set(place, attempt);
+    this.#current.set(place, { latest: attempt, mayCommit: beside === undefined ? [attempt] : [beside, attempt] });
     for (const writers of this.#writers.values()) {
-      for (const open of writers.values()) if (open.place === place && open.attempt < attempt) this.#abort(open);
+      for (const open of writers.values()) {
+        if (open.place === place && open.attempt < attempt && open.attempt !== beside) this.#abort(open);
+      }
     }
   }
 
@@ -149,9 +159,11 @@ export class SinkDesk {
   }
 
   #commit(open: OpenWriter): void {
-    if (open.phase !== 'open' || this.#latest.get(open.place) !== open.attempt) {
+    const current = this.#current.get(open.place);
+    if (open.phase !== 'open' || current?.mayCommit.includes(open.attempt) !== true) {
       return this.#failed(open, replaced(open.place));
     }
+    this.#current.set(open.place, { ...current, mayCommit: [] });
     this.#call(open, (writer) => writer.commit());
     open.phase = 'over';
   }
@@ -195,5 +207,5 @@ function sinksInProcess({ jobGraph, programs }: SharedPlan): ReadonlyMap<string,
 
 function replaced(place: string): IllegalStateError {
   const [vertex, subtask] = JSON.parse(place) as [string, number];
-  return new IllegalStateError(`A later attempt of "${vertex}", subtask ${subtask}, writes to its sink`);
+  return new IllegalStateError(`Another attempt of "${vertex}", subtask ${subtask}, writes to its sink`);
 }

@@ -8,9 +8,17 @@ import type { SinkTail } from '../../partitions/loop-ends.ts';
 import type { Sink, SinkWriter } from '../sink.ts';
 import { absent, refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 import type { OutputState, PreparedOutput, SinkState } from '../state/task-state.ts';
+import type { CommitGate } from './commit-gate.ts';
 
 /** What a sink promises, and how it commits what its writers prepared. */
 type SinkKind = Pick<Sink<never>, 'commitPrepared' | 'guarantee'>;
+
+interface SinkOutputOptions {
+  /** The sink itself; default: it commits only when its task finishes. */
+  readonly about?: SinkKind | undefined;
+  /** It passes this gate before it commits; undefined for none. */
+  readonly gate?: CommitGate | undefined;
+}
 
 type WriterOfOne = SinkWriter<unknown> & SinkTail['writer'];
 
@@ -21,6 +29,7 @@ export class SinkOutput implements TaskOutput {
   readonly tail: SinkTail | undefined;
   readonly #writer: SinkWriter<unknown>;
   readonly #sink: string;
+  readonly #gate: CommitGate | undefined;
   #listener: (() => void) | undefined;
   #failure: Error | undefined;
   #isBusy = false;
@@ -42,12 +51,17 @@ export class SinkOutput implements TaskOutput {
 
   /**
    * @param sink its name, for messages
-   * @param about the sink itself; default: it commits only when its task finishes
    */
-  constructor(writer: SinkWriter<unknown>, sink: string, about: SinkKind = { guarantee: 'exactly-once' }) {
+  constructor(
+    writer: SinkWriter<unknown>,
+    sink: string,
+    { about = { guarantee: 'exactly-once' }, gate }: SinkOutputOptions = {},
+  ) {
     this.#writer = writer;
     this.#sink = sink;
     this.#about = about;
+    this.#gate = gate;
+    gate?.expect();
     this.tail = typeof writer.writeOne !== 'function' ? undefined : this.#tailOf(writer as WriterOfOne);
   }
 
@@ -141,7 +155,7 @@ export class SinkOutput implements TaskOutput {
     }
     this.#phase = 'preparing';
     if (this.#writer.prepare !== undefined) this.#call('prepare', () => this.#writer.prepare?.());
-    this.#whenIdle(() => this.#commit(done));
+    this.#whenIdle(() => this.#pass(done));
   }
 
   curtail(done: (error?: Error) => void): void {
@@ -199,6 +213,13 @@ export class SinkOutput implements TaskOutput {
       if (!isThenable(returned)) return prepared(returned);
       return returned.then(prepared);
     });
+  }
+
+  /** It is prepared. */
+  #pass(done: (error?: Error) => void): void {
+    const isAtGate = this.#gate !== undefined && this.#failure === undefined && this.#phase === 'preparing';
+    if (isAtGate) this.#gate?.arrive(() => this.#commit(done));
+    else this.#commit(done);
   }
 
   #commit(done: (error?: Error) => void): void {
