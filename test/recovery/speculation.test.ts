@@ -478,6 +478,12 @@ describe('no second attempt', () => {
       build: (job) => job.source('slow', slow()).sink('out', mail()),
     },
     {
+      why: 'its sink commits with the checkpoints of the run',
+      told: '"slow" (its sink commits with the checkpoints of the run)',
+      options: { checkpoints: { intervalMs: 60_000 } },
+      build: (job) => job.source('slow', slow()).sink('out', out()),
+    },
+    {
       why: 'its source cannot be read again',
       told: '"slow" (its source cannot be read again)',
       build: (job) => job.source('slow', slow(), { replayable: false }).rebalance().sink('out', out()),
