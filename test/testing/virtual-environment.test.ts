@@ -370,7 +370,8 @@ it('runs timers, half of them canceled, at a cost that does not grow with their 
     const { user, system } = process.cpuUsage(before);
     return (user + system) / 1_000;
   };
-  const few = Math.min(...[0, 1, 2].map(() => cpuMsOf(12_500)));
+  // The least of three: a collection of the whole heap, which grows with the other tests, may hit one of them.
+  const leastOf = (count: number): number => Math.min(...[0, 1, 2].map(() => cpuMsOf(count)));
   // Eight times as many timers: a little over 8 times the work, where a quadratic algorithm takes 64.
-  expect(cpuMsOf(100_000)).toBeLessThan(32 * Math.max(few, 5));
+  expect(leastOf(100_000)).toBeLessThan(32 * Math.max(leastOf(12_500), 5));
 });
