@@ -45,6 +45,8 @@ export type JobEvent =
       readonly reused: readonly ReusedResult[];
       /** Those of them that were divided anew, because their consumers have another parallelism; absent if none were. */
       readonly divided?: readonly DividedExchange[];
+      /** Records that these tasks rejected there, by task and operator; absent if none. */
+      readonly rejected?: readonly { readonly vertex: number; readonly by: readonly RejectedRecords[] }[];
       /** What runs although it had finished, or does not finish what had begun: by operator, with the reason. */
       readonly rerun: readonly { readonly operator: string; readonly why: string }[];
     }

@@ -251,6 +251,7 @@ export class RunPicture {
       case 'source.planned':
         return;
       default:
+        if (event.type === 'job.resumed') parts.rejected.next(event);
         keepLatest(parts.notices, event, mostNotices);
         this.#notice(event);
     }

@@ -2,7 +2,6 @@ import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import type { JobIdentity } from '../identity/job-identity.ts';
 import {
-  type EntryResult,
   type EntryTask,
   type FinishedTask,
   isVital,
@@ -10,6 +9,7 @@ import {
   type RunBeginning,
   type RunEnd,
   type RunEntry,
+  type TaskOutcome,
 } from './run-entry.ts';
 
 /**
@@ -31,8 +31,8 @@ export class RunBooks {
   /** By vertex and subtask: the files that sinks write. */
   readonly parts: PartPaths;
   readonly #plans: Map<number, unknown>;
-  /** By vertex and subtask: the results of a finished task. */
-  readonly #finished: Map<number, readonly EntryResult[]>[];
+  /** By vertex and subtask. */
+  readonly #finished: Map<number, TaskOutcome>[];
   #vitalSteps = 0;
   #end: { readonly status: RunEnd; readonly atMs: number } | undefined;
 
@@ -43,8 +43,8 @@ export class RunBooks {
     this.identity = identity;
     this.parts = parts;
     this.#plans = new Map(plans);
-    this.#finished = identity.vertices.map(() => new Map<number, readonly EntryResult[]>());
-    for (const { vertex, subtask, results } of finished) this.#tasksOf(vertex).set(subtask, results);
+    this.#finished = identity.vertices.map(() => new Map<number, TaskOutcome>());
+    for (const task of finished) this.#finish(task);
   }
 
   /** The books after an entry. Entries before the first `run.began`, whose run is unknown, are ignored. */
@@ -70,8 +70,8 @@ export class RunBooks {
     return this.#plans;
   }
 
-  /** The results of a task; undefined unless it has finished. */
-  resultsOf({ vertex, subtask }: EntryTask): readonly EntryResult[] | undefined {
+  /** What is known of a task that has finished; undefined unless it has. */
+  outcomeOf({ vertex, subtask }: EntryTask): TaskOutcome | undefined {
     return this.#finished[vertex]?.get(subtask);
   }
 
@@ -84,7 +84,7 @@ export class RunBooks {
   *finished(): Generator<FinishedTask> {
     for (const [vertex, tasks] of this.#finished.entries()) {
       for (const subtask of [...tasks.keys()].sort((a, b) => a - b)) {
-        yield { vertex, subtask, results: tasks.get(subtask) as readonly EntryResult[] };
+        yield { vertex, subtask, ...(tasks.get(subtask) as TaskOutcome) };
       }
     }
   }
@@ -98,7 +98,7 @@ export class RunBooks {
         this.#plans.set(entry.vertex, entry.plan);
         return;
       case 'task.finished':
-        this.#tasksOf(entry.vertex).set(entry.subtask, entry.results);
+        this.#finish(entry);
         return;
       case 'tasks.restarted':
         for (const { vertex, start, end } of entry.tasks) {
@@ -110,7 +110,11 @@ export class RunBooks {
     }
   }
 
-  #tasksOf(vertex: number): Map<number, readonly EntryResult[]> {
+  #finish({ vertex, subtask, results, rejected }: FinishedTask): void {
+    this.#tasksOf(vertex).set(subtask, { results, ...(rejected && { rejected }) });
+  }
+
+  #tasksOf(vertex: number): Map<number, TaskOutcome> {
     const tasks = this.#finished[vertex];
     if (tasks === undefined)
       throw new IllegalStateError(`The journal names vertex ${vertex}, which its job does not have`);

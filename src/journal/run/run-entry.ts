@@ -20,10 +20,23 @@ export interface EntryTasks extends SubtaskRange {
   readonly vertex: number;
 }
 
-/** A finished task, with those of its results that outlive the process. */
-export interface FinishedTask extends EntryTask {
-  readonly results: readonly EntryResult[];
+/** Number of records of an operator at which it failed, by what became of them. */
+export interface EntryRejections {
+  readonly operator: string;
+  readonly skipped: number;
+  readonly deadLetters: number;
+  readonly replaced: number;
 }
+
+/** What is known of a finished task. */
+export interface TaskOutcome {
+  /** Those of its results that outlive the process. */
+  readonly results: readonly EntryResult[];
+  /** Absent if there are none. */
+  readonly rejected?: readonly EntryRejections[];
+}
+
+export interface FinishedTask extends EntryTask, TaskOutcome {}
 
 /** A run began. It takes over what earlier runs had finished, and everything before it is history. */
 export interface RunBeginning {

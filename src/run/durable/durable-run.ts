@@ -4,6 +4,7 @@ import { EndNotRecordedError, NothingToResumeError } from '../../errors/state-er
 import { toError } from '../../errors/thrown-value.ts';
 import type { PartitionId, RunId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { FinishedTask } from '../../journal/run/run-entry.ts';
 import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
 import type { DurableStore } from '../../partitions/storage/durable-store.ts';
 import type { JobShape } from '../folds/job-shape.ts';
@@ -35,7 +36,7 @@ export interface DurableRunOptions extends BatchLimits {
 }
 
 /** What a run takes over when it begins. */
-export interface Beginning extends ResumePlan {
+export interface Beginning extends Pick<ResumePlan, 'restored' | 'rerun'> {
   /** The plans of sources from an earlier run, by name of the vertex. */
   readonly plans: ReadonlyMap<string, unknown>;
   /** The event about it; undefined if there was no earlier run. */
@@ -203,7 +204,7 @@ export class DurableRun {
     return divided;
   }
 
-  #restoredTasks({ restored }: ResumePlan) {
+  #restoredTasks({ restored, rejected }: ResumePlan): FinishedTask[] {
     const { graph, regions } = this.#shape;
     return [...restored].flatMap(([region, stored]) =>
       Array.from(regions.verticesOf(region), (member) => {
@@ -212,14 +213,18 @@ export class DurableRun {
           const result = stored.get(partition);
           return result === undefined ? [] : [{ edge: graph.edgeIndexOfPartition(partition), stored: result }];
         });
-        return { vertex: graph.jobVertexIndexOf(vertex), subtask: graph.subtaskOf(vertex), results };
+        const rejections = rejected.get(vertex);
+        return {
+          ...{ vertex: graph.jobVertexIndexOf(vertex), subtask: graph.subtaskOf(vertex), results },
+          ...(rejections && { rejected: rejections }),
+        };
       }),
     );
   }
 
   #resumedEvent(
     earlier: RunBooks,
-    { restored, rerun }: ResumePlan,
+    { restored, rejected, rerun }: ResumePlan,
     divided: readonly MisdividedResult[],
   ): NonNullable<Beginning['resumed']> {
     const { regions } = this.#shape;
@@ -233,6 +238,7 @@ export class DurableRun {
         [...stored].map(([partition, { records, bytes }]) => ({ partition, records, bytes })),
       ),
       ...(divided.length > 0 && { divided: dividedExchanges(divided) }),
+      ...(rejected.size > 0 && { rejected: Array.from(rejected, ([vertex, by]) => ({ vertex, by })) }),
       rerun: rerun.map(({ vertex, why }) => ({ operator: this.#nameOf(vertex), why })),
     };
   }

@@ -41,7 +41,7 @@ export function removeStaleParts(books: RunBooks, parts: PartPaths): void {
   const written = new Set(parts.flat(2));
   for (const [vertex, tasks] of books.parts.entries()) {
     for (const [subtask, paths] of tasks.entries()) {
-      const isFinished = books.resultsOf({ vertex, subtask }) !== undefined;
+      const isFinished = books.outcomeOf({ vertex, subtask }) !== undefined;
       for (const path of paths) {
         if (written.has(path)) continue;
         if (isFinished || isWrittenSince(path, books.firstBeganAtMs)) remove(path);

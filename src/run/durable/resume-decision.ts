@@ -56,7 +56,7 @@ export async function decideResume(question: ResumeQuestion): Promise<ResumeDeci
   const { reasons } = sources;
   const resumed: ResumePlan =
     before === undefined || rerun
-      ? { restored: new Map(), rerun: [] }
+      ? { restored: new Map(), rejected: new Map(), rerun: [] }
       : planResume(shape, {
           ...{ ...before, reasons, isPartThere: existsSync },
           isReadable: isStored,

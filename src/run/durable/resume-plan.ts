@@ -3,7 +3,7 @@ import type { Topology } from '../../graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../../ids.ts';
 import type { JobComparison } from '../../journal/identity/job-comparison.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
-import type { EntryResult } from '../../journal/run/run-entry.ts';
+import type { EntryRejections, EntryResult, TaskOutcome } from '../../journal/run/run-entry.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 
@@ -35,6 +35,8 @@ export interface RerunVertex {
 export interface ResumePlan {
   /** The regions that count as finished, with the results that the others may read, some once they are divided anew. */
   readonly restored: ReadonlyMap<RegionId, ReadonlyMap<PartitionId, StoredResult>>;
+  /** By task of these regions: records that it rejected. */
+  readonly rejected: ReadonlyMap<ExecutionVertexId, readonly EntryRejections[]>;
   readonly rerun: readonly RerunVertex[];
 }
 
@@ -71,10 +73,16 @@ export function planResume({ graph, regions }: JobShape, earlier: EarlierRun): R
   };
   const affected = affectedRegions(unfinished, topology, lost);
   const restored = new Map<RegionId, ReadonlyMap<PartitionId, StoredResult>>();
+  const rejected = new Map<ExecutionVertexId, readonly EntryRejections[]>();
   for (let region = 0 as RegionId; region < regions.count; region++) {
-    if (!affected.has(region)) restored.set(region, had.storedIn(regions.verticesOf(region)));
+    if (affected.has(region)) continue;
+    restored.set(region, had.storedIn(regions.verticesOf(region)));
+    for (const vertex of regions.verticesOf(region)) {
+      const rejections = had.rejectedBy(vertex as ExecutionVertexId);
+      if (rejections !== undefined) rejected.set(vertex as ExecutionVertexId, rejections);
+    }
   }
-  return { restored, rerun: had.rerun(regions, affected) };
+  return { restored, rejected, rerun: had.rerun(regions, affected) };
 }
 
 /** The tasks of the job that had finished in the earlier run. */
@@ -113,6 +121,11 @@ class FinishedTasks {
       }
     }
     return found;
+  }
+
+  /** The records that a task rejected; undefined if none. */
+  rejectedBy(vertex: ExecutionVertexId): readonly EntryRejections[] | undefined {
+    return this.#outcomeOf(vertex)?.rejected;
   }
 
   /** The vertices with tasks that had finished and run again, each with the reason. */
@@ -205,10 +218,14 @@ class FinishedTasks {
   }
 
   #resultsOf(vertex: ExecutionVertexId): readonly EntryResult[] | undefined {
+    return this.#outcomeOf(vertex)?.results;
+  }
+
+  #outcomeOf(vertex: ExecutionVertexId): TaskOutcome | undefined {
     const { comparison, books } = this.#earlier;
     const compared = comparison.vertices[this.#graph.jobVertexIndexOf(vertex)];
     if (compared?.before === undefined) return undefined;
-    return books.resultsOf({ vertex: compared.before, subtask: this.#graph.subtaskOf(vertex) });
+    return books.outcomeOf({ vertex: compared.before, subtask: this.#graph.subtaskOf(vertex) });
   }
 
   #findStored(partition: PartitionId): StoredResult | undefined {

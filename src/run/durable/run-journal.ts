@@ -7,7 +7,6 @@ import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
 import type { JournalLog } from '../../journal/journal-log.ts';
 import { RunBooks } from '../../journal/run/run-books.ts';
 import {
-  type EntryResult,
   type EntryTask,
   type EntryTasks,
   isVital,
@@ -15,6 +14,7 @@ import {
   type RunEnd,
   type RunEntry,
   type RunStep,
+  type TaskOutcome,
 } from '../../journal/run/run-entry.ts';
 import { encodeEntry } from '../../journal/run/run-entry-codec.ts';
 import type { JobShape } from '../folds/job-shape.ts';
@@ -40,8 +40,8 @@ export interface RunJournalOptions {
 export class RunJournal {
   readonly #options: RunJournalOptions;
   #books: RunBooks | undefined;
-  /** By vertex: the attempt whose end was reported last but not handled, and its stored results. */
-  readonly #reported = new Map<number, { readonly attempt: AttemptNumber; readonly results: readonly EntryResult[] }>();
+  /** By vertex: the attempt whose end was reported last but not handled. */
+  readonly #reported = new Map<number, { readonly attempt: AttemptNumber; readonly outcome: TaskOutcome }>();
   #failure: Error | undefined;
   #hasFinished = false;
 
@@ -80,7 +80,7 @@ export class RunJournal {
         this.#write({ type: 'source.planned', vertex: this.#vertexOf(event.vertex), plan: event.plan });
         return;
       case 'task.ended':
-        this.#reported.set(event.vertex, { attempt: event.attempt, results: event.stored ?? [] });
+        this.#reported.set(event.vertex, { attempt: event.attempt, outcome: outcomeOf(event) });
         return;
       case 'task.stateChanged':
         if (event.state === 'finished') this.#taskFinished(event);
@@ -131,8 +131,7 @@ export class RunJournal {
     const reported = this.#reported.get(vertex);
     if (reported?.attempt !== attempt) return;
     this.#reported.delete(vertex);
-    const { results } = reported;
-    this.#write({ type: 'task.finished', ...this.#taskOf(vertex as ExecutionVertexId), results });
+    this.#write({ type: 'task.finished', ...this.#taskOf(vertex as ExecutionVertexId), ...reported.outcome });
   }
 
   #end(status: RunEnd): void {
@@ -185,4 +184,8 @@ export class RunJournal {
   #vertexOf(id: string): number {
     return this.#options.shape.graph.jobGraph.vertexIndexById.get(id as never) as number;
   }
+}
+
+function outcomeOf({ stored = [], rejected }: Extract<JobEvent, { type: 'task.ended' }>): TaskOutcome {
+  return { results: stored, ...(rejected && { rejected }) };
 }

@@ -107,7 +107,10 @@ export interface JobReceipt {
    * took none. Absent if no such operator ran.
    */
   readonly calls?: CallCounts;
-  /** Records that `onError` rejected, by operator and source, in the attempts that finished. */
+  /**
+   * Records that `onError` rejected, by operator and source, in the attempts that finished; those of an earlier run too that
+   * count as finished here.
+   */
   readonly rejected: readonly RejectedRecords[];
   /**
    * Sources that cannot be read again but were reopened by restarted attempts: the number of such attempts, over all

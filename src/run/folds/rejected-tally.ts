@@ -11,7 +11,7 @@ export interface RejectedEntries {
   readonly finished: Entries;
 }
 
-/** The records that `onError` rejected in the attempts that finished. */
+/** The records that `onError` rejected in the attempts that finished, in this run or the one that it continues. */
 export class RejectedTally {
   readonly #ended: Map<number, readonly RejectedRecords[]>;
   readonly #finished: Map<number, readonly RejectedRecords[]>;
@@ -21,7 +21,11 @@ export class RejectedTally {
     this.#finished = new Map(finished);
   }
 
-  next(event: Extract<JobEvent, { type: 'task.ended' | 'task.stateChanged' }>): void {
+  next(event: Extract<JobEvent, { type: 'job.resumed' | 'task.ended' | 'task.stateChanged' }>): void {
+    if (event.type === 'job.resumed') {
+      for (const { vertex, by } of event.rejected ?? []) this.#finished.set(vertex, by);
+      return;
+    }
     const { vertex } = event;
     if (event.type === 'task.ended') {
       if (event.rejected !== undefined) this.#ended.set(vertex, event.rejected);

@@ -49,6 +49,9 @@ export class TaskTally {
 
   next(event: JobEvent): void {
     switch (event.type) {
+      case 'job.resumed':
+        this.#rejected.next(event);
+        return;
       case 'task.stateChanged':
         this.#rejected.next(event);
         if (event.state !== 'deploying') return;

@@ -335,6 +335,36 @@ describe('sinks', () => {
     expect(letters).toHaveLength(1);
   });
 
+  it('records that finished tasks have rejected count in every receipt that counts these tasks', async () => {
+    const job = (fix: (text: Text) => Text, version = 1): Job => {
+      const made = Job.create('rejected', { parallelism: 2 });
+      made
+        .source('texts', jsonLinesFile<Text>(at('texts.jsonl')))
+        .map(withBug, { uid: 'parse', version, onError: { deadLetter: toJsonLinesFile(at('dead.jsonl')) } })
+        .rebalance({ exchange: 'blocking' })
+        .map(fix, { uid: 'fix', version })
+        .sink('out', toJsonLinesFile(at('out.jsonl')));
+      return made;
+    };
+    const runs = async (made: Job, options: JobRunOptions = {}): Promise<JobReceipt> =>
+      (await runStory(made, { stateDirectory: at('state'), ...options })).receipt;
+    const bug = (): Text => {
+      throw new TypeError('no label');
+    };
+    const one = [{ operator: 'parse', skipped: 0, deadLetters: 1, replaced: 0 }];
+    for (let time = 0; time < 2; time++) {
+      await expect(runs(job(bug), { restartBackoff: noRestart() })).rejects.toMatchObject({ code: 'JOB_FAILED' });
+    }
+    const fixed = await runs(job(asItIs, 1));
+    expect([fixed.resumed?.tasks, fixed.rejected]).toEqual([2, one]);
+    const finished = await runs(job(asItIs, 1));
+    expect([finished.resumed?.tasks, finished.rejected]).toEqual([4, one]);
+    expect(finished.toString()).toContain('records not processed: 1 dead letter of "parse"');
+    // Another attempt counts for itself.
+    const again = await runs(job(asItIs, 2));
+    expect([again.resumed?.tasks, again.rejected]).toEqual([0, one]);
+  });
+
   describe('files of dead letters', () => {
     const letters = (name: string): Version => ({
       fix: withBug,

@@ -1,5 +1,6 @@
 import type { JobEvent, ReusedResult } from '../../../src/actors/job-event.ts';
 import { folded } from '../../support/folded.ts';
+import type { RunId } from '../../../src/ids.ts';
 import type { FailoverReceipt, JobReceipt } from '../../../src/run/folds/job-receipt.ts';
 import { type LiveRun, ReceiptBook } from '../../../src/run/folds/receipt-book.ts';
 import { shape, type Task, told } from './told.ts';
@@ -53,6 +54,22 @@ describe('the receipt of a run', () => {
         ...[...deployed('b[1]'), ended('b[1]', 0, 0), task('b[1]', 'failed')],
       ],
       { rejected: [{ operator: 'parse', skipped: 5, deadLetters: 10, replaced: 0 }] },
+    ],
+    [
+      'counts rejected records of tasks that had finished in an earlier run, until these run again',
+      [
+        {
+          ...{ type: 'job.resumed', atMs: 0, earlier: 'run-1' as RunId, finishedAtMs: undefined, taskCount: 2 },
+          ...{ reused: [], rerun: [] },
+          rejected: [
+            { vertex: 0, by: [{ operator: 'parse', skipped: 3, deadLetters: 1, replaced: 0 }] },
+            { vertex: 1, by: [{ operator: 'parse', skipped: 9, deadLetters: 9, replaced: 9 }] },
+          ],
+        },
+        ...[task('a[0]', 'finished'), task('a[1]', 'finished'), ...deployed('a[1]'), rejecting('a[1]', 1)],
+        task('a[1]', 'finished'),
+      ],
+      { rejected: [{ operator: 'parse', skipped: 4, deadLetters: 3, replaced: 0 }] },
     ],
     [
       'tells how long the run took, and how fast',
