@@ -7,6 +7,7 @@ import type {
   TaskDeployment,
   TaskStatistics,
 } from '../actors/protocol/deployment.ts';
+import type { CheckpointStorage } from '../checkpoints/checkpoint-storage.ts';
 import type { CheckpointOutcome } from '../operators/task/task-parts.ts';
 import type { RunningTask } from '../actors/task-actor.ts';
 import type { ResultSource } from '../actors/storage-actor.ts';
@@ -59,6 +60,8 @@ export interface PartitionSurroundings {
 
 /** Creates partitions and tasks. */
 export interface DataPlane {
+  /** Where the states of tasks are written and read; undefined if they travel in messages. */
+  readonly checkpoints?: CheckpointStorage | undefined;
   /**
    * Claims the outputs of the whole run, before any task runs.
    * @throws OutputInUseError if another run writes one of the outputs

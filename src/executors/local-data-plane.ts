@@ -9,8 +9,7 @@ import { TaskScheduler } from '../operators/task/task-scheduler.ts';
 import { fileProblem } from '../connectors/file-problem.ts';
 import { checkOutputFile } from '../connectors/outputs/output-file.ts';
 import { partPath } from '../connectors/outputs/part-file.ts';
-import type { RestoredState } from '../actors/protocol/checkpoint-messages.ts';
-import { IllegalStateError } from '../errors/usage-errors.ts';
+import type { CheckpointStorage } from '../checkpoints/checkpoint-storage.ts';
 import type { TaskRestore } from '../operators/state/task-state.ts';
 import { OutputInUseError } from '../errors/connector-errors.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
@@ -32,6 +31,8 @@ import { TaskContext } from '../operators/task/task-context.ts';
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { ResultPartition, SubpartitionView } from '../partitions/result-partition.ts';
 import { type LocalDataPlanePlan, LocalResults, type LocalResultsOptions } from './local-results.ts';
+import { isThenable } from '../user-code.ts';
+import { StateReader } from '../operators/state/state-reader.ts';
 import { ProgramRegistry } from './program-registry.ts';
 import { LocalServices, type SharedServices, type SharedServicesOptions } from './shares/shared-services.ts';
 import type { DataPlane, PartitionSurroundings, TaskSurroundings } from './data-plane.ts';
@@ -39,6 +40,8 @@ import type { DataPlane, PartitionSurroundings, TaskSurroundings } from './data-
 export interface LocalDataPlaneOptions extends BatchLimits, LocalResultsOptions, SharedServicesOptions {
   /** What it shares with the executors of the run on other threads. Default: there are none. */
   readonly services?: SharedServices | undefined;
+  /** Where the states of tasks are written and read. Default: they travel in messages. */
+  readonly checkpointStorage?: CheckpointStorage | undefined;
   /** How long the source and the sink of a task may take to close. */
   readonly cancellationTimeoutMs: number;
   /** Maximum steps of tasks per turn; see {@link TaskScheduler}. */
@@ -54,6 +57,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #services: SharedServices;
   readonly #sourcePlans: SourcePlans;
   readonly #results: LocalResults;
+  readonly #states: StateReader;
 
   constructor(plan: LocalDataPlanePlan, options: LocalDataPlaneOptions) {
     this.#plan = plan;
@@ -64,6 +68,11 @@ export class LocalDataPlane implements DataPlane {
     this.#registry = new ProgramRegistry(plan.name, plan.jobGraph, services.programs);
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
     this.#results = new LocalResults(plan, options, services.budgets);
+    this.#states = new StateReader(options.checkpointStorage);
+  }
+
+  get checkpoints(): CheckpointStorage | undefined {
+    return this.#options.checkpointStorage;
   }
 
   begin(): void {
@@ -128,7 +137,6 @@ export class LocalDataPlane implements DataPlane {
     const about = { job: name, run, vertex, subtask, parallelism, attempt, beside };
     const context = new TaskContext({ ...about, environment, outputs });
     const commitGate = deployment.asksToCommit === true ? new CommitGate(surroundings.prepared) : undefined;
-    const restore = deployment.restore && restoredFrom(deployment.restore);
     const closeLimit: CloseLimit = {
       clock: environment.clock,
       timeoutMs: this.#options.cancellationTimeoutMs,
@@ -141,7 +149,7 @@ export class LocalDataPlane implements DataPlane {
       scheduler: this.#scheduler,
       listener: wasFinished ? { ...surroundings, checkpointed: refusing(surroundings) } : surroundings,
       open: (wake, blame) => {
-        const open = () =>
+        const open = (restore: TaskRestore | undefined) =>
           openTask({
             closeLimit,
             commitGate,
@@ -168,9 +176,17 @@ export class LocalDataPlane implements DataPlane {
         const awaited = missing.map((id) => surroundings.registered(id, context.signal));
         const opening = answers.open(uids);
         if (opening !== undefined) awaited.push(opening);
-        return awaited.length === 0 ? open() : Promise.all(awaited).then(open);
+        const restore = this.#restoreOf(deployment, context.signal);
+        if (awaited.length === 0 && !isThenable(restore)) return open(restore);
+        return Promise.all([restore, ...awaited]).then(([read]) => open(read as TaskRestore | undefined));
       },
     });
+  }
+
+  /** undefined for a task that begins anew, or had finished. */
+  #restoreOf({ restore }: TaskDeployment, signal: AbortSignal): TaskRestore | undefined | Promise<TaskRestore> {
+    if (restore === undefined || restore.state.kind === 'finished') return undefined;
+    return this.#states.read(restore.checkpoint, restore.state, signal);
   }
 
   #nameOfChannel({ inputs }: TaskDeployment, channel: number): string {
@@ -248,14 +264,6 @@ function finished({ outputs }: VertexProgram): VertexProgram {
 /** It ends at once, and then it counts as finished. */
 function refusing({ checkpointed }: TaskSurroundings): TaskSurroundings['checkpointed'] {
   return ({ checkpoint }) => checkpointed(notRunning(checkpoint, 'it had finished before'));
-}
-
-function restoredFrom({ checkpoint, state }: RestoredState): TaskRestore | undefined {
-  if (state.kind === 'finished') return undefined;
-  if (state.kind === 'inline') return { checkpoint, state: state.state };
-  throw new IllegalStateError(
-    `The state ${state.location} of checkpoint ${checkpoint} is stored, and this executor has no storage`,
-  );
 }
 
 function assertHeld<Held>(id: ResultPartitionId, held: Held | undefined): Held {

@@ -1,12 +1,23 @@
-import type { BarrierPlace, CheckpointCommand, PassedRecords } from '../actors/protocol/checkpoint-messages.ts';
+import type {
+  AttemptOfTask,
+  BarrierPlace,
+  CheckpointCommand,
+  DeclineReason,
+  PassedRecords,
+} from '../actors/protocol/checkpoint-messages.ts';
 import type { TaskDeployment } from '../actors/protocol/deployment.ts';
 import type { MasterPort } from '../actors/protocol/messages.ts';
 import type { TaskActorRef } from '../actors/task-actor.ts';
+import type { CheckpointStorage } from '../checkpoints/checkpoint-storage.ts';
+import { toError } from '../errors/thrown-value.ts';
 import { IllegalStateError } from '../errors/usage-errors.ts';
-import type { ExecutionVertexId, ResultPartitionId } from '../ids.ts';
+import { propertyOf } from '../foreign-value.ts';
+import type { CheckpointId, ExecutionVertexId, ResultPartitionId } from '../ids.ts';
+import { writeState, type WritingClock, type WrittenState } from '../operators/state/write-state.ts';
 import type { CheckpointOutcome } from '../operators/task/task-parts.ts';
 import type { TaskState } from '../operators/state/task-state.ts';
 import { toPlainError } from '../plain-error.ts';
+import { isThenable } from '../user-code.ts';
 
 /** The tasks of an executor that have not ended. */
 interface DeployedTasks {
@@ -25,16 +36,35 @@ interface Results {
 
 type Trigger = Extract<CheckpointCommand, { readonly type: 'checkpoint.trigger' }>;
 
-/** The part of an executor in checkpoints: what its tasks are told, and what they report. */
-export class TaskCheckpoints {
-  readonly #tasks: DeployedTasks;
-  readonly #results: Results;
-  readonly #port: Pick<MasterPort, 'post'>;
+/** What the part of an executor in checkpoints works with. */
+interface TaskCheckpointsOptions {
+  readonly tasks: DeployedTasks;
+  readonly results: Results;
+  readonly port: Pick<MasterPort, 'post'>;
+  readonly clock: WritingClock;
+  /** Where states are written; undefined if they travel in the reports. */
+  readonly storage: CheckpointStorage | undefined;
+}
 
-  constructor(tasks: DeployedTasks, results: Results, port: Pick<MasterPort, 'post'>) {
-    this.#tasks = tasks;
-    this.#results = results;
-    this.#port = port;
+/** States that an attempt has not reported yet, because they are being written. */
+interface Writing {
+  readonly open: Set<CheckpointId>;
+  /** Called once there are none. */
+  whenWritten: (() => void) | undefined;
+}
+
+/**
+ * The part of an executor in checkpoints: what its tasks are told, and what they report, once their states are written.
+ *
+ * TC1 An attempt reports its end after the states that it had captured, unless their checkpoints were aborted: otherwise
+ * it would count as finished before the barrier.
+ */
+export class TaskCheckpoints {
+  readonly #options: TaskCheckpointsOptions;
+  readonly #writing = new Map<TaskDeployment, Writing>();
+
+  constructor(options: TaskCheckpointsOptions) {
+    this.#options = options;
   }
 
   /** Commands for attempts that do not run here have no effect, except that a trigger is declined. */
@@ -43,41 +73,113 @@ export class TaskCheckpoints {
     const { checkpoint } = command;
     const type = command.type === 'checkpoint.completed' ? 'task.checkpointCompleted' : 'task.checkpointAborted';
     for (const { vertex, attempt } of command.tasks) {
-      const task = this.#tasks.get(vertex);
-      if (task?.deployment.attempt === attempt) task.actor.send({ type, checkpoint });
+      const task = this.#options.tasks.get(vertex);
+      if (task?.deployment.attempt !== attempt) continue;
+      task.actor.send({ type, checkpoint });
+      if (command.type === 'checkpoint.aborted') this.#forget(task.deployment, checkpoint);
     }
-    if (command.type === 'checkpoint.completed') for (const passed of command.passed) this.#results.forget(passed);
+    if (command.type === 'checkpoint.completed')
+      for (const passed of command.passed) this.#options.results.forget(passed);
   }
 
   /** A task has taken its part in a checkpoint, or declined. */
-  report({ vertex, attempt, outputs }: TaskDeployment, outcome: CheckpointOutcome): void {
+  report(deployment: TaskDeployment, outcome: CheckpointOutcome): void {
     const { checkpoint } = outcome;
-    if (outcome.kind === 'declined') {
-      const { reason, cause } = outcome;
-      this.#port.post({
-        ...{ type: 'checkpoint.declined', vertex, attempt, checkpoint, reason },
-        cause: toPlainError(cause),
-      });
+    if (outcome.kind === 'declined') return this.#decline(deployment, checkpoint, outcome.reason, outcome.cause);
+    const { clock } = this.#options;
+    const beganMs = clock.now();
+    let written: WrittenState | Promise<WrittenState>;
+    try {
+      written = writeState(this.#placeOf(deployment, checkpoint), outcome.state, clock);
+    } catch (cause) {
+      this.#decline(deployment, checkpoint, 'async', toError(cause));
       return;
     }
-    const { state, alignmentMs, snapshotMs } = outcome;
-    this.#port.post({
+    if (!isThenable(written)) return this.#acknowledge(deployment, outcome, written, 0);
+    this.#writingOf(deployment).open.add(checkpoint);
+    written.then(
+      (state) => {
+        if (!this.#hasWritten(deployment, checkpoint)) return;
+        this.#acknowledge(deployment, outcome, state, clock.now() - beganMs);
+        this.#settle(deployment);
+      },
+      (cause: unknown) => {
+        if (!this.#hasWritten(deployment, checkpoint)) return;
+        const reason = propertyOf(cause, 'code') === 'CHECKPOINT_STORAGE' ? 'io' : 'async';
+        this.#decline(deployment, checkpoint, reason, toError(cause));
+        this.#settle(deployment);
+      },
+    );
+  }
+
+  /** TC1: calls back once an attempt, which has finished, has reported its states; now, if it has. */
+  whenWritten(deployment: TaskDeployment, callback: () => void): void {
+    const writing = this.#writing.get(deployment);
+    if (writing === undefined) callback();
+    else writing.whenWritten = callback;
+  }
+
+  /** An attempt has ended, and what is being written of it is not reported any more. */
+  abandon(deployment: TaskDeployment): void {
+    const writing = this.#writing.get(deployment);
+    this.#writing.delete(deployment);
+    writing?.whenWritten?.();
+  }
+
+  #placeOf({ jobVertex, subtask, attempt, checkpointScope: scope }: TaskDeployment, checkpoint: CheckpointId) {
+    const { storage } = this.#options;
+    if (storage === undefined || scope === undefined) return undefined;
+    return { storage, name: { scope, checkpoint, name: `${jobVertex}.${subtask}#${attempt}` } };
+  }
+
+  #writingOf(deployment: TaskDeployment): Writing {
+    let writing = this.#writing.get(deployment);
+    if (writing === undefined) {
+      writing = { open: new Set(), whenWritten: undefined };
+      this.#writing.set(deployment, writing);
+    }
+    return writing;
+  }
+
+  /** Whether a state that is written now, or cannot be, is to be reported. */
+  #hasWritten(deployment: TaskDeployment, checkpoint: CheckpointId): boolean {
+    return this.#writing.get(deployment)?.open.delete(checkpoint) === true;
+  }
+
+  #settle(deployment: TaskDeployment): void {
+    const writing = this.#writing.get(deployment);
+    if (writing?.open.size === 0) this.abandon(deployment);
+  }
+
+  /** A checkpoint was aborted: nobody waits for its states. */
+  #forget(deployment: TaskDeployment, checkpoint: CheckpointId): void {
+    if (this.#hasWritten(deployment, checkpoint)) this.#settle(deployment);
+  }
+
+  #acknowledge(deployment: TaskDeployment, outcome: Taken, written: WrittenState, writeMs: number): void {
+    const { vertex, attempt, outputs } = deployment;
+    const { checkpoint, state, alignmentMs, snapshotMs } = outcome;
+    const { handle, bytes, referencedBytes } = written;
+    this.#options.port.post({
       ...{ type: 'checkpoint.acknowledged', vertex, attempt, checkpoint },
-      state: { kind: 'inline', state },
-      outputs: this.#placesOf(outputs, state),
-      statistics: { bytes: bytesOf(state), referencedBytes: 0, alignmentMs, snapshotMs, writeMs: 0 },
+      state: handle,
+      outputs: this.#barrierIn(outputs, state),
+      statistics: { bytes, referencedBytes, alignmentMs, snapshotMs, writeMs },
+    });
+  }
+
+  #decline({ vertex, attempt }: AttemptOfTask, checkpoint: CheckpointId, reason: DeclineReason, cause: Error): void {
+    this.#options.port.post({
+      ...{ type: 'checkpoint.declined', vertex, attempt, checkpoint, reason },
+      cause: toPlainError(cause),
     });
   }
 
   #trigger({ vertex, attempt, checkpoint, alignment, ended = [] }: Trigger): void {
-    const task = this.#tasks.get(vertex);
+    const task = this.#options.tasks.get(vertex);
     if (task?.deployment.attempt !== attempt) {
       const cause = new IllegalStateError(`Attempt ${attempt} of task ${vertex} does not run on this executor`);
-      this.#port.post({
-        ...{ type: 'checkpoint.declined', vertex, attempt, checkpoint, reason: 'notRunning' },
-        cause: toPlainError(cause),
-      });
-      return;
+      return this.#decline({ vertex, attempt }, checkpoint, 'notRunning', cause);
     }
     const channels = task.deployment.inputs.flatMap(({ partitions }) => partitions);
     const partitions = new Set(ended.map(({ partition }) => partition));
@@ -91,19 +193,14 @@ export class TaskCheckpoints {
   }
 
   /** Where the barrier is in the results that can be read again. */
-  #placesOf(outputs: TaskDeployment['outputs'], state: TaskState): BarrierPlace[] {
+  #barrierIn(outputs: TaskDeployment['outputs'], state: TaskState): BarrierPlace[] {
     return outputs.flatMap(({ edge, partition }, index) => {
       const written = state.outputs[index];
-      return written?.kind === 'writer' && this.#results.isRetained(partition)
+      return written?.kind === 'writer' && this.#options.results.isRetained(partition)
         ? [{ edge, records: written.records }]
         : [];
     });
   }
 }
 
-/** The size of the packed parts of a state. */
-function bytesOf(part: unknown): number {
-  if (part instanceof Uint8Array) return part.byteLength;
-  if (typeof part !== 'object' || part === null) return 0;
-  return Object.values(part).reduce<number>((sum, value) => sum + bytesOf(value), 0);
-}
+type Taken = Extract<CheckpointOutcome, { readonly kind: 'taken' }>;

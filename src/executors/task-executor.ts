@@ -77,7 +77,9 @@ export class TaskExecutor {
     const { port, directory, reach = reachOf(directory) } = options;
     this.#reach = reach;
     this.#results = new ResultStore({ ...options, executor: { report: (fact) => port.post(fact) } });
-    this.#checkpoints = new TaskCheckpoints(this.#tasks, this.#results, port);
+    const { clock, dataPlane } = options;
+    const [tasks, results, storage] = [this.#tasks, this.#results, dataPlane.checkpoints];
+    this.#checkpoints = new TaskCheckpoints({ tasks, results, port, clock, storage });
     this.#promoter = new ResultPromoter(options.dataPlane, this.#results);
   }
 
@@ -226,7 +228,9 @@ export class TaskExecutor {
     command: TaskCommand,
   ): void {
     const task = this.#tasks.get(vertex);
-    if (task?.deployment.attempt === attempt) task.actor.send(command);
+    if (task?.deployment.attempt !== attempt) return;
+    task.actor.send(command);
+    if (command.type === 'task.cancel') this.#checkpoints.abandon(task.deployment);
   }
 
   #register({ token, registrations }: Extract<MasterToExecutorMessage, { type: 'results.register' }>): void {
@@ -280,7 +284,8 @@ export class TaskExecutor {
         this.#report(deployed, { type: 'task.running', vertex, attempt });
       },
       prepared: () => this.#report(deployed, { type: 'task.prepared', vertex, attempt }),
-      finished: (statistics) => this.#finished(deployed, outputs, statistics),
+      finished: (statistics) =>
+        this.#checkpoints.whenWritten(deployment, () => this.#finished(deployed, outputs, statistics)),
       failed: (cause, statistics, place) => this.#failed(deployed, cause, statistics, place),
       checkpointed: (outcome) => {
         if (this.#isPresent(deployed)) this.#checkpoints.report(deployment, outcome);
@@ -328,6 +333,7 @@ export class TaskExecutor {
     const { actor, deployment } = deployed;
     this.#report(deployed, report);
     if (this.#isPresent(deployed)) this.#tasks.delete(deployment.vertex);
+    this.#checkpoints.abandon(deployment);
     this.#options.actors.stop(actor);
   }
 
@@ -335,7 +341,10 @@ export class TaskExecutor {
     const tasks = [...this.#tasks.values()];
     this.#tasks.clear();
     // A stopped task actor cancels its task.
-    for (const { actor } of tasks) this.#options.actors.stop(actor);
+    for (const { actor, deployment } of tasks) {
+      this.#options.actors.stop(actor);
+      this.#checkpoints.abandon(deployment);
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { CheckpointId } from '../ids.ts';
 import type { Clock } from '../environment.ts';
 import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { AnswerMemories, CallCounts } from './answers/answer-memory.ts';
@@ -66,8 +67,13 @@ export interface OperatorStage {
    * The state of the stage: everything that was pushed and is not yet in polled results. May be called at any time
    * before the stage is done or fails, outside `push` and `poll`; changes nothing. Absent, with the reason, if the
    * stage cannot capture all of its state.
+   *
+   * @param checkpoint the one for which keyed states are set aside in no time, to be written later (`writeState`) or
+   *   released (`releaseTables`); default: everything is packed now
    */
-  snapshot(): StateSnapshot<StageState>;
+  snapshot(checkpoint?: CheckpointId): StateSnapshot<StageState>;
+  /** A checkpoint for which it was asked for its state is complete, or never will be. */
+  endCheckpoint?(checkpoint: CheckpointId, isComplete: boolean): void;
   /**
    * Continues from the state of another stage with the same operators; calls in flight are made again. Called at most
    * once, before the first `push`.

@@ -46,7 +46,7 @@ const toExecutor = {
       outputs: [{ edge: 1, partition: id }],
       restore: {
         checkpoint: 7 as CheckpointId,
-        state: { kind: 'stored', location: 'run-1/7/map-1', bytes: 9_000, crc: 2 ** 32 - 1 },
+        state: { kind: 'stored', offset: 0, location: 'run-1/7/map-1', bytes: 9_000, crc: 2 ** 32 - 1 },
       },
       checkpointBefore: 9 as CheckpointId,
     },

@@ -103,7 +103,7 @@ const kinds: readonly ExecutorKind[] = [
         heartbeat: { intervalMs: 1_000_000, timeoutMs: 2_000_000, failedSends: 2 },
         options: {
           ...{ ...results, run, freezeRecords: true },
-          ...{ stateDirectory: undefined, resultsDirectory: undefined, resume: 'auto' },
+          ...{ stateDirectory: undefined, resultsDirectory: undefined, checkpoints: undefined, resume: 'auto' },
         },
         ...{ plan, checks, environment },
         port: theirs.port,

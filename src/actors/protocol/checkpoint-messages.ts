@@ -1,4 +1,4 @@
-import type { TaskState } from '../../operators/state/task-state.ts';
+import type { WrittenHandle } from '../../operators/state/state-handle.ts';
 import type { AttemptNumber, CheckpointId, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
 import type { BarrierAlignment } from '../../partitions/stream-element.ts';
 import type { PlainError } from '../../plain-error.ts';
@@ -7,17 +7,9 @@ export type { BarrierAlignment };
 
 /** The state of one attempt at a checkpoint: itself, or where it is stored. Plain data. */
 export type StateHandle =
-  | { readonly kind: 'inline'; readonly state: TaskState }
+  | WrittenHandle
   /** It had finished before: restored, it ends its results at once, at the records with which they begin. */
-  | { readonly kind: 'finished' }
-  | {
-      readonly kind: 'stored';
-      /** As its `CheckpointStorage` names it. */
-      readonly location: string;
-      readonly bytes: number;
-      /** CRC-32 of the bytes. */
-      readonly crc: number;
-    };
+  | { readonly kind: 'finished' };
 
 /** The state from which an attempt continues. */
 export interface RestoredState {
@@ -55,7 +47,7 @@ export interface TaskCheckpointStatistics {
   readonly alignmentMs: number;
   /** How long the task stood still for the snapshot. */
   readonly snapshotMs: number;
-  /** How long the state took to write; 0 if it travels inline. */
+  /** How long the state took to pack and write, while the task went on; 0 for a small one, which travels inline. */
   readonly writeMs: number;
 }
 

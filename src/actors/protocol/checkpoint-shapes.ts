@@ -2,11 +2,14 @@ import { amount, list, object, oneOf, optional, type Shape, text, variant, whole
 
 type Fields = Readonly<Record<string, Shape>>;
 
+const piece = { location: text, bytes: whole(), crc: whole(2 ** 32) };
+const references = optional(list(object(piece)));
+
 /** The state of a task, which only an executor understands, or where it is. */
 export const stateHandle = variant({
-  inline: { state: object({}) },
+  inline: { state: object({}), references },
   finished: {},
-  stored: { location: text, bytes: whole(), crc: whole(2 ** 32) },
+  stored: { ...piece, offset: whole(), references },
 });
 
 const checkpoint = whole();

@@ -54,6 +54,8 @@ export interface TaskDeployment {
    * inputs still have, are of no concern to it. Default: none began.
    */
   readonly checkpointBefore?: CheckpointId;
+  /** Names the checkpoints of its component in their storage. Default: it is not checkpointed. */
+  readonly checkpointScope?: string;
   /** Whether it asks, with `task.prepared`, before its sinks commit, because a second attempt may run beside it. */
   readonly asksToCommit?: boolean;
   /** The attempt that runs beside it, which is the second one. */

@@ -101,6 +101,7 @@ export function commandCheck(size: JobSize): MessageCheck {
     sourcePlan: optional(object({ plan: anything })),
     restore: optional(object({ checkpoint: whole(), state: stateHandle })),
     checkpointBefore: optional(whole()),
+    checkpointScope: optional(text),
     asksToCommit: optional(flag),
     beside: optional(attempt),
   });

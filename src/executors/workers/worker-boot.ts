@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { HeartbeatSettings } from '../../actors/protocol/heartbeat.ts';
+import type { CheckpointStorageAddress } from '../../checkpoints/checkpoint-storage.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { ExecutorId, RunId } from '../../ids.ts';
 import type { LocalDataPlaneOptions } from '../local-data-plane.ts';
@@ -27,6 +28,8 @@ export type WorkerRunOptions = Pick<
   readonly freezeRecords: boolean;
   /** Where it writes results that outlive the job, by edge. */
   readonly keptDirectories?: readonly (readonly [edge: number, directory: string])[];
+  /** How it opens the storage of checkpoints; undefined if states travel in messages. */
+  readonly checkpoints: CheckpointStorageAddress | undefined;
   /** Where results outlive the process; undefined if they do not. */
   readonly resultsDirectory: string | undefined;
 };

@@ -7,6 +7,7 @@ import type { MasterPort } from '../../actors/protocol/messages.ts';
 import type { Environment } from '../../environment.ts';
 import type { ExecutorId } from '../../ids.ts';
 import type { ReadingPort, ServingPort } from '../../partitions/remote/exchange-messages.ts';
+import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
 import { DurableStore } from '../../partitions/storage/durable-store.ts';
 import type { SpillStore } from '../../partitions/storage/spill-store.ts';
 import { LocalDataPlane, type LocalDataPlaneOptions } from '../local-data-plane.ts';
@@ -52,7 +53,7 @@ export class WorkerExecutor {
 
   constructor(given: WorkerExecutorOptions) {
     const { executor, incarnation, slots, heartbeat, options, plan, environment, spillStore, maxSteps } = given;
-    const { run, resultsDirectory } = options;
+    const { run, resultsDirectory, checkpoints } = options;
     const { clock, faults, freezeRecords } = environment;
     const durableStore =
       resultsDirectory === undefined ? undefined : new DurableStore({ directory: resultsDirectory, run, faults });
@@ -62,6 +63,7 @@ export class WorkerExecutor {
       environment: { ...environment, logger: services.logger },
       services,
       durableStore,
+      checkpointStorage: checkpoints && fileCheckpoints(checkpoints.directory),
       ...(spillStore && { spillStore }),
       ...(maxSteps && { maxSteps }),
     });

@@ -31,15 +31,19 @@ export function manifestOf(
     vertex: graph.jobVertexOf(vertex).id as string,
     subtask: graph.subtaskOf(vertex),
   });
-  const pieces: StoredPiece[] = [];
+  const pieces = new Map<string, StoredPiece>();
   for (const { state } of states.values()) {
-    if (state.kind === 'stored') pieces.push({ location: state.location, bytes: state.bytes, crc: state.crc });
+    if (state.kind === 'finished') continue;
+    const own = state.kind === 'stored' ? [state] : [];
+    for (const { location, bytes, crc } of [...own, ...(state.references ?? [])]) {
+      pieces.set(location, { location, bytes, crc });
+    }
   }
   return {
     scope,
     checkpoint: id,
     completedEpochMs: epochMs,
-    pieces,
+    pieces: [...pieces.values()],
     content: {
       kind,
       tasks: [...states].map(([vertex, task]) => ({ ...place(vertex), ...task })),

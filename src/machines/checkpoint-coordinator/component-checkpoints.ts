@@ -54,6 +54,11 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     return this.#options.component;
   }
 
+  /** Names its checkpoints in the storage. */
+  get scope(): string {
+    return this.#options.scope;
+  }
+
   get cleaningCount(): number {
     return this.#cleaningCount;
   }

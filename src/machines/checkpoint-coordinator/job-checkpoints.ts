@@ -112,8 +112,8 @@ export class JobCheckpoints {
     const { vertex, attempt } = deployment;
     const of = this.#ofTask(vertex);
     if (of === undefined) return deployment;
-    const { newest: checkpointBefore } = of.checkpoints;
-    const after = checkpointBefore === undefined ? deployment : { ...deployment, checkpointBefore };
+    const { newest: checkpointBefore, scope: checkpointScope } = of.checkpoints;
+    const after = { ...deployment, checkpointScope, ...(checkpointBefore !== undefined && { checkpointBefore }) };
     const restore = of.checkpoints.restoreOf(vertex);
     if (restore === undefined) return after;
     const region = this.#options.ledger.regions.regionOf(vertex);

@@ -196,7 +196,7 @@ function rejectingFold(
   const fold = (record: unknown) => {
     const key = keyOf(record);
     checkKey(key, 'aggregate');
-    const cell = cells.get(key);
+    const cell = cells.front.get(key) ?? cells.recall(key);
     const accumulator = cell === undefined ? create(record) : add(cell.accumulator, record);
     return { key, cell, accumulator, update: operator.emit === 'updates' ? result(accumulator, key) : undefined };
   };
@@ -212,7 +212,7 @@ function rejectingFold(
     const { key, cell, accumulator, update } = folded;
     if (isThenable(accumulator)) refuseAccumulator(accumulator);
     if (isThenable(update)) refuseRecord('aggregate', update);
-    if (cell === undefined) cells.set(key, { accumulator });
+    if (cell === undefined) cells.front.set(key, { accumulator });
     else cell.accumulator = accumulator;
     if (operator.emit === 'updates') next(update);
   };
@@ -268,7 +268,7 @@ function keeping(
 ): Keep {
   return (key, cell) => {
     if (emit === 'partial' && partials?.isFull === true) partials.pass(key, cell.accumulator, at.out);
-    else cells.set(key, cell);
+    else cells.front.set(key, cell);
   };
 }
 
@@ -281,7 +281,7 @@ function foldStep(
   return (record) => {
     enter();
     const key = keyOf(record);
-    let cell = cells.get(key);
+    let cell = cells.front.get(key) ?? cells.recall(key);
     if (cell === undefined) {
       checkKey(key, 'aggregate');
       cell = { accumulator: create(record) };

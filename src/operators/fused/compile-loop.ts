@@ -218,21 +218,24 @@ class LoopCode {
         'try {',
         `k${index} = ${callKeyOf};`,
         `checkKey(k${index}, 'aggregate');`,
-        `c${index} = ${cells}.get(k${index});`,
+        `c${index} = ${cells}.front.get(k${index});`,
+        `if (c${index} === undefined && ${cells}.hasOlder) c${index} = ${cells}.recall(k${index});`,
         `a${index} = c${index} === undefined ? ${callCreate} : ${callAdd};`,
         ...(emit === 'updates' ? [`v${index} = ${callResult(`a${index}`)};`] : []),
         `} catch (error) { trace.reject(${index}, i, error, r${index}); ${caught.skip} }`,
         refusing(`a${index}`, `refuseAccumulator(a${index})`),
         ...(emit === 'updates' ? [refusing(`v${index}`, `refuseRecord('aggregate', v${index})`)] : []),
         // Only now: a rejected record leaves nothing behind.
-        `if (c${index} === undefined) ${cells}.set(k${index}, { accumulator: a${index} });`,
+        `if (c${index} === undefined) ${cells}.front.set(k${index}, { accumulator: a${index} });`,
         `else c${index}.accumulator = a${index};`,
       ];
     }
     return [
       `const r${index} = ${value};`,
       `const k${index} = ${callKeyOf};`,
-      `let c${index} = ${cells}.get(k${index});`,
+      `let c${index} = ${cells}.front.get(k${index});`,
+      // Cells older than the last snapshot are copied before they change.
+      `if (c${index} === undefined && ${cells}.hasOlder) c${index} = ${cells}.recall(k${index});`,
       `if (c${index} === undefined) {`,
       `checkKey(k${index}, 'aggregate');`,
       `c${index} = { accumulator: ${callCreate} };`,
@@ -259,7 +262,7 @@ class LoopCode {
 
   /** Keeps the cell of a new key; a partial aggregate may have no room for it. */
   #keeping(index: number, emit: string, cells: string): string {
-    const keep = `${cells}.set(k${index}, c${index});`;
+    const keep = `${cells}.front.set(k${index}, c${index});`;
     if (emit !== 'partial') return keep;
     const partials = this.#name(index, 'partials', this.#options.partials);
     return `if (${partials}.isFull) ${partials}.pass(k${index}, c${index}.accumulator, out); else ${keep}`;

@@ -1,4 +1,5 @@
 import type { Batch } from '../../partitions/stream-element.ts';
+import type { CheckpointId } from '../../ids.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import { compileLoop } from './compile-loop.ts';
@@ -107,17 +108,21 @@ export class FusedChain implements OperatorStage {
     return origin === undefined || origin < 0 ? undefined : origin;
   }
 
-  snapshot(): StateSnapshot<FusedState> {
+  snapshot(checkpoint?: CheckpointId): StateSnapshot<FusedState> {
     const { firstOperator = 0 } = this.#context;
     return takeSnapshot((pack) => ({
       kind: 'fused',
       waiting: pack(this.#uidOf(firstOperator), this.#input.rest),
       results: pack(this.#uidOf(this.#segments.at(-1)?.lastOperator ?? firstOperator), this.#results.rest),
       segments: this.#segments.map(({ segment, lastOperator }) =>
-        segment.snapshot((values) => pack(this.#uidOf(lastOperator), values)),
+        segment.snapshot((values) => pack(this.#uidOf(lastOperator), values), checkpoint),
       ),
       isOver: this.#isOver,
     }));
+  }
+
+  endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void {
+    for (const { segment } of this.#segments) segment.endCheckpoint(checkpoint, isComplete);
   }
 
   restore(state: StageState): void {

@@ -1,4 +1,5 @@
 import { IllegalStateError } from '../../errors/usage-errors.ts';
+import type { CheckpointId } from '../../ids.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
 import { isThenable, refusePromise } from '../../user-code.ts';
 import { checkKey } from '../key-identity.ts';
@@ -8,7 +9,11 @@ import type { KeyedProcessContext, OperatorDescription } from '../operator-descr
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { SegmentState } from '../state/stage-state.ts';
 import { refuseState } from '../state/state-snapshot.ts';
-import { pairsOf, type Segment, type SegmentTrace } from './segment.ts';
+import { KeyedTable } from '../state/tables/keyed-table.ts';
+import { packTable } from '../state/tables/loaded-table.ts';
+import { restoreTable } from '../state/state-tables.ts';
+import type { Pack } from '../state/tables/table-block.ts';
+import type { Segment, SegmentTrace } from './segment.ts';
 
 type Process = Extract<OperatorDescription, { kind: 'process' }>;
 type Context = KeyedProcessContext<unknown, unknown>;
@@ -24,7 +29,7 @@ export class KeyedState implements Segment {
   readonly #keyOf: (record: unknown) => unknown;
   readonly #onRecord: OnRecord;
   readonly #onEnd: OnEnd | undefined;
-  readonly #states = new Map<unknown, unknown>();
+  readonly #states = new KeyedTable();
   /** The keys that had a state when the input ended. */
   #keysAtEnd: unknown[] | undefined;
   #nextAtEnd = 0;
@@ -79,7 +84,7 @@ export class KeyedState implements Segment {
   readonly drain = (out: unknown[], keyCount: number): boolean => {
     if (this.#onEnd === undefined) return false;
     // A copy, because a key that is cleared and set again moves to the end of the map, and the loop would not end.
-    this.#keysAtEnd ??= [...this.#states.keys()];
+    this.#keysAtEnd ??= this.#states.keys();
     this.#out = out;
     try {
       for (let count = 0; count < keyCount; count++) {
@@ -94,15 +99,21 @@ export class KeyedState implements Segment {
     }
   };
 
-  snapshot(pack: (values: Batch) => Uint8Array): SegmentState {
+  snapshot(pack: Pack, checkpoint?: CheckpointId): SegmentState {
     const keysAtEnd = this.#keysAtEnd && pack(this.#keysAtEnd.slice(this.#nextAtEnd));
-    return { kind: 'process', states: pack([...this.#states].flat(1)), keysAtEnd };
+    const states =
+      checkpoint === undefined ? packTable(this.#states.entries(), pack) : this.#states.freeze(checkpoint, pack);
+    return { kind: 'process', states, keysAtEnd };
   }
 
   restore(state: SegmentState): void {
     if (state.kind !== 'process') refuseState('process', 'an aggregate');
-    for (const [key, value] of pairsOf(unpackData(state.states))) this.#states.set(key, value);
+    restoreTable(this.#states, state.states);
     this.#keysAtEnd = state.keysAtEnd && unpackData(state.keysAtEnd);
+  }
+
+  endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void {
+    this.#states.endCheckpoint(checkpoint, isComplete);
   }
 
   #handle(record: unknown): void {
@@ -126,7 +137,7 @@ export class KeyedState implements Segment {
     try {
       this.#key = this.#keyOf(record);
       checkKey(this.#key, 'process');
-      undo = this.#undoOf(this.#key);
+      undo = this.#states.undoOf(this.#key);
       const answer = this.#onRecord(record, this.#context, this.#emit);
       if (answer !== undefined) this.#mustNotWait('onRecord', answer);
     } catch (error) {
@@ -147,14 +158,6 @@ export class KeyedState implements Segment {
       rejections.rejectKey(firstOperator, error, this.#key);
       this.#withdraw(out, resultCount);
     }
-  }
-
-  /** Puts back the present state of a key. */
-  #undoOf(key: unknown): () => void {
-    const states = this.#states;
-    if (!states.has(key)) return () => states.delete(key);
-    const state = states.get(key);
-    return () => states.set(key, state);
   }
 
   #withdraw(out: unknown[], resultCount: number): void {
@@ -184,7 +187,7 @@ export class KeyedState implements Segment {
       get key() {
         return currentKey();
       },
-      get: () => states.get(currentKey()),
+      get: () => states.own(currentKey())?.accumulator,
       set: (state) => {
         if (isThenable(state)) {
           const expected = 'a value (for asynchronous functions use mapAsync)';

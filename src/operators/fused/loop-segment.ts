@@ -1,5 +1,4 @@
-import { unpackData } from '../../partitions/records/packed-data.ts';
-import type { Batch } from '../../partitions/stream-element.ts';
+import type { CheckpointId } from '../../ids.ts';
 import { isThenable } from '../../user-code.ts';
 import { refuseRecord } from '../refused-results.ts';
 import { skipped } from '../rejected/rejections.ts';
@@ -8,7 +7,11 @@ import { refuseState } from '../state/state-snapshot.ts';
 import type { compileLoop } from './compile-loop.ts';
 import type { Accumulators, LoopOperator, LoopOptions, Loops } from './loop.ts';
 import { PartialResults } from './partial-results.ts';
-import { type Loop, pairsOf, type PullingLoop, type Segment } from './segment.ts';
+import { KeyedTable } from '../state/tables/keyed-table.ts';
+import { packTable } from '../state/tables/loaded-table.ts';
+import { restoreTable } from '../state/state-tables.ts';
+import type { Pack } from '../state/tables/table-block.ts';
+import type { Loop, PullingLoop, Segment } from './segment.ts';
 import { TimedLoops } from './timed-loops.ts';
 
 /** A stretch of operators as one loop, with the accumulators of its aggregates. */
@@ -25,7 +28,7 @@ export class LoopSegment implements Segment {
   #key: unknown;
 
   constructor(operators: readonly LoopOperator[], compile: typeof compileLoop, options: LoopOptions) {
-    this.#accumulators = operators.filter(({ kind }) => kind === 'aggregate').map(() => new Map());
+    this.#accumulators = operators.filter(({ kind }) => kind === 'aggregate').map(() => new KeyedTable());
     const last = operators.at(-1);
     const cells = this.#accumulators.at(-1) as Accumulators;
     if (last?.kind === 'aggregate' && last.emit === 'partial') this.#partials = new PartialResults(cells);
@@ -55,9 +58,11 @@ export class LoopSegment implements Segment {
     return this.#key;
   }
 
-  snapshot(pack: (values: Batch) => Uint8Array): SegmentState {
+  snapshot(pack: Pack, checkpoint?: CheckpointId): SegmentState {
+    // A partial aggregate has few keys, and counts them.
+    const setsAside = checkpoint !== undefined && this.#partials === undefined;
     const accumulators = this.#accumulators.map((cells) =>
-      pack([...cells].flatMap(([key, { accumulator }]) => [key, accumulator])),
+      setsAside ? cells.freeze(checkpoint, pack) : packTable(cells.entries(), pack),
     );
     const { passed } = this.#partials ?? {};
     return { kind: 'loop', accumulators, drainedKeys: this.#drainedKeys, ...(passed !== undefined && { passed }) };
@@ -67,12 +72,15 @@ export class LoopSegment implements Segment {
     if (state.kind !== 'loop' || state.accumulators.length !== this.#accumulators.length) {
       refuseState(`${this.#accumulators.length} aggregates`, state.kind);
     }
-    for (const [index, packed] of state.accumulators.entries()) {
-      const cells = this.#accumulators[index] as Accumulators;
-      for (const [key, accumulator] of pairsOf(unpackData(packed))) cells.set(key, { accumulator });
+    for (const [index, table] of state.accumulators.entries()) {
+      restoreTable(this.#accumulators[index] as Accumulators, table, this.#partials === undefined);
     }
     this.#drainedKeys = state.drainedKeys;
     this.#partials?.restore(state.passed ?? 0);
+  }
+
+  endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void {
+    for (const cells of this.#accumulators) cells.endCheckpoint(checkpoint, isComplete);
   }
 
   #undrained(cells: Accumulators): ReturnType<Accumulators['entries']> {

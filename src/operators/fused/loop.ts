@@ -2,17 +2,15 @@ import type { Clock } from '../../environment.ts';
 import type { RecordRejections } from '../rejected/rejections.ts';
 import type { OperatorDescription } from '../operator-description.ts';
 import type { LoopEnds, LoopTail } from '../../partitions/loop-ends.ts';
+import type { KeyedTable } from '../state/tables/keyed-table.ts';
 import type { PartialResults } from './partial-results.ts';
 import type { Loop, PullingLoop } from './segment.ts';
 
 /** An operator that needs only the record, so it can be a step of a loop. */
 export type LoopOperator = Extract<OperatorDescription, { kind: 'map' | 'filter' | 'flatMap' | 'aggregate' }>;
 
-/**
- * Accumulators by key, in the order in which the keys appeared. Each is in a cell that is changed in place, because a
- * `Map` that is written for every record takes twice the time.
- */
-export type Accumulators = Map<unknown, { accumulator: unknown }>;
+/** Accumulators by key, in the order in which the keys appeared. */
+export type Accumulators = KeyedTable;
 
 /** The loops of a stretch of operators. `pull` if it has a head. */
 export interface Loops {

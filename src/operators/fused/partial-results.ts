@@ -1,3 +1,5 @@
+import type { KeyedTable } from '../state/tables/keyed-table.ts';
+
 /** What records of a key were folded into, for the `aggregate` that merges it with others. */
 export interface Partial {
   readonly key: unknown;
@@ -18,16 +20,16 @@ const passedPerChoice = 16 * mostPartialKeys;
  * It depends on nothing but the order of the records, so a task that reads the same again has the same results.
  */
 export class PartialResults {
-  readonly #accumulators: Map<unknown, { readonly accumulator: unknown }>;
+  readonly #accumulators: KeyedTable;
   #passed = 0;
 
-  constructor(accumulators: Map<unknown, { readonly accumulator: unknown }>) {
+  constructor(accumulators: KeyedTable) {
     this.#accumulators = accumulators;
   }
 
   /** Whether a record of a key without an accumulator is to be passed on. */
   get isFull(): boolean {
-    return this.#accumulators.size >= mostPartialKeys;
+    return this.#accumulators.front.size >= mostPartialKeys;
   }
 
   /** Number of records that were passed on since the keys were chosen. */
@@ -45,9 +47,9 @@ export class PartialResults {
     out.push({ key, accumulator } satisfies Partial);
     if (++this.#passed < passedPerChoice) return;
     this.#passed = 0;
-    for (const [held, cell] of this.#accumulators) {
+    for (const [held, cell] of this.#accumulators.front) {
       out.push({ key: held, accumulator: cell.accumulator } satisfies Partial);
     }
-    this.#accumulators.clear();
+    this.#accumulators.front.clear();
   }
 }

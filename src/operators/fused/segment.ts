@@ -1,5 +1,7 @@
 import type { Batch } from '../../partitions/stream-element.ts';
+import type { CheckpointId } from '../../ids.ts';
 import type { SegmentState } from '../state/stage-state.ts';
+import type { Pack } from '../state/tables/table-block.ts';
 
 /** The trace of one run of a segment, for error places and for the origins of results. */
 export interface SegmentTrace {
@@ -41,13 +43,14 @@ export interface Segment {
   readonly drain?: ((out: unknown[], keyCount: number) => boolean) | undefined;
   /** The current key in `drain`. */
   readonly key?: unknown;
-  /** Its state. `pack` copies values, or throws a `RecordNotSerializableError`. */
-  snapshot(pack: (values: Batch) => Uint8Array): SegmentState;
+  /**
+   * Its state. `pack` copies values, or throws a `RecordNotSerializableError`.
+   *
+   * @param checkpoint the one for which keyed states are set aside, to be packed later; default: they are packed now
+   */
+  snapshot(pack: Pack, checkpoint?: CheckpointId): SegmentState;
+  /** Whether a checkpoint for which keyed states were set aside is complete, or never will be. */
+  endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void;
   /** Takes over the state of another segment with the same operators. Called before its first record. */
   restore(state: SegmentState): void;
-}
-
-/** Groups key, value, key, value, … into pairs. */
-export function* pairsOf(flat: Batch): Generator<readonly [key: unknown, value: unknown]> {
-  for (let at = 0; at < flat.length; at += 2) yield [flat[at], flat[at + 1]];
 }

@@ -1,12 +1,11 @@
+import type { KeyedStates } from './tables/keyed-states.ts';
+
 /** The state of `process`, or of the aggregates of one stretch. */
 export type SegmentState =
   | {
       readonly kind: 'loop';
-      /**
-       * By aggregate, in order: key, accumulator, key, accumulator, … packed, in the order in which the keys
-       * appeared.
-       */
-      readonly accumulators: readonly Uint8Array[];
+      /** By aggregate: the accumulators by key. */
+      readonly accumulators: readonly KeyedStates[];
       /** Number of keys whose final result was produced. */
       readonly drainedKeys: number;
       /** Of a partial aggregate: number of records passed on since it chose its keys. */
@@ -14,8 +13,7 @@ export type SegmentState =
     }
   | {
       readonly kind: 'process';
-      /** Key, state, key, state, … packed, in the order in which the keys were set. */
-      readonly states: Uint8Array;
+      readonly states: KeyedStates;
       /** The packed keys for which `onEnd` is still to be called; undefined before the end of the input. */
       readonly keysAtEnd: Uint8Array | undefined;
     };

@@ -20,22 +20,35 @@ export function absent(reason: string): Absence {
   return { kind: 'absent', reason };
 }
 
-/** Makes a snapshot, in which `pack` packs the values of operator `uid`. Absent if they are not plain data. */
+/**
+ * Makes a snapshot, in which `pack` packs the values of operator `uid`. Absent if they are not plain data; afterwards,
+ * `pack` throws an IllegalStateError for such.
+ */
 export function takeSnapshot<State>(
   make: (pack: (uid: string, values: Batch) => Uint8Array) => State,
 ): StateSnapshot<State> {
-  let holder = '';
-  try {
-    const state = make((uid, values) => {
-      holder = uid;
+  let isTaken = false;
+  const pack = (uid: string, values: Batch): Uint8Array => {
+    try {
       return packData(values);
-    });
+    } catch (error) {
+      if (!(error instanceof RecordNotSerializableError)) throw error;
+      const reason = `"${uid}" has a state that is not plain data: ${error.path} is ${error.found}`;
+      // What was set aside is packed later.
+      throw isTaken ? new IllegalStateError(reason) : new NotPlainData(reason);
+    }
+  };
+  try {
+    const state = make(pack);
+    isTaken = true;
     return { kind: 'taken', state };
   } catch (error) {
-    if (!(error instanceof RecordNotSerializableError)) throw error;
-    return absent(`"${holder}" has a state that is not plain data: ${error.path} is ${error.found}`);
+    if (error instanceof NotPlainData) return absent(error.message);
+    throw error;
   }
 }
+
+class NotPlainData extends Error {}
 
 /** @throws IllegalStateError for the state of a task with other operators */
 export function refuseState(expected: string, found: string): never {

@@ -2,6 +2,7 @@ import type { Clock } from '../../environment.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { CheckpointId } from '../../ids.ts';
 import type { Barrier } from '../../partitions/stream-element.ts';
+import { releaseTables } from '../state/state-tables.ts';
 import type { Absence, StateSnapshot } from '../state/state-snapshot.ts';
 import type { OutputState, TaskState } from '../state/task-state.ts';
 import type { CheckpointOutcome, TaskParts } from './task-parts.ts';
@@ -36,8 +37,9 @@ export function takeCheckpoint(
       reason: 'noState',
       cause: new IllegalStateError(`No state for checkpoint ${checkpoint}: ${reason}`),
     });
-  const [read, held] = [input.snapshot(), chain.snapshot()];
+  const read = input.snapshot();
   if (read.kind === 'absent') return refuse(read);
+  const held = chain.snapshot(checkpoint);
   if (held.kind === 'absent') return refuse(held);
   const all = [...outputs, ...(rejections?.outputs ?? [])];
   for (const output of all) output.mark({ ...barrier, checkpoint });
@@ -47,7 +49,10 @@ export function takeCheckpoint(
     if (--open > 0) return;
     const states: OutputState[] = [];
     for (const snapshot of written) {
-      if (snapshot.kind === 'absent') return refuse(snapshot);
+      if (snapshot.kind === 'absent') {
+        releaseTables(held.state);
+        return refuse(snapshot);
+      }
       states.push(snapshot.state);
     }
     const state: TaskState = { input: read.state, chain: held.state, outputs: states };

@@ -1,3 +1,4 @@
+import type { CheckpointId } from '../../ids.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
@@ -13,6 +14,7 @@ import type { RecordRejections } from '../rejected/rejections.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
 import type { ChainState, PassingState, StageState } from '../state/stage-state.ts';
 import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
+import { releaseTables } from '../state/state-tables.ts';
 
 /**
  * The operators of a subtask as one stage: runs of synchronous operators are fused, the others are separate. Without
@@ -215,14 +217,21 @@ class StageChain implements OperatorStage {
     return originBefore(this.#stages, result);
   }
 
-  snapshot(): StateSnapshot<ChainState> {
+  snapshot(checkpoint?: CheckpointId): StateSnapshot<ChainState> {
     const stages: StageState[] = [];
     for (const stage of this.#stages.slice(this.#first)) {
-      const snapshot = stage.snapshot();
-      if (snapshot.kind === 'absent') return snapshot;
+      const snapshot = stage.snapshot(checkpoint);
+      if (snapshot.kind === 'absent') {
+        for (const state of stages) releaseTables(state);
+        return snapshot;
+      }
       stages.push(snapshot.state);
     }
     return { kind: 'taken', state: { kind: 'chain', done: this.#first, stages } };
+  }
+
+  endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void {
+    for (const stage of this.#stages) stage.endCheckpoint?.(checkpoint, isComplete);
   }
 
   restore(state: StageState): void {

@@ -95,11 +95,15 @@ export class StreamTask implements Runnable {
 
   /** The checkpoint is safe: its sinks commit what they prepared for it. */
   completeCheckpoint(checkpoint: CheckpointId): void {
-    if (this.#phase === 'running') for (const output of this.#outputs) output.completed?.(checkpoint);
+    if (this.#phase !== 'running') return;
+    for (const output of this.#outputs) output.completed?.(checkpoint);
+    this.#parts?.chain.endCheckpoint?.(checkpoint, true);
   }
 
   abortCheckpoint(checkpoint: CheckpointId): void {
-    if (this.#phase === 'running') this.#parts?.input.abandon(checkpoint);
+    if (this.#phase !== 'running') return;
+    this.#parts?.input.abandon(checkpoint);
+    this.#parts?.chain.endCheckpoint?.(checkpoint, false);
   }
 
   run(shouldYield: () => boolean): 'ready' | 'blocked' {

@@ -11,6 +11,11 @@ export function subpartitionOfKey(key: unknown, count: number): number {
   return (hashKey(key) >>> 0) % count;
 }
 
+/** The hash of a key, from 0 to 2³² − 1. @throws InvalidArgumentError as {@link subpartitionOfKey} */
+export function hashOfKey(key: unknown): number {
+  return hashKey(key) >>> 0;
+}
+
 /**
  * The hash of a key, uniform over 32 bits. −0 and 0 have the same hash, and so do all NaNs. Strings: murmur3 over
  * UTF-16 code units.

@@ -3,6 +3,7 @@ import { messageChecks } from '../../actors/checked-port.ts';
 import type { LinkPorts } from '../../actors/local-link.ts';
 import { JobOriginError } from '../../errors/executor-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
+import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import type { DataPlane } from '../../executors/data-plane.ts';
 import type { Executors } from '../../executors/executors.ts';
 import { LocalDataPlane } from '../../executors/local-data-plane.ts';
@@ -23,7 +24,10 @@ import type { ResolvedRunOptions } from '../run-options.ts';
 export interface RunExecutorsParts {
   readonly plan: JobPlan;
   readonly shape: JobShape;
-  readonly options: ResolvedRunOptions & { readonly run: RunId };
+  readonly options: ResolvedRunOptions & {
+    readonly run: RunId;
+    readonly checkpointStorage?: CheckpointStorage | undefined;
+  };
   /** Default: files and memory of this process. */
   readonly dataPlane: DataPlane | undefined;
   readonly actors: ActorHost;
@@ -98,6 +102,7 @@ export function workerOptionsOf(options: RunExecutorsParts['options']): WorkerRu
     ...{ run, batchSize, batchBytes, memoryBudgetBytes, memoryOverflow, diskBudgetBytes, diskOverflow },
     ...{ diskWaitTimeoutMs, keepResults, spillDirectory, cancellationTimeoutMs, stateDirectory, resume },
     freezeRecords: options.environment.freezeRecords,
+    checkpoints: options.checkpointStorage?.address,
     resultsDirectory: stateDirectory === undefined ? undefined : resultsDirectory(stateDirectory),
   };
 }

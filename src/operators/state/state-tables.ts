@@ -1,0 +1,48 @@
+import { IllegalStateError } from '../../errors/usage-errors.ts';
+import { FrozenTable } from './tables/frozen-table.ts';
+import type { KeyedTable } from './tables/keyed-table.ts';
+import type { KeyedStates } from './tables/keyed-states.ts';
+import { LoadedTable, loadPacked } from './tables/loaded-table.ts';
+import type { SegmentState, StageState } from './stage-state.ts';
+
+/** All keyed states in the state of a stage, in order. */
+export function tablesIn(state: StageState): readonly KeyedStates[] {
+  const tables: KeyedStates[] = [];
+  mapTables(state, (table) => {
+    tables.push(table);
+    return table;
+  });
+  return tables;
+}
+
+/** The same state with other keyed states. */
+export function mapTables(state: StageState, map: (table: KeyedStates) => KeyedStates): StageState {
+  switch (state.kind) {
+    case 'fused':
+      return { ...state, segments: state.segments.map((segment) => mapSegment(segment, map)) };
+    case 'chain':
+      return { ...state, stages: state.stages.map((stage) => mapTables(stage, map)) };
+    case 'calls':
+    case 'pipe':
+    case 'passing':
+      return state;
+  }
+}
+
+function mapSegment(segment: SegmentState, map: (table: KeyedStates) => KeyedStates): SegmentState {
+  return segment.kind === 'loop'
+    ? { ...segment, accumulators: segment.accumulators.map(map) }
+    : { ...segment, states: map(segment.states) };
+}
+
+/** Gives a table the state of another. @param isIncremental whether its next checkpoint may refer to what is stored */
+export function restoreTable(table: KeyedTable, state: KeyedStates, isIncremental = true): void {
+  if (state instanceof FrozenTable) throw new IllegalStateError('A state was restored before it was written');
+  const loaded = state instanceof LoadedTable ? state : loadPacked(state);
+  table.restore(loaded.cells, isIncremental ? loaded.runs : undefined);
+}
+
+/** The states that were set aside are needed no more. */
+export function releaseTables(state: StageState): void {
+  for (const table of tablesIn(state)) if (table instanceof FrozenTable) table.release();
+}

@@ -1,0 +1,205 @@
+import fc from 'fast-check';
+import type { CheckpointId } from '../../../src/ids.ts';
+import type { FrozenTable } from '../../../src/operators/state/tables/frozen-table.ts';
+import { KeyedTable } from '../../../src/operators/state/tables/keyed-table.ts';
+import { LoadedTable } from '../../../src/operators/state/tables/loaded-table.ts';
+import { decodeBlock } from '../../../src/operators/state/tables/table-block.ts';
+import type { TableRun } from '../../../src/operators/state/tables/table-state.ts';
+import { packData } from '../../../src/partitions/records/packed-data.ts';
+
+type Content = [key: unknown, value: unknown][];
+type Step =
+  | { readonly kind: 'push' | 'set' | 'clear' | 'read'; readonly key: number }
+  | { readonly kind: 'freeze' | 'merge' | 'flatten' }
+  | { readonly kind: 'pack'; readonly index: number; readonly steps: number }
+  | { readonly kind: 'end'; readonly isComplete: boolean };
+
+/** A table that was frozen, and what it must hold. */
+interface Taken {
+  readonly checkpoint: CheckpointId;
+  readonly frozen: FrozenTable;
+  readonly expected: Content;
+  readonly steps: ReturnType<FrozenTable['blocks']>;
+  readonly blocks: { group: number; bytes: number; at: Uint8Array }[];
+  runs?: readonly TableRun[];
+}
+
+const contentOf = (table: KeyedTable): Content =>
+  [...table.entries()].map(([key, { accumulator }]) => [key, structuredClone(accumulator)]);
+
+function loaded(runs: readonly TableRun[]): Content {
+  const table = new LoadedTable();
+  for (const { blocks } of runs) table.addRun(blocks.map(({ at }) => decodeBlock(at as Uint8Array)));
+  return [...table.cells].map(([key, { accumulator }]) => [key, accumulator]);
+}
+
+/** A table beside a `Map`, to which the same is done. */
+class Pair {
+  readonly table: KeyedTable;
+  readonly model = new Map<unknown, unknown>();
+  readonly taken: Taken[] = [];
+  #checkpoints = 0;
+  #merging: Generator<undefined> | undefined;
+
+  constructor(atOnce: number) {
+    this.table = new KeyedTable(atOnce);
+  }
+
+  do(step: Step): void {
+    switch (step.kind) {
+      case 'push':
+        return this.#push(step.key);
+      case 'set':
+        this.table.set(step.key, step.key);
+        return void this.model.set(step.key, step.key);
+      case 'clear':
+        this.table.delete(step.key);
+        return void this.model.delete(step.key);
+      case 'read':
+        return expect(this.table.own(step.key)?.accumulator).toEqual(this.model.get(step.key));
+      case 'freeze':
+        return this.#freeze();
+      case 'merge':
+        this.#merging ??= this.table.merge();
+        if (this.#merging.next().done === true) this.#merging = undefined;
+        return;
+      case 'flatten':
+        return expect(this.table.keys()).toEqual([...this.model.keys()]);
+      case 'pack':
+        return this.#pack(this.taken[step.index % Math.max(1, this.taken.length)], step.steps);
+      case 'end':
+        return this.#end(step.isComplete);
+    }
+  }
+
+  /** Changes the list of a key in place. */
+  #push(key: number): void {
+    const cell = this.table.front.get(key) ?? this.table.recall(key);
+    if (cell === undefined) this.table.front.set(key, { accumulator: [key] });
+    else if (Array.isArray(cell.accumulator)) cell.accumulator.push(key);
+    const list = this.model.get(key);
+    if (list === undefined) this.model.set(key, [key]);
+    else if (Array.isArray(list)) list.push(key);
+  }
+
+  #freeze(): void {
+    const checkpoint = ++this.#checkpoints as CheckpointId;
+    const frozen = this.table.freeze(checkpoint, packData);
+    const expected = structuredClone([...this.model]);
+    this.taken.push({ checkpoint, frozen, expected, steps: frozen.blocks(), blocks: [] });
+  }
+
+  #pack(taken: Taken | undefined, most: number): void {
+    if (taken === undefined || taken.runs !== undefined) return;
+    for (let count = 0; count < most; count++) {
+      const step = taken.steps.next();
+      if (step.done === true) {
+        const run = { piece: undefined, blocks: taken.blocks, entries: step.value };
+        taken.runs = [...taken.frozen.before, run];
+        taken.frozen.written(taken.runs);
+        taken.frozen.release();
+        // KT1, KT3: whatever has happened since.
+        expect(loaded(taken.runs)).toEqual(taken.expected);
+        return;
+      }
+      if (step.value !== undefined) {
+        const { group, bytes } = step.value;
+        taken.blocks.push({ group, bytes: bytes.length, at: bytes });
+      }
+    }
+  }
+
+  /** The oldest checkpoint ends. One that is not packed is aborted. */
+  #end(isComplete: boolean): void {
+    const taken = this.taken.shift();
+    if (taken === undefined) return;
+    taken.frozen.release();
+    this.table.endCheckpoint(taken.checkpoint, isComplete && taken.runs !== undefined);
+  }
+}
+
+const key = fc.integer({ min: 0, max: 9 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constantFrom('push' as const, 'set' as const, 'clear' as const), key }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('read' as const), key }) },
+  { weight: 2, arbitrary: fc.constant<Step>({ kind: 'freeze' }) },
+  { weight: 4, arbitrary: fc.constant<Step>({ kind: 'merge' }) },
+  { weight: 1, arbitrary: fc.constant<Step>({ kind: 'flatten' }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('pack' as const),
+      index: fc.constantFrom(0, 0, 1, 2),
+      steps: fc.constantFrom(1, 2, 1_000, 1_000),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('end' as const), isComplete: fc.boolean() }) },
+);
+
+describe('a table of state by key', () => {
+  it('KT1, KT2, KT3: property: is like a Map, and so is every snapshot of it, whatever happens meanwhile', () => {
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 20, maxLength: 120 }),
+        fc.integer({ min: 1, max: 3 }),
+        (steps, atOnce) => {
+          const pair = new Pair(atOnce);
+          for (const one of steps) pair.do(one);
+          for (const [index] of pair.taken.entries()) pair.do({ kind: 'pack', index, steps: 1_000 });
+          expect(contentOf(pair.table)).toEqual(structuredClone([...pair.model]));
+        },
+      ),
+      { numRuns: 2_500 },
+    );
+  });
+
+  it('KT3: writes what changed, and everything once that is much', () => {
+    const table = new KeyedTable();
+    for (let index = 0; index < 10_000; index++) table.set(index, { count: index });
+    const entriesOf = (checkpoint: number): number => {
+      const frozen = table.freeze(checkpoint as CheckpointId, packData);
+      const blocks: TableRun['blocks'][number][] = [];
+      let step = frozen.blocks().next();
+      const steps = frozen.blocks();
+      for (step = steps.next(); step.done !== true; step = steps.next()) {
+        if (step.value !== undefined) blocks.push({ group: step.value.group, bytes: 0, at: step.value.bytes });
+      }
+      frozen.written([...frozen.before, { piece: undefined, blocks, entries: step.value }]);
+      frozen.release();
+      table.endCheckpoint(checkpoint as CheckpointId, true);
+      return step.value;
+    };
+    expect(entriesOf(1)).toBe(10_000);
+    expect(entriesOf(2)).toBe(0);
+    table.set(3, { count: 0 });
+    // A value that may change in place is copied, and written, when it is only read.
+    table.own(4);
+    expect(entriesOf(3)).toBe(2);
+    for (let index = 0; index < 6_000; index++) table.set(index, index);
+    expect(entriesOf(4)).toBe(10_000);
+    table.own(5);
+    expect(entriesOf(5)).toBe(0);
+  });
+
+  it('takes over a state, so that the next run has the changes alone', () => {
+    const table = new KeyedTable();
+    const runs = [{ piece: { location: 'run/1', bytes: 9, crc: 1 }, blocks: [], entries: 2 }];
+    table.restore(
+      new Map([
+        ['a', { accumulator: [1] }],
+        ['b', { accumulator: [2] }],
+      ]),
+      runs,
+    );
+    (table.recall('a')?.accumulator as number[]).push(3);
+    const frozen = table.freeze(2 as CheckpointId, packData);
+    expect([frozen.before, frozen.mostEntries]).toEqual([runs, 1]);
+    expect(contentOf(table)).toEqual([
+      ['a', [1, 3]],
+      ['b', [2]],
+    ]);
+  });
+});
