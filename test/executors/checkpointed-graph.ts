@@ -13,6 +13,7 @@ import type {
 import type { OperatorDescription, VertexProgram } from '../../src/operators/operator-description.ts';
 import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';
+import { inlineState } from '../support/inline-state.ts';
 import type { TaskState } from '../../src/operators/state/task-state.ts';
 import type { StreamTask } from '../../src/operators/task/stream-task.ts';
 import type { ResultPartition, ResumableResult } from '../../src/partitions/result-partition.ts';
@@ -360,7 +361,7 @@ export class CheckpointedGraph {
           if (outcome.reason === 'noState') this.failures.push(outcome.cause);
           if (this.#pending?.id === outcome.checkpoint) this.#abort();
         } else if (this.#attempts.get(name)?.task === task) {
-          this.#acknowledged(name, outcome.checkpoint, structuredClone(outcome.state));
+          this.#acknowledged(name, outcome.checkpoint, inlineState(outcome.state, this.#environment.clock));
         }
       },
     }) as StreamTask;

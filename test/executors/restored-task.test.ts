@@ -11,6 +11,7 @@ import type {
   RunId,
 } from '../../src/ids.ts';
 import type { VertexProgram } from '../../src/operators/operator-description.ts';
+import { inlineState } from '../support/inline-state.ts';
 import type { TaskRestore, TaskState } from '../../src/operators/state/task-state.ts';
 import type { CheckpointOutcome } from '../../src/operators/task/task-parts.ts';
 import type { StreamTask } from '../../src/operators/task/stream-task.ts';
@@ -147,7 +148,7 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
     environment.advance(0);
     const outcome = checkpoints.at(-1);
     if (outcome?.kind !== 'taken') throw new Error('no state', { cause: outcome?.cause });
-    return outcome.state;
+    return inlineState(outcome.state, environment.clock);
   };
   return { environment, deploy, write, finish, failures, stateOf };
 }

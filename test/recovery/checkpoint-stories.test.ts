@@ -1,29 +1,8 @@
-import { type Exchange, forEach, Job, type JobEvent, type Source } from '../../src/index.ts';
+import { type Exchange, forEach, Job, type JobEvent } from '../../src/index.ts';
+import { tickingSource } from '../support/ticking-source.ts';
 import { killing, runStory } from '../support/run-story.ts';
 
 const count = 400;
-
-/** The numbers up to `count`, eight each millisecond: a source that can continue at a number. */
-const ticking: Source<number> = {
-  name: 'ticking',
-  maxParallelism: Number.POSITIVE_INFINITY,
-  open({ subtask, parallelism, environment: { clock } }, _plan, from) {
-    let next = (from as number | undefined) ?? subtask;
-    return {
-      position: () => next,
-      close: () => {},
-      read: () =>
-        new Promise((resolve) => {
-          clock.setTimeout(() => {
-            if (next >= count) return resolve(null);
-            const batch: number[] = [];
-            for (; batch.length < 8 && next < count; next += parallelism) batch.push(next);
-            resolve(batch);
-          }, 1);
-        }),
-    };
-  },
-};
 
 /** How often each number was read. */
 type Reads = Map<number, number>;
@@ -35,7 +14,7 @@ function sumUp(exchange: Exchange, { pipelines = ['a'] }: { readonly pipelines?:
   const sums = pipelines.map((name) => {
     const out: { digit: number; sum: number }[] = [];
     job
-      .source(`ticks-${name}`, ticking)
+      .source(`ticks-${name}`, tickingSource(count))
       .map((n) => (reads.set(n, (reads.get(n) ?? 0) + 1), n * 3), { uid: `read-${name}` })
       .keyBy((n) => n % 10, { exchange })
       .aggregate(

@@ -184,6 +184,30 @@ describe('a table of state by key', () => {
     expect(entriesOf(5)).toBe(0);
   });
 
+  it('KT4: refers to earlier runs only while the end of every earlier checkpoint is known', () => {
+    const table = new KeyedTable();
+    for (let index = 0; index < 1_000; index++) table.set(index, { count: index });
+    const take = (checkpoint: number) => {
+      table.own(checkpoint);
+      const frozen = table.freeze(checkpoint as CheckpointId, packData);
+      frozen.written([...frozen.before, { piece: undefined, blocks: [], entries: frozen.mostEntries }]);
+      frozen.release();
+      return frozen.before.length;
+    };
+    const end = (checkpoint: number, isComplete: boolean): void =>
+      table.endCheckpoint(checkpoint as CheckpointId, isComplete);
+    expect(take(1)).toBe(0);
+    end(1, true);
+    expect(take(2)).toBe(1);
+    // The second may be complete by now, and the first gone.
+    expect(take(3)).toBe(0);
+    end(2, false);
+    end(3, false);
+    expect(take(4)).toBe(1);
+    end(4, true);
+    expect(take(5)).toBe(2);
+  });
+
   it('takes over a state, so that the next run has the changes alone', () => {
     const table = new KeyedTable();
     const runs = [{ piece: { location: 'run/1', bytes: 9, crc: 1 }, blocks: [], entries: 2 }];

@@ -1,0 +1,43 @@
+import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
+import type { CheckpointId } from '../../ids.ts';
+import { readState } from './read-state.ts';
+import type { WrittenHandle } from './state-handle.ts';
+import type { TaskRestore, TaskState } from './task-state.ts';
+
+/** How many states are read at once: more would only fight for the same disk. */
+const mostAtOnce = 4;
+
+/** Reads the states from which the tasks of an executor continue, a few at once, in the order in which they ask. */
+export class StateReader {
+  readonly #storage: CheckpointStorage | undefined;
+  readonly #waiting: (() => void)[] = [];
+  #count = 0;
+
+  constructor(storage: CheckpointStorage | undefined) {
+    this.#storage = storage;
+  }
+
+  /**
+   * The state from which a task continues. At once, if it came with the message.
+   *
+   * @param signal a task that is aborted before its turn reads nothing, and its promise rejects
+   */
+  read(checkpoint: CheckpointId, handle: WrittenHandle, signal: AbortSignal): TaskRestore | Promise<TaskRestore> {
+    if (handle.kind === 'inline' && handle.references === undefined) return { checkpoint, state: handle.state };
+    return this.#inTurn(handle, signal).then((state) => ({ checkpoint, state }));
+  }
+
+  async #inTurn(handle: WrittenHandle, signal: AbortSignal): Promise<TaskState> {
+    if (this.#count >= mostAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#count++;
+    try {
+      signal.throwIfAborted();
+      return await readState(this.#storage, handle);
+    } finally {
+      // The place passes to the next one.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#count--;
+      else next();
+    }
+  }
+}
