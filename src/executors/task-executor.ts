@@ -7,7 +7,7 @@ import { type RunningTask, type TaskActorRef, type TaskCommand, taskActor } from
 import type { Clock } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { FailurePlace } from '../failure-place.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId } from '../ids.ts';
 import { fromPlainError, toPlainError } from '../plain-error.ts';
 import type { MovingCounts } from '../operators/task/task-parts.ts';
 import { isStorable } from '../partitions/result-partition.ts';
@@ -74,13 +74,12 @@ export class TaskExecutor {
 
   constructor(options: TaskExecutorOptions) {
     this.#options = options;
-    const { port, directory, reach = reachOf(directory) } = options;
+    const { port, directory, clock, dataPlane, reach = reachOf(directory) } = options;
     this.#reach = reach;
     this.#results = new ResultStore({ ...options, executor: { report: (fact) => port.post(fact) } });
-    const { clock, dataPlane } = options;
-    const [tasks, results, storage] = [this.#tasks, this.#results, dataPlane.checkpoints];
-    this.#checkpoints = new TaskCheckpoints({ tasks, results, port, clock, storage });
-    this.#promoter = new ResultPromoter(options.dataPlane, this.#results);
+    const own = { tasks: this.#tasks, results: this.#results };
+    this.#checkpoints = new TaskCheckpoints({ ...own, port, clock, storage: dataPlane.checkpoints });
+    this.#promoter = new ResultPromoter(dataPlane, this.#results);
   }
 
   /** Offers its slots to the master. Without a master it stops. */
@@ -284,8 +283,7 @@ export class TaskExecutor {
         this.#report(deployed, { type: 'task.running', vertex, attempt });
       },
       prepared: () => this.#report(deployed, { type: 'task.prepared', vertex, attempt }),
-      finished: (statistics) =>
-        this.#checkpoints.whenWritten(deployment, () => this.#finished(deployed, outputs, statistics)),
+      finished: (statistics) => this.#checkpoints.whenWritten(deployment, () => this.#finished(deployed, statistics)),
       failed: (cause, statistics, place) => this.#failed(deployed, cause, statistics, place),
       checkpointed: (outcome) => {
         if (this.#isPresent(deployed)) this.#checkpoints.report(deployment, outcome);
@@ -294,9 +292,9 @@ export class TaskExecutor {
     });
   }
 
-  #finished(deployed: DeployedTask, outputs: readonly ResultPartitionId[], statistics: TaskStatistics): void {
-    const { vertex, attempt } = deployed.deployment;
-    if (this.#isPresent(deployed)) this.#results.noteFinished(outputs);
+  #finished(deployed: DeployedTask, statistics: TaskStatistics): void {
+    const { vertex, attempt, outputs } = deployed.deployment;
+    if (this.#isPresent(deployed)) this.#results.noteFinished(outputs.map(({ partition }) => partition));
     const stored = this.#storedOf(deployed.deployment);
     this.#end(deployed, {
       type: 'task.finished',

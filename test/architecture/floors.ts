@@ -58,10 +58,11 @@ export const partByName: Readonly<Record<string, Part>> = {
 export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   operators: {
     '.': ['state', 'identity', 'rejected', 'answers'],
-    state: [],
+    state: ['state/tables'],
+    'state/tables': [],
     identity: [],
     rejected: ['.'],
-    fused: ['.', 'state', 'rejected'],
+    fused: ['.', 'state', 'state/tables', 'rejected'],
     calls: ['.', 'state', 'rejected', 'answers', 'answers/files'],
     answers: ['.', 'answers/files', 'calls', 'identity'],
     'answers/files': ['identity'],

@@ -218,8 +218,7 @@ class LoopCode {
         'try {',
         `k${index} = ${callKeyOf};`,
         `checkKey(k${index}, 'aggregate');`,
-        `c${index} = ${cells}.front.get(k${index});`,
-        `if (c${index} === undefined && ${cells}.hasOlder) c${index} = ${cells}.recall(k${index});`,
+        `c${index} = ${cellOf(index, cells)}`,
         `a${index} = c${index} === undefined ? ${callCreate} : ${callAdd};`,
         ...(emit === 'updates' ? [`v${index} = ${callResult(`a${index}`)};`] : []),
         `} catch (error) { trace.reject(${index}, i, error, r${index}); ${caught.skip} }`,
@@ -233,9 +232,7 @@ class LoopCode {
     return [
       `const r${index} = ${value};`,
       `const k${index} = ${callKeyOf};`,
-      `let c${index} = ${cells}.front.get(k${index});`,
-      // Cells older than the last snapshot are copied before they change.
-      `if (c${index} === undefined && ${cells}.hasOlder) c${index} = ${cells}.recall(k${index});`,
+      `let c${index} = ${cellOf(index, cells)}`,
       `if (c${index} === undefined) {`,
       `checkKey(k${index}, 'aggregate');`,
       `c${index} = { accumulator: ${callCreate} };`,
@@ -295,6 +292,12 @@ function assigned(name: string, call: string, caught: Caught): string[] {
     `if (${name} === skipped) ${skip}`,
     '}',
   ];
+}
+
+/** The cell of a key. One that is older than the last snapshot is copied before it changes. */
+function cellOf(index: number, cells: string): string {
+  const [cell, key] = [`c${index}`, `k${index}`];
+  return `${cells}.front.get(${key}); if (${cell} === undefined && ${cells}.hasOlder) ${cell} = ${cells}.recall(${key});`;
 }
 
 /** The line that refuses a promise, without a call that V8 might not inline. */

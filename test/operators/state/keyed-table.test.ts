@@ -218,7 +218,8 @@ describe('a table of state by key', () => {
       ]),
       runs,
     );
-    (table.recall('a')?.accumulator as number[]).push(3);
+    const cell = table.recall('a') as { accumulator: number[] };
+    cell.accumulator.push(3);
     const frozen = table.freeze(2 as CheckpointId, packData);
     expect([frozen.before, frozen.mostEntries]).toEqual([runs, 1]);
     expect(contentOf(table)).toEqual([

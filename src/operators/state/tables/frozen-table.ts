@@ -81,7 +81,7 @@ export class FrozenTable {
       }
     }
     const seen = layers.length > 1 ? new Set<unknown>() : undefined;
-    for (const [index, { cells, deleted }] of layers.entries()) {
+    for (const [index, { cells }] of layers.entries()) {
       for (const [key, cell] of cells) {
         const older = base?.get(key);
         const isInBase = older !== undefined && keepsPlace(layers, key, older);

@@ -29,7 +29,7 @@ export interface BlockContent {
 }
 
 /** The key group of a key: a contiguous range of the hashes that choose its subtask. */
-export function keyGroupOf(key: unknown): number {
+function keyGroupOf(key: unknown): number {
   return Math.floor((hashOfKey(key) / 2 ** 32) * keyGroupCount);
 }
 
@@ -42,7 +42,7 @@ export interface MadeBlock {
 /** Divides the entries of a run into blocks, by key group. */
 export class BlockMaker {
   readonly #pack: Pack;
-  readonly #open: (OpenBlock | undefined)[] = new Array<undefined>(keyGroupCount).fill(undefined);
+  readonly #open: (OpenBlock | undefined)[] = Array.from({ length: keyGroupCount });
   #places = 0;
 
   constructor(pack: Pack = packData) {
@@ -88,7 +88,7 @@ export class BlockMaker {
 }
 
 /** Number of deleted keys and of entries, the places, and the packed deleted keys, keys and values. */
-export function encodeBlock({ deleted, places, keys, values }: BlockContent, pack: Pack = packData): Uint8Array {
+function encodeBlock({ deleted, places, keys, values }: BlockContent, pack: Pack = packData): Uint8Array {
   const packed = pack([...deleted, ...keys, ...values]);
   const bytes = new Uint8Array(8 + 4 * places.length + packed.length);
   const view = new DataView(bytes.buffer);
