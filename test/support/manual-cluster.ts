@@ -34,7 +34,7 @@ import { JobLedger } from '../../src/machines/job-master/job-ledger.ts';
 import type { Speculation } from '../../src/machines/job-master/slow-task-watch.ts';
 import type { JobMasterActorRef } from '../../src/machines/job-master/job-master-machine.ts';
 import type { JobMasterEvent } from '../../src/machines/job-master/job-master-setup.ts';
-import type { FailureHandling } from '../../src/machines/job-services.ts';
+import type { FailureHandling, JobCharts } from '../../src/machines/job-services.ts';
 import { executionGroups } from '../../src/machines/execution/execution-machine.ts';
 import { shownState } from '../../src/machines/state-tap.ts';
 import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
@@ -128,9 +128,11 @@ export interface ManualClusterOptions {
   readonly checkpointing?: Partial<JobCheckpointing>;
   /** How the executors are watched. Default: they are not. */
   readonly heartbeat?: HeartbeatSettings;
+  /** Default: those of the engine. */
+  readonly charts?: JobCharts;
 }
 
-const charts = jobCharts({ delay: delayActor });
+const ownCharts = jobCharts({ delay: delayActor });
 
 const nothingMoved: TaskStatistics = { recordsIn: 0, recordsOut: 0, isCurtailed: false };
 
@@ -156,7 +158,7 @@ export class ManualCluster {
   constructor(options: ManualClusterOptions) {
     this.#options = options;
     const graph = executionGraph(options);
-    const { keepResults, shareResults = true } = options;
+    const { keepResults, shareResults = true, charts = ownCharts } = options;
     const keep = keepResults && (() => keepResults);
     this.ledger = new JobLedger(graph, pipelinedRegions(graph), undefined, keep);
     for (let vertex = 0 as ExecutionVertexId; vertex < graph.vertexCount; vertex++) {
