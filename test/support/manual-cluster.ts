@@ -70,6 +70,11 @@ export class HandClock implements Clock {
     return this.setTimeout(callback, 0);
   }
 
+  /** In how many ms its timers run, the next first. */
+  get due(): number[] {
+    return this.#timers.map(({ dueMs }) => dueMs - this.#now).sort((a, b) => a - b);
+  }
+
   get pendingCount(): number {
     return this.#timers.length;
   }

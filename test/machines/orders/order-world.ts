@@ -1,18 +1,18 @@
-import type { TaskStatistics } from '../../src/actors/protocol/deployment.ts';
-import { OrderedPort } from '../../src/actors/ordered-port.ts';
-import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../src/actors/protocol/messages.ts';
-import type { Envelope } from '../../src/actors/protocol/port.ts';
-import { isTerminalExecutionState, isTerminalJobStatus } from '../../src/actors/protocol/states.ts';
-import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
-import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
-import { exchangeTypes } from '../../src/graph/exchange-type.ts';
-import type { AttemptNumber, ExecutionVertexId, ExecutorId } from '../../src/ids.ts';
-import type { JobCharts } from '../../src/machines/job-services.ts';
-import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
-import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
-import { toPlainError } from '../../src/plain-error.ts';
-import { protocolVersion } from '../../src/version.ts';
-import { ManualCluster } from '../support/manual-cluster.ts';
+import type { TaskStatistics } from '../../../src/actors/protocol/deployment.ts';
+import { OrderedPort } from '../../../src/actors/ordered-port.ts';
+import type { ExecutorToMasterMessage, MasterToExecutorMessage } from '../../../src/actors/protocol/messages.ts';
+import type { Envelope } from '../../../src/actors/protocol/port.ts';
+import { isTerminalExecutionState, isTerminalJobStatus } from '../../../src/actors/protocol/states.ts';
+import { fixedDelay } from '../../../src/failover/backoffs/fixed-delay.ts';
+import { restartPipelinedRegion } from '../../../src/failover/strategies/restart-pipelined-region.ts';
+import { exchangeTypes } from '../../../src/graph/exchange-type.ts';
+import type { AttemptNumber, ExecutionVertexId, ExecutorId, PartitionId } from '../../../src/ids.ts';
+import type { JobCharts } from '../../../src/machines/job-services.ts';
+import { failoverStrategyMachine } from '../../../src/machines/strategies/failover-strategy-machine.ts';
+import { restartBackoffMachine } from '../../../src/machines/strategies/restart-backoff-machine.ts';
+import { toPlainError } from '../../../src/plain-error.ts';
+import { protocolVersion } from '../../../src/version.ts';
+import { ManualCluster } from '../../support/manual-cluster.ts';
 
 const statistics: TaskStatistics = { recordsIn: 0, recordsOut: 0, isCurtailed: false };
 
@@ -42,6 +42,9 @@ export class Wire {
   readonly masterEnd: OrderedPort<MasterToExecutorMessage, ExecutorToMasterMessage>;
   readonly #end: OrderedPort<ExecutorToMasterMessage, MasterToExecutorMessage>;
   readonly tasks = new Map<ExecutionVertexId, AttemptNumber>();
+  /** Messages that were posted at each end. */
+  saidToExecutor = 0;
+  saidToMaster = 0;
   /** Reports about tasks that were made, and those that arrived, by name. */
   readonly made = new Map<string, TaskReport>();
   readonly arrived = new Set<string>();
@@ -55,6 +58,7 @@ export class Wire {
     this.name = name;
     this.masterEnd = new OrderedPort({
       carry: (envelope) => {
+        this.saidToExecutor++;
         // Nothing else is on its way when time passes.
         if (envelope.message.type === 'heartbeat.request') later(() => this.#carried(envelope));
         else if (this.silence !== 'to executor') this.toExecutor.push(envelope);
@@ -62,6 +66,7 @@ export class Wire {
     });
     this.#end = new OrderedPort({
       carry: (envelope) => {
+        this.saidToMaster++;
         if (this.silence === 'to master') return;
         if (envelope.message.type === 'heartbeat.report') later(() => this.masterEnd.receive(envelope));
         else this.toMaster.push(envelope);
@@ -221,19 +226,25 @@ export class World {
   get key(): string {
     const { cluster, wires, left } = this;
     const { ledger } = cluster;
-    const tasks = cluster.tasks.map((task) => [cluster.stateOf(task), cluster.attemptOf(task), this.#executorOf(task)]);
-    const regions = ledger.regionActors.map((region) => region.getSnapshot().value);
-    const said = ({ number, message }: Envelope<MasterToExecutorMessage | ExecutorToMasterMessage>): unknown => {
-      if (message.type === 'task.deploy') {
-        return [number, message.type, message.deployment.vertex, message.deployment.attempt];
-      }
-      return [number, message.type, ...('attempt' in message ? [message.vertex, message.attempt] : [])];
-    };
+    const tasks = cluster.tasks.map((task) => {
+      const value = ledger.executions[cluster.vertex(task)]?.getSnapshot().value;
+      return [value, cluster.attemptOf(task), this.#executorOf(task)];
+    });
+    const regions = ledger.regionActors.map((region) => {
+      const { value, context } = region.getSnapshot();
+      const { plan, upCount, finishedCount, endedCount, restartAtMs } = context;
+      return [value, plan, upCount, finishedCount, endedCount, Math.max(0, restartAtMs - cluster.clock.now())];
+    });
+    const executors = [...cluster.connections.connected()].map(({ executor, state }) => [executor, state]);
+    const result = 0 as PartitionId;
+    const results = [ledger.results.stateOf(result), ledger.results.placeOf(result)];
     const queues = wires.map((wire) => [
-      ...[wire.toExecutor.map(said), wire.toMaster.map(said), [...wire.tasks], wire.isClosed, wire.isGivenUp],
+      ...[wire.toExecutor.map(said(wire.saidToExecutor)), wire.toMaster.map(said(wire.saidToMaster))],
+      ...[[...wire.tasks], wire.isClosed, wire.isGivenUp],
       ...[wire.silence, left.some((strike) => strike.endsWith('made again')) && [...wire.made.keys()].sort()],
     ]);
-    return JSON.stringify([cluster.status, cluster.isRestarting, tasks, regions, queues, left]);
+    const rest = [cluster.status, cluster.isRestarting, ledger.slots.pendingRequests, cluster.clock.due, left];
+    return JSON.stringify([tasks, regions, executors, results, queues, rest]);
   }
 
   /**
@@ -346,6 +357,14 @@ export class World {
     wire.deliverToMaster();
   }
 }
+
+/** A message as far as the future depends on it. What it is numbered with does not matter, but whether it is the last. */
+const said =
+  (count: number) =>
+  ({ number, message }: Envelope<MasterToExecutorMessage | ExecutorToMasterMessage>): unknown => {
+    const one = message.type === 'task.deploy' ? message.deployment : message;
+    return [count - number, message.type, ...('attempt' in one ? [one.vertex, one.attempt] : [])];
+  };
 
 function connected(incarnation: number): ExecutorToMasterMessage {
   return { type: 'executor.connected', protocol: protocolVersion, incarnation, slots: 2 };
