@@ -77,6 +77,18 @@ export function proposeAsked(asked: AskedRestart, view: RecoveryView): Restart {
   return completed(madeSound(asked, view), view);
 }
 
+/**
+ * A restart as it has to be now, if some time has passed since it was proposed: of the consumers of regions that run
+ * `again`, those wait again that have not begun by now, and those that have begun since continue.
+ */
+export function broughtUpToDate(restart: Restart, view: RecoveryView): Restart {
+  if (restart.again.length === 0) return restart;
+  const before = new Set(restart.waiting);
+  const restarting = new Set(restart.regions.filter((region) => !before.has(region)));
+  const waiting = regionsToWaitAgain(restarting, restart.again, view);
+  return { ...restart, regions: [...restarting, ...waiting], waiting };
+}
+
 function completed({ regions, again, why }: SoundRestart, view: RecoveryView): Restart {
   return complete(new Set(regions), again, why, view);
 }

@@ -929,6 +929,94 @@ describe('a result that is reproduced', () => {
     expect(cluster.status).toBe('finished');
   });
 
+  describe('by a decision that takes its time', () => {
+    //  (p) ×2 ═▶ (c) ═▶ (e)     c reads both results, and d reads them while they are written
+    //      └╌╌╌▶ (d)
+    const lateMs = 500;
+    const backoff = restartBackoffSetup<{ failover: FailoverId }>().createMachine({
+      context: { failover: 0 as FailoverId },
+      on: {
+        'backoff.requested': {
+          target: '.asked',
+          actions: assign({ failover: ({ event }) => event.failover }) as never,
+        },
+      },
+      initial: 'idle',
+      states: {
+        idle: {},
+        asked: {
+          after: {
+            [lateMs]: {
+              target: 'idle',
+              actions: emit(({ context: { failover } }) => ({
+                ...{ type: 'backoff.decided' as const, failover, canRestart: true, delayMs: 0, newAttempt: true },
+              })),
+            },
+          },
+        },
+      },
+    });
+
+    /** A result of p is lost; c is scheduled before that is decided, or has begun by then. */
+    const deciding = () => {
+      const cluster = new ManualCluster({
+        vertices: [
+          { id: 'p', parallelism: 2, deterministic: true },
+          ...['c', 'd', 'e'].map((id) => ({ id, parallelism: 1 })),
+        ],
+        edges: [
+          { from: 'p', to: 'c', exchange: exchangeTypes.blocking, pattern: 'all-to-all' },
+          { from: 'p', to: 'd', exchange: exchangeTypes.reliable, pattern: 'all-to-all' },
+          { from: 'c', to: 'e', exchange: exchangeTypes.blocking },
+        ],
+        restartBackoff: backoff,
+        slots: 9,
+      }).start();
+      cluster.runAll();
+      cluster.report('p[0]', 'finished');
+      cluster.executors.answering = ({ type }) => (type === 'results.register' ? 'later' : undefined);
+      const lose = () => {
+        const [, toD] = cluster.ledger.graph.partitionsOf(cluster.vertex('p[0]'));
+        cluster.fail('d[0]', new PartitionLostError(cluster.ledger.presentResult(toD as PartitionId), 'it is gone'));
+      };
+      const begin = () => {
+        for (const { question, answer } of cluster.executors.held.splice(0)) if ('token' in question) answer();
+        cluster.runAll();
+      };
+      const decisions = () => cluster.events.flatMap((event) => (event.type === 'failover.decided' ? [event] : []));
+      return { cluster, lose, begin, decisions, c: cluster.regionOf('c[0]') };
+    };
+
+    it('makes a consumer wait again that was scheduled meanwhile: it does not begin before its input is there', () => {
+      const { cluster, lose, begin, decisions, c } = deciding();
+      lose();
+      cluster.report('p[1]', 'finished');
+      expect([cluster.stateOf('c[0]'), decisions()]).toEqual(['scheduled', []]);
+      cluster.clock.advance(lateMs);
+      expect(decisions().map(({ regions }) => regions.includes(c))).toEqual([true]);
+      begin();
+      expect(cluster.deployed.filter((task) => task === 'c[0]')).toEqual([]);
+      begin();
+      cluster.report('p[0]', 'finished');
+      begin();
+      expect(cluster.stateOf('c[0]')).toBe('running');
+    });
+
+    it('lets a consumer go on that has begun meanwhile', () => {
+      const { cluster, lose, begin, decisions, c } = deciding();
+      cluster.report('p[1]', 'finished');
+      expect(cluster.stateOf('c[0]')).toBe('scheduled');
+      lose();
+      begin();
+      cluster.clock.advance(lateMs);
+      expect(decisions().map(({ regions }) => regions.includes(c))).toEqual([false]);
+      for (let rounds = 0; rounds < 3; rounds++) begin();
+      for (const task of ['p[0]', 'd[0]']) cluster.report(task, 'finished');
+      expect([cluster.attemptOf('c[0]'), cluster.stateOf('c[0]')]).toEqual([0, 'running']);
+      expect(cluster.events.filter(({ type }) => type === 'failover.completed')).toHaveLength(1);
+    });
+  });
+
   it('J7: but cannot be without its executor: that fails with the tasks of the executor, while the job runs', () => {
     const failures = (cluster: ManualCluster) =>
       cluster.events.flatMap((event) =>

@@ -143,9 +143,8 @@ export async function runSeeds(
       }
       sum.brokenDeclarations += history.events.filter(({ type }) => type === 'determinism.broken').length;
     } catch (error) {
-      failures.push(
-        `seed ${seed} (npm run simulate -- --seeds 1 --seed ${seed}${areOverWorkers ? ' --workers' : ''}): ${(error as Error).message}`,
-      );
+      const repeat = `--seeds 1 --seed ${seed}${areStaged ? ' --staged' : ''}${areOverWorkers ? ' --workers' : ''}`;
+      failures.push(`seed ${seed} (npm run simulate -- ${repeat}): ${(error as Error).message}`);
       tell(`${failures.at(-1)}\n`);
     }
     const done = seed - first + 1;

@@ -1,6 +1,6 @@
 import { enqueueActions } from 'xstate';
 import { type IsolatedRestart, isolated } from '../../failover/isolation.ts';
-import { type Restart, restartCommands } from '../../failover/restart-proposal.ts';
+import { broughtUpToDate, type Restart, restartCommands } from '../../failover/restart-proposal.ts';
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
 import { decidedEvent } from '../failover/decided-event.ts';
@@ -44,8 +44,8 @@ export const recoveryActions = {
     const { failover, restartAtMs } = decided;
     const atMs = now(system);
     const change = applyQuarantine(decided, { ledger, failovers }, atMs);
-    // Now, because regions may have been quarantined since the failover made its proposal.
-    const restart = isolated(decided.restart, ledger, ledger);
+    // Now, because regions may have begun, been scheduled or been quarantined since the failover made its proposal.
+    const restart = isolated(broughtUpToDate(decided.restart, ledger), ledger, ledger);
     ledger.blocked = restart.blocked;
     observe(decidedEvent({ ...decided, restart }, ledger, atMs));
     if (change !== undefined) observe(change);
@@ -100,10 +100,14 @@ export const recoveryActions = {
   }),
 } satisfies Partial<MasterActions>;
 
-/** The regions of an isolated restart for which its failover does not wait: stopped ones, and those that were added. */
+/** The regions for which a failover does not wait: stopped ones, those that were added, and those that go on after all. */
 function notAwaited({ regions, quarantined, heldUp }: IsolatedRestart, proposed: Restart): RegionId[] {
-  const known = regions.length > proposed.regions.length ? new Set(proposed.regions) : undefined;
-  return [...quarantined, ...heldUp, ...(known === undefined ? [] : regions.filter((region) => !known.has(region)))];
+  const [now, before] = [new Set(regions), new Set(proposed.regions)];
+  const changed = [
+    ...regions.filter((region) => !before.has(region)),
+    ...proposed.regions.filter((region) => !now.has(region)),
+  ];
+  return [...quarantined, ...heldUp, ...changed];
 }
 
 /** Quarantines the region of a failure, or releases it. Returns what to tell observers. */
