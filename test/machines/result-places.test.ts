@@ -73,6 +73,27 @@ describe('the places of results that executors do not share', () => {
     }
   });
 
+  //  (s) ═▶ (a) ─▶ (b) ╌╌▶ (c)
+  it.each([
+    ['s! => a! -> b! ^> c', 'b', true],
+    // Only its own region reads it, and nothing is left of it: otherwise it would be refused again and again.
+    ['s! => a! -> b! ^> c', 'a', false],
+    // The order in which it merged is left.
+    ['s!:2 =x> a! -> b! ^> c', 'a', true],
+  ])('in %s the result of %s can be apart from what is left of the task: %s', (drawing, task, isApart) => {
+    const books = new Books(drawing);
+    const places = new ResultPlaces(books.ledger, false, () => {});
+    const registration = (attempt: number, origin: PartitionRegistration['origin']) => ({
+      id: { partition: books.result(task), attempt: attempt as AttemptNumber },
+      ...{ producer: books.task(task), origin, edge: 0, subpartitionCount: 1, isReproducible: true },
+    });
+    places.place(registration(0, 'new'), one);
+    const refused = () => places.refuseApart([{ executor: other, registration: registration(1, 'again') }]);
+    expect(refused() !== undefined).toBe(isApart);
+    const { kind } = books.ledger.reproducibilityOf(books.region(task));
+    expect(kind === 'never').toBe(isApart);
+  });
+
   it('shared, a deployment stays as it is', () => {
     const { register, locate } = placesOf(true);
     register('a[0]', 0, one, 'new');

@@ -5,7 +5,7 @@ import { PartitionLostError } from '../../errors/result-errors.ts';
 import type { ExecutionVertexId, ExecutorId, PartitionId } from '../../ids.ts';
 import type { JobLedger } from '../job-master/job-ledger.ts';
 
-type PlacesLedger = Pick<JobLedger, 'attempts' | 'graph' | 'loseRemains' | 'results'>;
+type PlacesLedger = Pick<JobLedger, 'attempts' | 'declarations' | 'graph' | 'loseRemains' | 'results'>;
 
 /**
  * Where the results are. Executors that share them (those of one process) find them by themselves. Others are told which
@@ -93,9 +93,12 @@ export class ResultPlaces {
     return this.#latest.get(graph.producerOf(partition));
   }
 
-  #isApart({ executor, registration: { producer, origin } }: PlacedRegistration): boolean {
-    const former = this.#ledger.results.executorOf(producer);
-    return (origin === 'again' || origin === 'unread') && former !== undefined && former !== executor;
+  #isApart({ executor, registration: { id, producer, origin } }: PlacedRegistration): boolean {
+    const { declarations, graph, results } = this.#ledger;
+    const former = results.executorOf(producer);
+    if ((origin !== 'again' && origin !== 'unread') || former === undefined || former === executor) return false;
+    // Nothing is left of a result that only its own region reads.
+    return !graph.exchangeOfPartition(id.partition).joinsRegions || declarations.keepsOrder(producer);
   }
 
   #await(partition: PartitionId, executor: ExecutorId): void {
