@@ -1,3 +1,4 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AsyncMapOptions, collect, Job, range, systemEnvironment } from 'kintsugi';
 import { openLog } from '../src/journal/journal-log.ts';
@@ -79,6 +80,7 @@ function cpuUsOf(times: number, work: (index: number) => unknown): number {
 }
 
 const answerCount = 1_000_000;
+const segmentName = '0-bench.answers';
 
 async function lookupRows(effort: number): Promise<BenchRow[]> {
   return inDirectory(async (directory) => {
@@ -130,14 +132,32 @@ async function lookupRows(effort: number): Promise<BenchRow[]> {
         'µs',
         measured((index) => textOf((index * 7_919) % answerCount)),
       ),
+      reading(
+        'remember: the least that a read anywhere in its file costs, by hand',
+        'µs',
+        readsByHand(join(directory, segmentName), lookups, rounds),
+      ),
       reading('remember: index in memory, per answer', 'bytes', [store.indexBytes / store.count]),
       reading('remember: opening 1 M answers, CPU time', 'ms', openings, { atMost: 2_000 }),
     ];
   });
 }
 
+/** CPU time of reading as many bytes as an answer takes, at the same places: no look-up there can cost less. */
+function readsByHand(path: string, count: number, rounds: number): number[] {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Math.floor(fstatSync(file).size / answerCount);
+    const into = Buffer.allocUnsafeSlow(bytes);
+    const read = (index: number): number => readSync(file, into, 0, bytes, ((index * 7_919) % answerCount) * bytes);
+    return Array.from({ length: rounds + 1 }, () => cpuUsOf(count, read)).slice(1);
+  } finally {
+    closeSync(file);
+  }
+}
+
 function writeAnswers(storage: FileJournalStorage, memory: OperatorAnswers): void {
-  const writer = new AnswerWriter(storage, '0-bench.answers', encodeOwner(ownerOf(systemProcesses())));
+  const writer = new AnswerWriter(storage, segmentName, encodeOwner(ownerOf(systemProcesses())));
   const origin = { operator: 'call', version: '1' };
   for (let first = 0; first < answerCount; first += 1_000) {
     writer.append(

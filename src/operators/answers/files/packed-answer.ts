@@ -1,5 +1,6 @@
 import { packRecords, unpackRecords } from '../../../partitions/records/plain-codec.ts';
 import { isWellFormed } from '../../../partitions/records/plain-data.ts';
+import { FlatJson } from './flat-json.ts';
 import { isJson } from './json-value.ts';
 
 /**
@@ -18,6 +19,9 @@ export interface PackedAnswer {
 
 /** Of UTF-8, per unit of a text. */
 export const mostBytesPerUnit = 3;
+
+/** What it has learned of one operator's answers serves those of others as well, or is not used. */
+const json = new FlatJson();
 
 /** To convert a number without a view for each. */
 const oneNumber = new Float64Array(1);
@@ -59,7 +63,7 @@ export function unpackAnswer(format: number, bytes: Buffer, at: number, end: num
     case formats.text:
       return bytes.toString('utf8', at, end);
     case formats.json:
-      return JSON.parse(bytes.toString('utf8', at, end));
+      return json.parse(bytes, at, end);
     default:
       return unpackRecords({ bytes: bytes.subarray(at, end), isEscaped: format === formats.escapedRecords })[0];
   }
