@@ -5,7 +5,30 @@ export type { WorkerThreads } from './executors/workers/worker-threads.ts';
 export type { ExecutorsOption } from './run/executors/executors-option.ts';
 export { type DefinedJob, defineJob, type JobParams } from './api/define-job.ts';
 export { DataStream, KeyedStream, type RecordOf } from './api/data-stream.ts';
-export type { Aggregation, Key, KeyedAsyncMapOptions, KeyedProcess } from './api/keyed-functions.ts';
+export type {
+  Aggregation,
+  Key,
+  KeyedAsyncMapOptions,
+  KeyedProcess,
+  StatefulProcess,
+} from './api/keyed-functions.ts';
+export {
+  type AggregatingState,
+  aggregatingState,
+  type ListState,
+  listState,
+  type MapState,
+  mapState,
+  type ReducingState,
+  reducingState,
+  type StateAggregation,
+  type StateDeclaration,
+  type StateDeclarations,
+  type StateOptions,
+  type StatesOf,
+  type ValueState,
+  valueState,
+} from './operators/state/declared-states.ts';
 export type { UseMapAsync } from './api/record-function.ts';
 export type { FoldOptions, ReduceOptions } from './api/stream-end.ts';
 export type {
@@ -222,6 +245,7 @@ export type {
   CallLimit,
   KeyConcurrency,
   KeyedProcessContext,
+  StatefulProcessContext,
   RateLimit,
   RememberOptions,
   TokenLimit,

@@ -16,10 +16,14 @@ import {
   type Key,
   type KeyedAsyncMapOptions,
   type KeyedProcess,
+  type ProcessOptions,
+  processOperator,
   reductionFold,
+  type StatefulProcess,
 } from './keyed-functions.ts';
+import type { StateDeclarations } from '../operators/state/declared-states.ts';
 import { declareKey } from './step-declarations.ts';
-import { checkRecordFunction, type UseMapAsync } from './record-function.ts';
+import { checkFunction, checkRecordFunction, type UseMapAsync } from './record-function.ts';
 import {
   callOf,
   type FoldOptions,
@@ -31,8 +35,6 @@ import {
   type StreamEnd,
 } from './stream-end.ts';
 import type { ExchangeOptions, KeyOptions, OperatorOptions, RecordOptions, ThroughOptions } from './stream-graph.ts';
-
-type Process = OperatorDescription & { readonly kind: 'process' };
 
 /** The record type of a stream: `RecordOf<DataStream<Flight>>` is `Flight`. */
 export type RecordOf<Stream> = Stream extends DataStream<infer Record> ? Record : never;
@@ -333,18 +335,15 @@ export class KeyedStream<out Out, out Of extends Key> {
    */
   process<State, Result>(
     process: KeyedProcess<Out, Of, State, Result>,
-    options: OperatorOptions & RejectOptions<Out> = {},
-  ): DataStream<Result> {
-    checkOptions('process', process, { onRecord: true, onEnd: true });
-    const { onRecord, onEnd } = process;
-    checkRecordFunction('onRecord of process', onRecord);
-    if (onEnd !== undefined) checkRecordFunction('onEnd of process', onEnd);
-    const operator = { kind: 'process', keyOf: this.#key.keyOf, onRecord, ...(onEnd && { onEnd }) } as Process;
+    options?: ProcessOptions<Out>,
+  ): DataStream<Result>;
+  /** Handles each record with several states per key, by name, and with timers. */
+  process<States extends StateDeclarations, Result>(
+    process: StatefulProcess<Out, Of, States, Result>,
+    options?: ProcessOptions<Out>,
+  ): DataStream<Result>;
+  process<Result>(process: never, options: ProcessOptions<Out> = {}): DataStream<Result> {
+    const operator = processOperator(this.#key, process);
     return new DataStream(this.#end.operator('process', operator, options, this.#key));
   }
-}
-
-function checkFunction<Fn>(what: string, fn: Fn): Fn {
-  if (typeof fn !== 'function') throw new InvalidArgumentError(what, fn, 'a function');
-  return fn;
 }

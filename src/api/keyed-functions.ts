@@ -1,10 +1,19 @@
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import type { KeyDeclaration } from '../operators/identity/step-declaration.ts';
-import { checkOptions } from '../options.ts';
+import { checkMilliseconds, checkOptions } from '../options.ts';
 import { checkRecordFunction } from './record-function.ts';
 import type { Fold } from './stream-end.ts';
-import type { AsyncMapOptions, KeyConcurrency, KeyedProcessContext } from '../operators/operator-description.ts';
-import type { RecordOptions } from './stream-graph.ts';
+import type {
+  AsyncMapOptions,
+  KeyConcurrency,
+  KeyedProcessContext,
+  OperatorDescription,
+  StatefulProcessContext,
+} from '../operators/operator-description.ts';
+import type { StateDeclaration, StateDeclarations } from '../operators/state/declared-states.ts';
+import { hasMethods } from '../foreign-value.ts';
+import type { RejectOptions } from '../operators/rejected/on-error.ts';
+import type { OperatorOptions, RecordOptions } from './stream-graph.ts';
 
 /**
  * The type of a key, which is compared by value. For several fields, build one string: `` `${f.origin}/${f.day}` ``.
@@ -36,6 +45,57 @@ export interface KeyedProcess<Record, Of, State, Out> {
   readonly onRecord: (record: Record, context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void;
   /** Called when the input has ended, once per key that has a state. */
   readonly onEnd?: ((context: KeyedProcessContext<Of, State>, emit: (out: Out) => void) => void) | undefined;
+  readonly states?: undefined;
+  readonly onTimer?: undefined;
+}
+
+/** A function with states by name, and timers, per key. */
+export interface StatefulProcess<Record, Of, States extends StateDeclarations, Out> {
+  /** Made by `valueState`, `listState`, `mapState`, `reducingState` and `aggregatingState`. */
+  readonly states: States;
+  readonly onRecord: (record: Record, context: StatefulProcessContext<Of, States>, emit: (out: Out) => void) => void;
+  /** Called at the time of a timer that was set with `context.setTimer`. Not after the input has ended. */
+  readonly onTimer?:
+    | ((atMs: number, context: StatefulProcessContext<Of, States>, emit: (out: Out) => void) => void)
+    | undefined;
+  /** Called when the input has ended, once per key that has a state. */
+  readonly onEnd?: ((context: StatefulProcessContext<Of, States>, emit: (out: Out) => void) => void) | undefined;
+}
+
+/** Options of `process`. */
+export type ProcessOptions<Record> = OperatorOptions & RejectOptions<Record>;
+
+type Process = OperatorDescription & { readonly kind: 'process' };
+
+/** The operator of a `process`. @throws InvalidArgumentError for what is not a function, or awaits, or is no state */
+export function processOperator(
+  { keyOf }: KeyDeclaration,
+  process: KeyedProcess<never, never, never, never> | StatefulProcess<never, never, StateDeclarations, never>,
+): Process {
+  checkOptions('process', process, { onRecord: true, onEnd: true, onTimer: true, states: true });
+  const { onRecord, onEnd, onTimer, states } = process;
+  checkRecordFunction('onRecord of process', onRecord);
+  if (onEnd !== undefined) checkRecordFunction('onEnd of process', onEnd);
+  if (onTimer !== undefined) checkRecordFunction('onTimer of process', onTimer);
+  if (states === undefined && onTimer !== undefined) {
+    throw new InvalidArgumentError('onTimer of process', onTimer, 'nothing, unless `states` is given (it may be {})');
+  }
+  for (const [name, state] of Object.entries(states ?? {})) checkState(`states.${name} of process`, state);
+  const given = { ...(onEnd && { onEnd }), ...(onTimer && { onTimer }), ...(states && { states }) };
+  return { kind: 'process', keyOf, onRecord, ...given } as Process;
+}
+
+function checkState(what: string, state: StateDeclaration): void {
+  if (!hasMethods(state, 'open')) {
+    throw new InvalidArgumentError(
+      what,
+      state,
+      'valueState(), listState(), mapState(), reducingState() or aggregatingState()',
+    );
+  }
+  const { ttlMs, functions = {} } = state;
+  if (ttlMs !== undefined) checkMilliseconds(`ttlMs of ${what}`, ttlMs);
+  for (const [name, fn] of Object.entries(functions)) checkRecordFunction(`${name} of ${what}`, fn);
 }
 
 /** Options of `mapAsync` after `keyBy`. */

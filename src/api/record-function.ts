@@ -32,3 +32,9 @@ export function checkRecordFunction<Fn>(what: string, fn: Fn, { mayGenerate = fa
   }
   return fn;
 }
+
+/** @throws InvalidArgumentError for what is not a function */
+export function checkFunction<Fn>(what: string, fn: Fn): Fn {
+  if (typeof fn !== 'function') throw new InvalidArgumentError(what, fn, 'a function');
+  return fn;
+}

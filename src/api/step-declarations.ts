@@ -112,7 +112,7 @@ function partsOf(operator: Operator): Parts {
         },
       };
     case 'process':
-      return { functions: { onRecord: operator.onRecord, onEnd: operator.onEnd } };
+      return { functions: { onRecord: operator.onRecord, onEnd: operator.onEnd, ...statefulPartsOf(operator) } };
   }
 }
 
@@ -154,4 +154,12 @@ function ownDefinition(
 
 function versionOf({ version, inputs }: VersionOptions): VersionOptions {
   return { ...(version !== undefined && { version }), ...(inputs !== undefined && { inputs }) };
+}
+
+/** The functions that a `process` has if it declares its states. */
+function statefulPartsOf({ onTimer, states = {} }: Extract<Operator, { kind: 'process' }>): Parts['functions'] {
+  const ofStates = Object.entries(states).flatMap(([name, { functions = {} }]) =>
+    Object.entries(functions).map(([what, fn]) => [`${what} of ${name}`, fn] as const),
+  );
+  return { ...(onTimer && { onTimer }), ...Object.fromEntries(ofStates) };
 }

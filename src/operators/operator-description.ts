@@ -1,3 +1,4 @@
+import type { StateDeclarations, StatesOf } from './state/declared-states.ts';
 import type { Observable } from 'rxjs';
 import type { KeyDeclaration } from './identity/step-declaration.ts';
 import type { ErrorHandling } from './rejected/on-error.ts';
@@ -129,6 +130,21 @@ export interface KeyedProcessContext<Key, State> {
   clear(): void;
 }
 
+/** What a `process` with declared states works with, of the current key. Valid only during a call. */
+export interface StatefulProcessContext<Key, States extends StateDeclarations> {
+  readonly key: Key;
+  readonly states: StatesOf<States>;
+  /** The wall-clock time, in ms since 1970. */
+  readonly nowMs: number;
+  /**
+   * Has `onTimer` called for this key at a time, in ms since 1970; at once if it is past. Once for each time, however often it is
+   * set.
+   */
+  setTimer(atMs: number): void;
+  /** Takes back the timer of this key at that time, if there is one. */
+  clearTimer(atMs: number): void;
+}
+
 /** An operator as data: what it does, not how it runs. Keyed operators see only the keys of their subtask. */
 export type OperatorDescription =
   | ({ readonly kind: 'map'; readonly fn: (record: never) => unknown } & MayReject)
@@ -175,6 +191,14 @@ export type OperatorDescription =
       ) => void;
       /** Called once per key with state, at the end of the input. */
       readonly onEnd?: (context: KeyedProcessContext<never, never>, emit: (out: unknown) => void) => void;
+      /** Default: one state, which is the context itself. */
+      readonly states?: StateDeclarations;
+      /** Called for a timer of a key. Only with `states`. */
+      readonly onTimer?: (
+        atMs: number,
+        context: StatefulProcessContext<never, never>,
+        emit: (out: unknown) => void,
+      ) => void;
     } & MayReject);
 
 /** Merges accumulators of one key, which it must not change: they may be read again. */

@@ -84,6 +84,9 @@ export interface OperatorStage {
   close(): void;
 }
 
+/** What stages need of a clock. */
+export type StageClock = Pick<Clock, 'now' | 'epochMs' | 'setTimeout' | 'clearTimeout'>;
+
 /** The context that a task gives its stages. The limits are for batches of results. */
 export interface StageContext extends BatchLimits {
   /** The call limiters of the run. */
@@ -105,7 +108,7 @@ export interface StageContext extends BatchLimits {
   /** Whether records are frozen between operators. Default false. */
   readonly freezesRecords?: boolean;
   /** Times the loops of a stage, which then adapt. Default: none do. */
-  readonly clock?: Pick<Clock, 'now'>;
+  readonly clock?: StageClock;
   /** Name of the vertex, for stack traces. */
   readonly name?: string;
   /** The ends of the task, for a stage whose loop may reach them. Not with `rejections`. Default: none. */

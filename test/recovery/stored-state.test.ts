@@ -9,6 +9,7 @@ import {
   type JobEvent,
   memoryCheckpoints,
   type PieceName,
+  valueState,
 } from '../../src/index.ts';
 import { killing, runStory, type StoryOptions } from '../support/run-story.ts';
 import { storageOver } from '../support/storage-over.ts';
@@ -155,4 +156,42 @@ describe('keyed states that are too large for messages', () => {
     expect(last.referencedBytes).toBeGreaterThan(10_000);
     expect(last.bytes - last.referencedBytes).toBeLessThan(3_000);
   });
+});
+
+it.each<[string, number]>([
+  ['once', 30],
+  ['once', 100],
+  ['fired', 30],
+])('timers survive: %s is killed, and each fires once', async (vertex, skip) => {
+  const job = Job.create('timers', { mode: 'streaming' });
+  const fired: { readonly key: number; readonly count: number }[] = [];
+  job
+    .source('ticks', tickingSource(count))
+    .keyBy((n) => n % 500, { exchange: 'reliable' })
+    .process(
+      {
+        states: { first: valueState<number>() },
+        onRecord: (n, context) => {
+          if (context.states.first.get() !== undefined) return;
+          context.states.first.set(n);
+          context.setTimer(context.nowMs + 100);
+        },
+        onTimer: (_atMs, { key, states }, emit: (out: { key: number; first: number | undefined }) => void) =>
+          emit({ key, first: states.first.get() }),
+      },
+      { uid: 'once' },
+    )
+    .keyBy(({ key }) => key, { exchange: 'reliable' })
+    .aggregate(
+      { create: () => 0, add: (sum) => sum + 1, result: (sum, key) => ({ key, count: sum }) },
+      { uid: 'fired', emit: 'final' },
+    )
+    .sink(
+      'out',
+      forEach((one) => void fired.push(one)),
+    );
+  const end = await runStory(job, { checkpoints: { intervalMs: 20 }, faults: killing(vertex, { skip }) });
+  expect(end.unfired).toEqual([]);
+  expect(end.events.some(({ type }) => type === 'checkpoint.restored')).toBe(true);
+  expect(fired.sort((a, b) => a.key - b.key)).toEqual(Array.from({ length: 500 }, (_, key) => ({ key, count: 1 })));
 });

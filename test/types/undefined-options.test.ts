@@ -60,6 +60,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   SimulationOptions: accepts<testing.SimulationOptions>(),
   Sink: accepts<kintsugi.Sink<1>>(),
   SpeculationOptions: accepts<kintsugi.SpeculationOptions>(),
+  StateOptions: accepts<kintsugi.StateOptions>(),
   SlotOptions: accepts<kintsugi.SlotOptions>(),
   Source: accepts<Omit<kintsugi.Source<1>, 'plan' | 'changedSince' | 'describeChange'>>(),
   SourceOptions: accepts<kintsugi.SourceOptions>(),

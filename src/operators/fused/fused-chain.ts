@@ -5,6 +5,7 @@ import { unpackData } from '../../partitions/records/packed-data.ts';
 import { compileLoop } from './compile-loop.ts';
 import type { LoopOptions } from './loop.ts';
 import { type LoopTail, noRecord } from '../../partitions/loop-ends.ts';
+import { Alarm } from './alarm.ts';
 import { KeyedState } from './keyed-state.ts';
 import { LoopSegment } from './loop-segment.ts';
 import { Lineage } from '../lineage.ts';
@@ -46,6 +47,8 @@ export class FusedChain implements OperatorStage {
   readonly #isOneToOne: boolean;
   readonly #lineage: Lineage | undefined;
   #blame: Blame | undefined;
+  /** Wakes the task for timers; undefined without them. */
+  readonly #alarm: Alarm | undefined;
   /** The end of the task, if the loop puts results there. */
   readonly #tail: LoopTail | undefined;
   readonly direct = { taken: 0, put: 0 };
@@ -65,6 +68,8 @@ export class FusedChain implements OperatorStage {
     this.#pace = new Pace(this.#results, context.clock);
     const { firstOperator = 0 } = context;
     this.#segments = segmentsOf(stretches, compile, firstOperator, { ...context, tracksOrigins, ends });
+    const hasTimers = operators.some((operator) => operator.kind === 'process' && operator.states !== undefined);
+    this.#alarm = hasTimers && context.clock ? new Alarm(context.clock, context.wake) : undefined;
     const pace = new Pace(room, context.clock);
     this.pull = this.#segments[0]?.segment.pull && ((first, count) => this.#pull(first, count, pace));
   }
@@ -88,10 +93,12 @@ export class FusedChain implements OperatorStage {
       this.#work();
       if (this.#results.isEmpty && !this.#input.isEmpty) wake();
     }
+    if (!this.#isOver && this.#results.isEmpty && this.#input.isEmpty) this.#fire(batchSize);
     if (this.#isOver && this.#results.isEmpty) {
       this.#drain(batchSize);
       if (this.#results.isEmpty && this.#draining < this.#segments.length) wake();
     }
+    this.#alarm?.set(this.#isOver ? undefined : earliest(this.#segments));
     return this.#results.take();
   }
 
@@ -143,6 +150,7 @@ export class FusedChain implements OperatorStage {
   }
 
   close(): void {
+    this.#alarm?.set(undefined);
     this.#results.clear();
     this.#input.clear();
     this.#draining = this.#segments.length;
@@ -269,6 +277,21 @@ export class FusedChain implements OperatorStage {
     }
   }
 
+  /** Handles timers that are due; more of them in the next poll. */
+  #fire(timerCount: number): void {
+    for (const [index, { segment, lastOperator }] of this.#segments.entries()) {
+      if (segment.nextTimerMs === undefined) continue;
+      const out: unknown[] = [];
+      try {
+        segment.fire?.(out, timerCount);
+      } catch (error) {
+        this.#blame = { operator: lastOperator, key: { value: segment.key } };
+        throw error;
+      }
+      this.#runFrom(index + 1, out, undefined);
+    }
+  }
+
   #drain(keyCount: number): void {
     for (; this.#draining < this.#segments.length; this.#draining++) {
       const segment = this.#segments[this.#draining] as PlacedSegment;
@@ -293,6 +316,12 @@ interface PlacedSegment {
   readonly segment: Segment;
   readonly firstOperator: number;
   readonly lastOperator: number;
+}
+
+/** When the earliest timer is due, in wall-clock ms. */
+function earliest(segments: readonly PlacedSegment[]): number | undefined {
+  const times = segments.flatMap(({ segment: { nextTimerMs } }) => nextTimerMs ?? []);
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 function segmentsOf(

@@ -13,6 +13,8 @@ import { KeyedTable } from '../state/tables/keyed-table.ts';
 import { packTable } from '../state/tables/loaded-table.ts';
 import { restoreTable } from '../state/state-tables.ts';
 import type { Pack } from '../state/tables/table-block.ts';
+import { DeclaredContext } from './declared-context.ts';
+import type { StateDeclarations } from '../state/declared-states.ts';
 import type { Segment, SegmentTrace } from './segment.ts';
 
 type Process = Extract<OperatorDescription, { kind: 'process' }>;
@@ -20,6 +22,7 @@ type Context = KeyedProcessContext<unknown, unknown>;
 type Emit = (out: unknown) => void;
 type OnRecord = (record: unknown, context: Context, emit: Emit) => unknown;
 type OnEnd = (context: Context, emit: Emit) => unknown;
+type OnTimer = (atMs: number, context: Context, emit: Emit) => unknown;
 
 /**
  * `process`: a user's function with a state per key. One context is reused for all keys, so it is valid only during a
@@ -29,6 +32,9 @@ export class KeyedState implements Segment {
   readonly #keyOf: (record: unknown) => unknown;
   readonly #onRecord: OnRecord;
   readonly #onEnd: OnEnd | undefined;
+  readonly #onTimer: OnTimer | undefined;
+  /** If it declares its states. */
+  readonly #declared: DeclaredContext | undefined;
   readonly #states = new KeyedTable();
   /** The keys that had a state when the input ended. */
   #keysAtEnd: unknown[] | undefined;
@@ -41,7 +47,7 @@ export class KeyedState implements Segment {
   #index = 0;
   readonly #context: Context;
   readonly #errors: Process['errors'];
-  readonly #options: Pick<LoopOptions, 'rejections' | 'firstOperator'>;
+  readonly #options: Pick<LoopOptions, 'rejections' | 'firstOperator' | 'clock'>;
   /** The error of a promise that it was given, which is never that of a record. */
   #refusal: unknown;
   readonly #emit: Emit = (result) => {
@@ -50,13 +56,17 @@ export class KeyedState implements Segment {
     this.#origins?.push(this.#index);
   };
 
-  constructor({ keyOf, onRecord, onEnd, errors }: Process, options: Pick<LoopOptions, 'rejections' | 'firstOperator'>) {
+  constructor(process: Process, options: Pick<LoopOptions, 'rejections' | 'firstOperator' | 'clock'>) {
+    const { keyOf, onRecord, onEnd, onTimer, errors, states } = process;
     this.#errors = errors;
     this.#options = options;
     this.#keyOf = keyOf as (record: unknown) => unknown;
     this.#onRecord = onRecord as OnRecord;
     this.#onEnd = onEnd as OnEnd | undefined;
-    this.#context = this.#createContext();
+    this.#onTimer = onTimer as OnTimer | undefined;
+    this.#declared = states && this.#declare(states);
+    // A process with declared states works with those instead.
+    this.#context = (this.#declared?.context as Context | undefined) ?? this.#createContext();
   }
 
   /** The current key, or the key at which it failed. */
@@ -79,10 +89,32 @@ export class KeyedState implements Segment {
     } finally {
       this.#out = this.#origins = undefined;
     }
+    this.#declared?.sweep(records.length);
   }
 
+  get nextTimerMs(): number | undefined {
+    return this.#declared?.nextMs;
+  }
+
+  readonly fire = (out: unknown[], timerCount: number): boolean => {
+    this.#out = out;
+    try {
+      for (let count = 0; count < timerCount; count++) {
+        const due = this.#declared?.takeDue();
+        if (due === undefined) return false;
+        this.#key = due.key;
+        if (this.#errors === undefined) this.#handleTimer(due.atMs);
+        else this.#orReject(() => this.#handleTimer(due.atMs), out);
+      }
+      return true;
+    } finally {
+      this.#out = undefined;
+    }
+  };
+
   readonly drain = (out: unknown[], keyCount: number): boolean => {
-    if (this.#onEnd === undefined) return false;
+    const onEnd = this.#onEnd;
+    if (onEnd === undefined) return false;
     // A copy, because a key that is cleared and set again moves to the end of the map, and the loop would not end.
     this.#keysAtEnd ??= this.#states.keys();
     this.#out = out;
@@ -90,8 +122,9 @@ export class KeyedState implements Segment {
       for (let count = 0; count < keyCount; count++) {
         if (this.#nextAtEnd === this.#keysAtEnd.length) return false;
         this.#key = this.#keysAtEnd[this.#nextAtEnd++];
-        if (this.#errors === undefined) this.#handleEnd(this.#onEnd);
-        else this.#handleEndOrReject(this.#onEnd, out);
+        if (this.#declared?.hasState(this.#key) === false) continue;
+        if (this.#errors === undefined) this.#handleEnd(onEnd);
+        else this.#orReject(() => this.#handleEnd(onEnd), out);
       }
       return true;
     } finally {
@@ -109,6 +142,7 @@ export class KeyedState implements Segment {
   restore(state: SegmentState): void {
     if (state.kind !== 'process') refuseState('process', 'an aggregate');
     restoreTable(this.#states, state.states);
+    this.#declared?.restored();
     this.#keysAtEnd = state.keysAtEnd && unpackData(state.keysAtEnd);
   }
 
@@ -128,6 +162,27 @@ export class KeyedState implements Segment {
     if (answer !== undefined) this.#mustNotWait('onEnd', answer);
   }
 
+  #handleTimer(atMs: number): void {
+    const answer = this.#onTimer?.(atMs, this.#context, this.#emit);
+    if (answer !== undefined) this.#mustNotWait('onTimer', answer);
+  }
+
+  #declare(declarations: StateDeclarations): DeclaredContext {
+    const { clock } = this.#options;
+    if (clock === undefined) throw new IllegalStateError('A process with declared states needs a clock');
+    return new DeclaredContext({
+      ...{ declarations, clock, table: this.#states },
+      currentKey: () => (this.#out === undefined ? tooLate('its context') : this.#key),
+      checked: (value) => {
+        if (isThenable(value)) {
+          const expected = 'a value (for asynchronous functions use mapAsync)';
+          this.#refusing(() => refusePromise('state of process', value, expected));
+        }
+        return value;
+      },
+    });
+  }
+
   /** A rejected record leaves nothing behind: no result, and the state as it was. */
   #handleOrReject(record: unknown, out: unknown[], trace: SegmentTrace): void {
     const { rejections, firstOperator = 0 } = this.#options;
@@ -137,7 +192,7 @@ export class KeyedState implements Segment {
     try {
       this.#key = this.#keyOf(record);
       checkKey(this.#key, 'process');
-      undo = this.#states.undoOf(this.#key);
+      undo = (this.#declared ?? this.#states).undoOf(this.#key);
       const answer = this.#onRecord(record, this.#context, this.#emit);
       if (answer !== undefined) this.#mustNotWait('onRecord', answer);
     } catch (error) {
@@ -148,13 +203,16 @@ export class KeyedState implements Segment {
     }
   }
 
-  #handleEndOrReject(onEnd: OnEnd, out: unknown[]): void {
+  /** For what happens to a key without a record. */
+  #orReject(handle: () => void, out: unknown[]): void {
     const { rejections, firstOperator = 0 } = this.#options;
     const resultCount = out.length;
+    const undo = this.#declared?.undoOf(this.#key);
     try {
-      this.#handleEnd(onEnd);
+      handle();
     } catch (error) {
       if (error === this.#refusal || rejections === undefined) throw error;
+      undo?.();
       rejections.rejectKey(firstOperator, error, this.#key);
       this.#withdraw(out, resultCount);
     }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../environment.ts';
+import type { StageClock } from '../operator-stage.ts';
 import type { RecordRejections } from '../rejected/rejections.ts';
 import type { OperatorDescription } from '../operator-description.ts';
 import type { LoopEnds, LoopTail } from '../../partitions/loop-ends.ts';
@@ -33,7 +33,7 @@ export interface LoopOptions {
   /** Whether the user's functions are called, never inlined. Default false. */
   readonly callsApart?: boolean;
   /** Times the loops, which then adapt. Default: they do not. */
-  readonly clock?: Pick<Clock, 'now'> | undefined;
+  readonly clock?: StageClock | undefined;
   /** Name of the vertex, for stack traces. */
   readonly name?: string | undefined;
   /** Of its last operator, an `aggregate` with `emit: 'partial'`. */

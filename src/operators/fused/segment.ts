@@ -41,7 +41,11 @@ export interface Segment {
   readonly usesTail?: boolean;
   /** Processes `keyCount` more keys and appends their results; returns false when no keys were left. */
   readonly drain?: ((out: unknown[], keyCount: number) => boolean) | undefined;
-  /** The current key in `drain`. */
+  /** When its earliest timer is due, in wall-clock ms; undefined for none. */
+  readonly nextTimerMs?: number | undefined;
+  /** Handles at most `timerCount` due timers and appends their results; returns false when none were left. */
+  readonly fire?: ((out: unknown[], timerCount: number) => boolean) | undefined;
+  /** The current key in `drain` and `fire`. */
   readonly key?: unknown;
   /**
    * Its state. `pack` copies values, or throws a `RecordNotSerializableError`.

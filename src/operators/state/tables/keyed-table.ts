@@ -73,6 +73,17 @@ export class KeyedTable {
     return typeof older?.accumulator === 'object' ? this.recall(key) : older;
   }
 
+  /** The cell of a key, whose value the caller does not change; undefined if it has none. */
+  peek(key: unknown): Cell | undefined {
+    return this.front.get(key) ?? (this.hasOlder ? this.#older(key) : undefined);
+  }
+
+  /** Goes through all keys once. Meanwhile the table may change: a key that gets or loses a cell may come, or not. */
+  *walk(): Generator<unknown> {
+    yield* this.#base.keys();
+    yield* this.front.keys();
+  }
+
   set(key: unknown, accumulator: unknown): void {
     const cell = this.front.get(key);
     if (cell === undefined) this.front.set(key, { accumulator });

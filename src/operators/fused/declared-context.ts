@@ -1,0 +1,156 @@
+import type { Clock } from '../../environment.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
+import type { StatefulProcessContext } from '../operator-description.ts';
+import {
+  type CurrentContent,
+  hasState,
+  type KeyContent,
+  openStates,
+  type StateDeclarations,
+} from '../state/declared-states.ts';
+import { copyState } from '../state/tables/copy-state.ts';
+import type { KeyedTable } from '../state/tables/keyed-table.ts';
+import { KeyTimers } from './key-timers.ts';
+
+/** What the states of a `process` work with. */
+interface DeclaredContextOptions {
+  readonly declarations: StateDeclarations;
+  readonly table: KeyedTable;
+  readonly clock: Pick<Clock, 'epochMs'>;
+  /** The current key. @throws IllegalStateError if no function runs */
+  readonly currentKey: () => unknown;
+  /** @throws for a promise */
+  readonly checked: CurrentContent['checked'];
+}
+
+type Context = StatefulProcessContext<unknown, StateDeclarations>;
+
+/**
+ * The declared states and the timers of a `process`, for its current key. All that a key has is one entry of the table,
+ * so that it is copied, written and given up as one.
+ */
+export class DeclaredContext {
+  readonly context: Context;
+  readonly #options: DeclaredContextOptions;
+  readonly #timers = new KeyTimers();
+  readonly #hasTtl: boolean;
+  #walk: Generator<unknown> | undefined;
+
+  constructor(options: DeclaredContextOptions) {
+    this.#options = options;
+    const { declarations, currentKey, checked } = options;
+    this.#hasTtl = Object.values(declarations).some(({ ttlMs }) => ttlMs !== undefined);
+    const nowMs = (): number => options.clock.epochMs();
+    const shrunk = (): void => this.#giveUpIfOver(currentKey());
+    const own = (): KeyContent | undefined => this.#own(currentKey());
+    const need = (): KeyContent => this.#need(currentKey());
+    this.context = {
+      states: openStates(declarations, { own, need, shrunk, nowMs, checked }),
+      get key() {
+        return currentKey();
+      },
+      get nowMs() {
+        return nowMs();
+      },
+      setTimer: (atMs) => this.#setTimer(currentKey(), atMs),
+      clearTimer: (atMs) => this.#clearTimer(currentKey(), atMs),
+    };
+  }
+
+  /** When the earliest timer is due, in wall-clock ms; undefined if there is none. It may have been taken back. */
+  get nextMs(): number | undefined {
+    return this.#timers.nextMs;
+  }
+
+  /** The next timer that is due, which is gone now. */
+  takeDue(): { readonly key: unknown; readonly atMs: number } | undefined {
+    const nowMs = this.#options.clock.epochMs();
+    for (let due = this.#timers.takeDue(nowMs); due !== undefined; due = this.#timers.takeDue(nowMs)) {
+      if (!this.#hasTimer(due.key, due.atMs)) continue;
+      this.#clearTimer(due.key, due.atMs);
+      return due;
+    }
+    return undefined;
+  }
+
+  /** Whether a key has a state whose time is not over. */
+  hasState(key: unknown): boolean {
+    const content = this.#options.table.peek(key)?.accumulator as KeyContent | undefined;
+    return content !== undefined && hasState(content, this.#options.clock.epochMs());
+  }
+
+  /** Puts back what a key has now, also what is changed in place. */
+  undoOf(key: unknown): () => void {
+    const { table } = this.#options;
+    const content = copyState(table.peek(key)?.accumulator) as KeyContent | undefined;
+    return () => {
+      if (content === undefined) table.delete(key);
+      else table.set(key, content);
+      for (const atMs of content?.timers ?? []) this.#timers.add(atMs, key);
+    };
+  }
+
+  /** Looks at some keys, and gives up those whose time is over. Over time it comes to all of them. */
+  sweep(count: number): void {
+    if (!this.#hasTtl) return;
+    const { table, clock } = this.#options;
+    const nowMs = clock.epochMs();
+    this.#walk ??= table.walk();
+    for (let left = count; left > 0; left--) {
+      const next = this.#walk.next();
+      if (next.done === true) {
+        this.#walk = undefined;
+        return;
+      }
+      const content = table.peek(next.value)?.accumulator as KeyContent | undefined;
+      if (content === undefined || content.timers.length > 0 || hasState(content, nowMs)) continue;
+      table.delete(next.value);
+    }
+  }
+
+  /** The table was restored: its timers are set again. O(keys) */
+  restored(): void {
+    const { table } = this.#options;
+    for (const key of table.walk()) {
+      for (const atMs of (table.peek(key)?.accumulator as KeyContent).timers) this.#timers.add(atMs, key);
+    }
+  }
+
+  #own(key: unknown): KeyContent | undefined {
+    return this.#options.table.own(key)?.accumulator as KeyContent | undefined;
+  }
+
+  #need(key: unknown): KeyContent {
+    const present = this.#own(key);
+    if (present !== undefined) return present;
+    const content: KeyContent = { states: {}, timers: [] };
+    this.#options.table.set(key, content);
+    return content;
+  }
+
+  #hasTimer(key: unknown, atMs: number): boolean {
+    const content = this.#options.table.peek(key)?.accumulator as KeyContent | undefined;
+    return content?.timers.includes(atMs) === true;
+  }
+
+  #setTimer(key: unknown, atMs: number): void {
+    if (!Number.isFinite(atMs)) throw new InvalidArgumentError('setTimer', atMs, 'a time in ms since 1970');
+    if (this.#hasTimer(key, atMs)) return;
+    this.#need(key).timers.push(atMs);
+    this.#timers.add(atMs, key);
+  }
+
+  #clearTimer(key: unknown, atMs: number): void {
+    if (!this.#hasTimer(key, atMs)) return;
+    const { timers } = this.#need(key);
+    timers.splice(timers.indexOf(atMs), 1);
+    this.#giveUpIfOver(key);
+  }
+
+  #giveUpIfOver(key: unknown): void {
+    const content = this.#own(key);
+    if (content === undefined || content.timers.length > 0) return;
+    for (const _ in content.states) return;
+    this.#options.table.delete(key);
+  }
+}
