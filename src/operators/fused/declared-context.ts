@@ -112,7 +112,8 @@ export class DeclaredContext {
   restored(): void {
     const { table } = this.#options;
     for (const key of table.walk()) {
-      for (const atMs of (table.peek(key)?.accumulator as KeyContent).timers) this.#timers.add(atMs, key);
+      const content = table.peek(key)?.accumulator as KeyContent | undefined;
+      for (const atMs of content?.timers ?? []) this.#timers.add(atMs, key);
     }
   }
 

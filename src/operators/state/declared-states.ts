@@ -161,8 +161,9 @@ export function aggregatingState<In, Accumulator, Result>(
         return accumulator === undefined ? undefined : result(accumulator as Accumulator);
       },
       add: (value) => {
-        const accumulator = slot.read() as Accumulator | undefined;
-        slot.write(slot.checked(add(accumulator === undefined ? create() : accumulator, value)));
+        let accumulator = slot.read();
+        if (accumulator === undefined) accumulator = create();
+        slot.write(slot.checked(add(accumulator as Accumulator, value)));
       },
       clear: () => slot.clear(),
     }),
