@@ -93,11 +93,12 @@ export type { StorageUse } from './run/storage-use.ts';
 export { diagnosticsChannels, type DiagnosticsMessage } from './run/diagnostics.ts';
 export { pinoLogger, type PinoLike } from './run/pino-logger.ts';
 export { type FailoverReceipt, formatBytes, type JobReceipt, type MovedRecords } from './run/folds/job-receipt.ts';
-export type { CheckpointedTask } from './actors/checkpoint-event.ts';
+export type { CheckpointedTask, ResumedCheckpoint } from './actors/checkpoint-event.ts';
 export type { DividedExchange, JobEvent, JobEventType } from './actors/job-event.ts';
 
 // Checkpoints
 export type { CheckpointOptions } from './run/checkpoints/checkpoints-option.ts';
+export type { CheckpointsReceipt, ContinuedReceipt } from './run/checkpoints/checkpoint-receipt.ts';
 export type { CheckpointReport, ComponentCheckpointsReport } from './run/checkpoints/checkpoint-history.ts';
 export type { BarrierAlignment } from './partitions/stream-element.ts';
 export type { CheckpointFailureReason } from './checkpoints/failure-reason.ts';

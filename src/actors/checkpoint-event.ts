@@ -17,6 +17,20 @@ export interface CheckpointedTask extends TaskCheckpointStatistics {
   readonly task: string;
 }
 
+/** A streaming component that continues from a checkpoint of an earlier run, or begins anew although there was one. */
+export interface ResumedCheckpoint {
+  readonly component: ComponentId;
+  /** The first task at which its barriers start: `orders[0]`. */
+  readonly head: string;
+  readonly taskCount: number;
+  /** Absent if it begins anew. */
+  readonly checkpoint?: CheckpointId;
+  /** When that completed, in ms since 1970; absent if it begins anew. */
+  readonly completedAtMs?: number;
+  /** Why it begins anew; absent if it continues. */
+  readonly why?: string;
+}
+
 /** The events of a run about checkpoints. */
 export type CheckpointEvent =
   /** Barriers start in a streaming component: a checkpoint of it is under way. */

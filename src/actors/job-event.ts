@@ -1,7 +1,7 @@
 import type { FailurePlace } from '../failure-place.ts';
 import type { CallCounts, RejectedRecords, RejectionOutcome, StoredOutput } from './protocol/deployment.ts';
 import type { ExecutionState, JobStatus, RegionState } from './protocol/states.ts';
-import type { CheckpointEvent } from './checkpoint-event.ts';
+import type { CheckpointEvent, ResumedCheckpoint } from './checkpoint-event.ts';
 import type { AttemptNumber, ExecutorId, FailoverId, PartitionId, RegionId, RunId } from '../ids.ts';
 
 /** A result that a restart re-uses, and its size when it was verified. */
@@ -47,6 +47,8 @@ export type JobEvent =
       readonly divided?: readonly DividedExchange[];
       /** Records that these tasks rejected there, by task and operator; absent if none. */
       readonly rejected?: readonly { readonly vertex: number; readonly by: readonly RejectedRecords[] }[];
+      /** What its streaming components do with the checkpoints of that run; absent if there were none. */
+      readonly checkpoints?: readonly ResumedCheckpoint[];
       /** What runs although it had finished, or does not finish what had begun: by operator, with the reason. */
       readonly rerun: readonly { readonly operator: string; readonly why: string }[];
     }

@@ -89,7 +89,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     storage: () => storageUse(executors.held, shape, folds.snapshot, clock.now()),
     observers,
     controls: () => insideOf(run).controls,
-    begin: durable && (() => takeOver(durable, ledger, observe)),
+    begin: durable && (() => takeOver(durable, ledger, master, observe)),
     connect: (connected) => {
       connections.serve(master, actors);
       executors.connect((executor, port) => connections.accept(executor, port), connected);
@@ -178,7 +178,7 @@ function watchedBy(run: JobRun, parts: WatchedParts): (event: JobEvent) => void 
 function durableRun(
   plan: JobPlan,
   shape: JobShape,
-  options: ResolvedRunOptions & { readonly run: RunId; readonly durableStore: DurableStore | undefined },
+  options: ReturnType<typeof guarded>,
   failed: (cause: Error) => void,
 ): DurableRun | undefined {
   const { stateDirectory, durableStore } = options;
@@ -187,11 +187,18 @@ function durableRun(
 }
 
 /** Takes over what an earlier run has finished. */
-async function takeOver(durable: DurableRun, ledger: JobLedger, observe: (event: JobEvent) => void): Promise<void> {
-  const { restored, plans, resumed } = await durable.begin();
+async function takeOver(
+  durable: DurableRun,
+  ledger: JobLedger,
+  master: JobMasterActorRef,
+  observe: (event: JobEvent) => void,
+): Promise<void> {
+  const { restored, plans, checkpoints, resumed } = await durable.begin();
   ledger.restore(restored);
+  checkpointsOf(master)?.takeOver(checkpoints.continued);
   for (const [vertex, plan] of plans) ledger.takePlan(vertex as JobVertexId, plan);
   if (resumed !== undefined) observe(resumed);
+  for (const event of checkpoints.unreadable) observe(event);
 }
 
 /** How the job recovers: what it decides, how long it waits, and from where it continues. */

@@ -98,7 +98,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     executors: ['.', 'durable', 'folds'],
     folds: ['checkpoints'],
     identity: ['.'],
-    durable: ['.', 'folds', 'identity'],
+    durable: ['.', 'checkpoints', 'folds', 'identity'],
   },
   api: { '.': ['explain', 'planning', 'worker'], explain: ['.'], planning: ['.'], worker: ['.'] },
   cli: { '.': ['commands', 'progress'], commands: ['.', 'progress'], progress: ['.'] },

@@ -66,7 +66,15 @@ export class CheckpointRig {
       ...{ id: 0 as ComponentId, regions: [], tasks: vertices, heads: vertices, writesCompleteResults: false },
     };
     this.checkpoints = new ComponentCheckpoints({
-      ...{ component, clock, retained, scope: 'case', alignment: 'exactly-once', tolerableFailures: 0 },
+      ...{
+        component,
+        clock,
+        retained,
+        scope: 'case',
+        alignment: 'exactly-once',
+        isLasting: false,
+        tolerableFailures: 0,
+      },
       job: {
         graph,
         stateOf: (vertex) => this.states.get(this.nameOf(vertex)),

@@ -349,7 +349,13 @@ export class ManualCluster {
 function usualCheckpointing(): JobCheckpointing {
   return {
     ...{ intervalMs: 100, timeoutMs: 10_000, minPauseMs: 0, maxConcurrent: 1, tolerableFailures: 0, maxQueued: 10 },
-    ...{ alignment: 'exactly-once', retained: 1, storage: new InstantStorage(), scopeOf: (head) => head },
+    ...{
+      alignment: 'exactly-once',
+      retained: 1,
+      storage: new InstantStorage(),
+      isLasting: false,
+      scopeOf: (head) => head,
+    },
   };
 }
 

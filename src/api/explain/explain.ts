@@ -36,7 +36,7 @@ export interface ExplainOptions {
 /** Options of `explain` for a run with a state directory. */
 export interface DurableExplainOptions
   extends Omit<ExplainOptions, 'stateDirectory'>,
-    Pick<JobRunOptions, 'resume' | 'rerun' | 'environment'> {
+    Pick<JobRunOptions, 'resume' | 'rerun' | 'environment' | 'checkpoints'> {
   readonly stateDirectory: string;
 }
 
@@ -133,6 +133,7 @@ const durableOptionNames: OptionNames<DurableExplainOptions> = {
   resume: true,
   rerun: true,
   environment: true,
+  checkpoints: true,
 };
 
 /** How the run repeats work; `repeatCalls` is undefined without speculation. */
@@ -147,13 +148,13 @@ async function explainDurable(
   repeated: Repeated,
 ): Promise<DurableJobExplanation> {
   const { failoverRule, ...runOptions } = options;
-  const { resume, rerun, environment } = resolveRunOptions(runOptions);
+  const { resume, rerun, environment, checkpoints } = resolveRunOptions(runOptions);
   const { stateDirectory } = options;
   return new DurablePlanExplanation(
     plan,
     failoverRule,
     repeated,
-    await explainResume(plan, { stateDirectory, resume, rerun, environment }),
+    await explainResume(plan, { stateDirectory, resume, rerun, environment, checkpoints }),
   );
 }
 

@@ -1,3 +1,4 @@
+import type { ResumedCheckpoint } from '../../actors/checkpoint-event.ts';
 import type { DividedExchange } from '../../actors/job-event.ts';
 import { type Environment, systemEnvironment } from '../../environment.ts';
 import type { PartitionId, RegionId, RunId } from '../../ids.ts';
@@ -8,6 +9,12 @@ import { deadLetterSinks } from '../../operators/rejected/dead-letter-sinks.ts';
 import type { Sink } from '../../operators/sink.ts';
 import { rememberedAnswers } from '../../operators/answers/remembered-answers.ts';
 import { type NamedOperator, rememberingOf } from '../../operators/answers/run-answers.ts';
+import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
+import { checkpointsDirectory } from '../../run/checkpoints/checkpointing.ts';
+import { continuedReceipt } from '../../run/checkpoints/checkpoint-receipt.ts';
+import type { ResolvedCheckpoints } from '../../run/checkpoints/checkpoints-option.ts';
+import { decideCheckpoints } from '../../run/durable/checkpoint-resume.ts';
+import { resumedCheckpoint } from '../../run/durable/lasting-checkpoints.ts';
 import { refusalOfJob } from '../../run/durable/refused-job.ts';
 import { decideResume, type ResumeDecision } from '../../run/durable/resume-decision.ts';
 import { dividedExchanges, misdivided } from '../../run/durable/result-division.ts';
@@ -57,6 +64,8 @@ export interface ResumeExplanation {
   /** The run that would be continued; `end` is undefined if it has not ended, or its process died. */
   readonly earlier: { readonly run: RunId; readonly beganAtMs: number; readonly end: RunEnd | undefined } | undefined;
   readonly reused: readonly ReusedTasks[];
+  /** By streaming component that an earlier run has checkpointed: from which checkpoint it would continue. */
+  readonly checkpoints: readonly ResumedCheckpoint[];
   /** Their results that would be divided anew, because their consumers have another parallelism. */
   readonly divided: readonly DividedExchange[];
   readonly runs: readonly RunningTasks[];
@@ -79,6 +88,8 @@ export interface ResumeQuestion {
   readonly resume: ResumePolicy;
   readonly rerun: boolean;
   readonly environment: Environment | undefined;
+  /** Undefined: as the earlier run took them, in the state directory. */
+  readonly checkpoints: ResolvedCheckpoints | undefined;
 }
 
 /** Reads a state directory, which may be in use, and says what a run with it would do. */
@@ -91,6 +102,10 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
     ...{ plan, shape, stateDirectory, books, resume, rerun, context },
     isStored: (stored) => isStored(stateDirectory, stored),
   });
+  const checkpoints = await decideCheckpoints({
+    ...{ plan, shape, books, decision, rerun, isOn: true },
+    storage: question.checkpoints?.storage ?? fileCheckpoints(checkpointsDirectory(stateDirectory)),
+  });
   const { earlier, comparison, sources } = decision;
   const [reused, running] = tasksOf(shape, decision);
   const inUse = stateDirectoryInUse(stateDirectory);
@@ -98,6 +113,7 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
     stateDirectory,
     earlier: earlier && { run: earlier.run, beganAtMs: earlier.beganAtMs, end: earlier.end?.status },
     reused: reused.map((tasks) => ({ ...tasks, ...storedBy(tasks.vertex, shape, decision) })),
+    checkpoints: checkpoints.components.flatMap((component) => resumedCheckpoint(component)),
     divided: dividedExchanges(misdivided(shape, decision)),
     runs: running.map((tasks) => ({ ...tasks, why: earlier && whyRuns(tasks.vertex, shape, decision, rerun) })),
     paid: await Promise.all(
@@ -110,7 +126,7 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
     differences: comparison === undefined ? [] : comparisonLines(comparison, decision.identity),
     repeatedSinks: repeatedSinks(plan),
     owner: inUse?.owner,
-    refusal: refusalOfJob(plan, stateDirectory) ?? inUse ?? decision.refusal,
+    refusal: refusalOfJob(plan, stateDirectory) ?? inUse ?? decision.refusal ?? checkpoints.refusal,
     toString: () => describe(explanation),
   };
   return Object.freeze(explanation);
@@ -199,7 +215,7 @@ async function withAnswers(
 
 function describe(explanation: ResumeExplanation): string {
   const { stateDirectory, earlier, reused, runs, paid, changedSources, repeatedSinks: repeated } = explanation;
-  const { divided, differences, refusal } = explanation;
+  const { checkpoints, divided, differences, refusal } = explanation;
   return [
     `If it runs now with ${stateDirectory}`,
     `  ${beginningOf(earlier)}`,
@@ -211,6 +227,11 @@ function describe(explanation: ResumeExplanation): string {
         ? 'finished'
         : `${counted(results, 'result')}, ${counted(records, 'record')}, ${formatBytes(bytes)}`,
     ]),
+    ...section('Checkpoints', checkpoints, (resumed) => {
+      const { head, tasks, checkpoint, completedAt, why } = continuedReceipt(resumed);
+      const from = checkpoint === undefined ? `none: ${why}` : `checkpoint ${checkpoint} of ${completedAt}`;
+      return [`${counted(tasks, 'task')} behind ${head}`, from];
+    }),
     ...section('Divided anew', divided, ({ source, target, consumers, records }) => [
       `${source} → ${target}`,
       `for ${counted(consumers, 'task')}: ${counted(records, 'record')}`,

@@ -2,6 +2,7 @@ import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import type { JobIdentity } from '../identity/job-identity.ts';
 import {
+  type EntryCheckpoints,
   type EntryTask,
   type FinishedTask,
   isVital,
@@ -30,18 +31,28 @@ export class RunBooks {
   readonly firstBeganAtMs: number;
   /** By vertex and subtask: the files that sinks write. */
   readonly parts: PartPaths;
+  /** Names of checkpoints, in their storage, that are to be removed. */
+  readonly staleCheckpoints: readonly string[];
+  /** No number up to this one is used again for a checkpoint. */
+  readonly lastCheckpoint: number;
   readonly #plans: Map<number, unknown>;
   /** By vertex and subtask. */
   readonly #finished: Map<number, TaskOutcome>[];
+  /** By vertex and subtask of the head, as text. */
+  readonly #checkpoints: Map<string, EntryCheckpoints>;
   #vitalSteps = 0;
   #end: { readonly status: RunEnd; readonly atMs: number } | undefined;
 
-  private constructor({ run, atMs, firstAtMs, identity, finished, parts, plans }: RunBeginning) {
+  private constructor(beginning: RunBeginning) {
+    const { run, atMs, firstAtMs, identity, finished, parts, plans, checkpoints = [] } = beginning;
     this.run = run;
     this.beganAtMs = atMs;
     this.firstBeganAtMs = firstAtMs;
     this.identity = identity;
     this.parts = parts;
+    this.staleCheckpoints = beginning.staleCheckpoints ?? [];
+    this.lastCheckpoint = beginning.lastCheckpoint ?? 0;
+    this.#checkpoints = new Map(checkpoints.map((series) => [keyOf(series.head), series]));
     this.#plans = new Map(plans);
     this.#finished = identity.vertices.map(() => new Map<number, TaskOutcome>());
     for (const task of finished) this.#finish(task);
@@ -68,6 +79,16 @@ export class RunBooks {
   /** The plans of sources, by index of the vertex. */
   get plans(): ReadonlyMap<number, unknown> {
     return this.#plans;
+  }
+
+  /** The series of checkpoints of its streaming components. */
+  get checkpoints(): readonly EntryCheckpoints[] {
+    return [...this.#checkpoints.values()];
+  }
+
+  /** That of the component with this head. */
+  checkpointsOf(head: EntryTask): EntryCheckpoints | undefined {
+    return this.#checkpoints.get(keyOf(head));
   }
 
   /** What is known of a task that has finished; undefined unless it has. */
@@ -105,6 +126,11 @@ export class RunBooks {
           for (let subtask = start; subtask < end; subtask++) this.#tasksOf(vertex).delete(subtask);
         }
         return;
+      case 'checkpoints.began': {
+        const series = this.checkpointsOf(entry.head);
+        if (series !== undefined) this.#checkpoints.set(keyOf(entry.head), { ...series, hasCompleted: true });
+        return;
+      }
       case 'run.ended':
         this.#end = { status: entry.status, atMs: entry.atMs };
     }
@@ -120,4 +146,8 @@ export class RunBooks {
       throw new IllegalStateError(`The journal names vertex ${vertex}, which its job does not have`);
     return tasks;
   }
+}
+
+function keyOf({ vertex, subtask }: EntryTask): string {
+  return `${vertex}.${subtask}`;
 }

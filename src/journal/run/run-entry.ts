@@ -51,6 +51,24 @@ export interface RunBeginning {
   readonly parts: PartPaths;
   /** The plans of sources, by index of the vertex. */
   readonly plans: readonly (readonly [vertex: number, plan: unknown])[];
+  /** The checkpoints of its streaming components; absent if it takes none. */
+  readonly checkpoints?: readonly EntryCheckpoints[];
+  /** Names, in their storage, of checkpoints of earlier runs that are to be removed; absent if there are none. */
+  readonly staleCheckpoints?: readonly string[];
+  /** No number up to this one is used again for a checkpoint, because results may have its barriers; absent: 0. */
+  readonly lastCheckpoint?: number;
+}
+
+/** The series of checkpoints of a streaming component. */
+export interface EntryCheckpoints {
+  /** The first task at which its barriers start, */
+  readonly head: EntryTask;
+  /** and the vertices of its tasks. */
+  readonly vertices: readonly number[];
+  /** The name of the series in the storage of checkpoints. */
+  readonly scope: string;
+  /** Whether one of them has completed. */
+  readonly hasCompleted: boolean;
 }
 
 /** By vertex and subtask: absolute paths of files. */
@@ -63,6 +81,8 @@ export type RunStep =
   | ({ readonly type: 'task.finished' } & FinishedTask)
   /** Finished or not, these tasks run again. */
   | { readonly type: 'tasks.restarted'; readonly tasks: readonly EntryTasks[] }
+  /** The first checkpoint of a series has completed. Which ones there are, their storage knows. */
+  | { readonly type: 'checkpoints.began'; readonly head: EntryTask }
   | { readonly type: 'run.ended'; readonly atMs: number; readonly status: RunEnd };
 
 /**

@@ -1,8 +1,9 @@
 import type { BarrierPlace, StateHandle, TaskCheckpointStatistics } from '../../actors/protocol/checkpoint-messages.ts';
 import type { CheckpointManifest, StoredPiece } from '../../checkpoints/checkpoint-storage.ts';
 import type { CompletedCheckpoint } from '../../checkpoints/completed-checkpoint.ts';
+import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
-import type { ExecutionVertexId } from '../../ids.ts';
+import type { ExecutionVertexId, JobVertexId } from '../../ids.ts';
 
 /** What a task acknowledged. */
 export interface AcknowledgedTask {
@@ -15,11 +16,21 @@ export interface AcknowledgedTask {
 /** A completed checkpoint of a component. */
 export type ComponentCheckpoint = CompletedCheckpoint<AcknowledgedTask>;
 
-/** What the manifest of a checkpoint says of its tasks, by names that another run of the job has too. Plain data. */
+/** A task, by names that another run of the job has too. */
+interface NamedTask {
+  readonly vertex: string;
+  readonly subtask: number;
+}
+
+/** What the manifest of a checkpoint says of its tasks. Plain data. */
 export interface CheckpointContent {
   readonly kind: 'checkpoint' | 'savepoint';
-  readonly tasks: readonly ({ readonly vertex: string; readonly subtask: number } & AcknowledgedTask)[];
-  readonly finished: readonly { readonly vertex: string; readonly subtask: number }[];
+  readonly tasks: readonly (NamedTask &
+    Omit<AcknowledgedTask, 'outputs'> & {
+      /** `output`: its place among the outputs of the vertex. */
+      readonly outputs: readonly { readonly output: number; readonly records: readonly number[] }[];
+    })[];
+  readonly finished: readonly NamedTask[];
 }
 
 /** The manifest of a checkpoint. */
@@ -27,8 +38,8 @@ export function manifestOf(
   { id, kind, states, finished }: Pick<ComponentCheckpoint, 'id' | 'kind' | 'states' | 'finished'>,
   { graph, scope, epochMs }: { readonly graph: ExecutionGraph; readonly scope: string; readonly epochMs: number },
 ): CheckpointManifest<CheckpointContent> {
-  const place = (vertex: ExecutionVertexId) => ({
-    vertex: graph.jobVertexOf(vertex).id as string,
+  const place = (vertex: ExecutionVertexId): NamedTask => ({
+    vertex: graph.jobVertexOf(vertex).id,
     subtask: graph.subtaskOf(vertex),
   });
   const pieces = new Map<string, StoredPiece>();
@@ -46,8 +57,45 @@ export function manifestOf(
     pieces: [...pieces.values()],
     content: {
       kind,
-      tasks: [...states].map(([vertex, task]) => ({ ...place(vertex), ...task })),
+      tasks: [...states].map(([vertex, task]) => {
+        const edges = graph.edgesOutOf(graph.jobVertexIndexOf(vertex));
+        const outputs = task.outputs.map(({ edge, records }) => ({ output: edges.indexOf(edge), records }));
+        return { ...place(vertex), ...task, outputs };
+      }),
       finished: [...finished].map(place),
     },
   };
+}
+
+/**
+ * The checkpoint of an earlier run, for the same component of this one; undefined if it is of other tasks. Its times are
+ * those of its completion, in ms since 1970.
+ */
+export function checkpointOf(
+  { checkpoint, completedEpochMs, content }: CheckpointManifest,
+  { id: component, tasks }: StreamingComponent,
+  graph: ExecutionGraph,
+): ComponentCheckpoint | undefined {
+  const { kind, tasks: acknowledged, finished: ended } = content as CheckpointContent;
+  const states = new Map<ExecutionVertexId, AcknowledgedTask>();
+  for (const { vertex, subtask, outputs, ...task } of acknowledged) {
+    const at = vertexOf({ vertex, subtask }, graph);
+    if (at === undefined) return undefined;
+    const edges = graph.edgesOutOf(graph.jobVertexIndexOf(at));
+    states.set(at, {
+      ...task,
+      outputs: outputs.map(({ output, records }) => ({ edge: edges[output] as number, records })),
+    });
+  }
+  const finished = new Set(ended.map((task) => vertexOf(task, graph)));
+  const isCovered = tasks.every((vertex) => states.has(vertex) || finished.has(vertex));
+  if (!isCovered || states.size + finished.size !== tasks.length) return undefined;
+  const times = { triggeredMs: completedEpochMs, completedMs: completedEpochMs };
+  return { id: checkpoint, component, kind, ...times, states, finished: finished as Set<ExecutionVertexId> };
+}
+
+function vertexOf({ vertex, subtask }: NamedTask, graph: ExecutionGraph): ExecutionVertexId | undefined {
+  const index = graph.jobGraph.vertexIndexById.get(vertex as JobVertexId);
+  const parallelism = index === undefined ? 0 : (graph.jobGraph.vertices[index]?.parallelism ?? 0);
+  return index !== undefined && subtask < parallelism ? graph.vertexAt(index, subtask) : undefined;
 }

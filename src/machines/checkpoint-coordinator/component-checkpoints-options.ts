@@ -6,8 +6,20 @@ import type { CheckpointRequest } from '../../checkpoints/request-decider.ts';
 import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
 import type { Clock } from '../../environment.ts';
 import type { CheckpointsFailedError } from '../../errors/checkpoint-errors.ts';
+import type { CheckpointId } from '../../ids.ts';
+import type { ComponentCheckpoint } from './checkpoint-content.ts';
 import type { CheckpointedComponent, CoordinatorParentRef, PendingActorRef } from './checkpointed-component.ts';
 import type { JobTasks } from './component-tasks.ts';
+
+/** The checkpoints of an earlier run that a component continues. */
+export interface ContinuedCheckpoints {
+  /** Their name in the storage. */
+  readonly scope: string;
+  /** The greatest number that was used for them; 0 if none was. */
+  readonly lastNumber: CheckpointId;
+  /** Oldest first; empty if it begins anew. */
+  readonly retained: readonly ComponentCheckpoint[];
+}
 
 /** What the checkpoints of a component need. */
 export interface ComponentCheckpointsOptions {
@@ -15,8 +27,10 @@ export interface ComponentCheckpointsOptions {
   readonly job: JobTasks;
   readonly gateway: CheckpointGateway;
   readonly storage: CheckpointStorage;
-  /** Names its checkpoints in the storage. */
+  /** Names its checkpoints in the storage, unless it continues others. */
   readonly scope: string;
+  /** Whether another process may continue from them. */
+  readonly isLasting: boolean;
   readonly alignment: BarrierAlignment;
   readonly tolerableFailures: number;
   /** How many completed ones are kept. */

@@ -19,7 +19,8 @@ import type {
   CoordinatorParentRef,
   PendingActorRef,
 } from './checkpointed-component.ts';
-import type { ComponentCheckpointsOptions } from './component-checkpoints-options.ts';
+import { CheckpointSeries } from './checkpoint-series.ts';
+import type { ComponentCheckpointsOptions, ContinuedCheckpoints } from './component-checkpoints-options.ts';
 import { barrierStarts, unrepeatableEnd, tasksAtTrigger } from './component-tasks.ts';
 import type { CheckpointProblem } from './pending-events.ts';
 
@@ -36,9 +37,9 @@ interface Pending {
  */
 export class ComponentCheckpoints implements CheckpointedComponent {
   readonly #options: ComponentCheckpointsOptions;
+  readonly #series: CheckpointSeries;
   readonly #pending = new Map<CheckpointId, Pending>();
   #retained: RetainedCheckpoints<AcknowledgedTask> = [];
-  #lastNumber: CheckpointId | undefined;
   #newest: CheckpointId | undefined;
   #cleaningCount = 0;
   /** Those to be discarded, and the pending ones that must end first. */
@@ -48,6 +49,14 @@ export class ComponentCheckpoints implements CheckpointedComponent {
 
   constructor(options: ComponentCheckpointsOptions) {
     this.#options = options;
+    this.#series = new CheckpointSeries(options.scope, options.storage);
+  }
+
+  /** Continues the checkpoints of an earlier run. Call it before the job starts. */
+  takeOver({ scope, lastNumber, retained }: ContinuedCheckpoints): void {
+    this.#series.continue(scope, lastNumber);
+    this.#newest = lastNumber > 0 ? lastNumber : undefined;
+    this.#retained = retained;
   }
 
   get component(): StreamingComponent {
@@ -56,7 +65,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
 
   /** Names its checkpoints in the storage. */
   get scope(): string {
-    return this.#options.scope;
+    return this.#series.scope;
   }
 
   get cleaningCount(): number {
@@ -75,17 +84,9 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   // For the chart of a checkpoint
 
   prepare(asker: AskingCheckpoint): void {
-    if (this.#lastNumber !== undefined) {
-      this.#number(asker);
-      return;
-    }
-    const { storage, scope } = this.#options;
-    storage.lastNumber(scope).then(
-      (last) => {
-        this.#lastNumber ??= last ?? (0 as CheckpointId);
-        this.#number(asker);
-      },
-      (cause: unknown) => {
+    this.#series.next(
+      (checkpoint) => asker.send({ type: 'checkpoint.prepared', checkpoint }),
+      (cause) => {
         const reason = propertyOf(cause, 'code') === 'CHECKPOINT_STORAGE' ? 'io' : 'triggering';
         asker.send({ type: 'checkpoint.unprepared', reason, cause: toError(cause) });
       },
@@ -93,7 +94,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   }
 
   begin(asker: AskingCheckpoint, checkpoint: CheckpointId, { kind }: CheckpointRequest): void {
-    const { component, job, clock, gateway, alignment } = this.#options;
+    const { component, job, clock, gateway, alignment, isLasting } = this.#options;
     const { running, finished, missing } = tasksAtTrigger(component, job);
     if (missing !== undefined) {
       asker.send({ type: 'checkpoint.unprepared', reason: 'notAllRunning', vertex: missing });
@@ -107,13 +108,13 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     this.#newest = checkpoint;
     this.#pending.set(checkpoint, { book, asker, phase: 'collecting' });
     asker.send({ type: 'checkpoint.begun', openCount: book.openCount });
-    for (const start of barrierStarts(component, { running, finished }, job)) {
+    for (const start of barrierStarts(component, { running, finished, isLasting }, job)) {
       gateway.trigger(job.executorOf(start.vertex) as ExecutorId, { ...start, checkpoint, alignment });
     }
   }
 
   store(asker: AskingCheckpoint, checkpoint: CheckpointId): void {
-    const { storage, scope, job, clock } = this.#options;
+    const { storage, job, clock } = this.#options;
     const pending = this.#pending.get(checkpoint) as Pending;
     const vertex = unrepeatableEnd(pending.book, job);
     if (vertex !== undefined) {
@@ -121,7 +122,11 @@ export class ComponentCheckpoints implements CheckpointedComponent {
       return;
     }
     pending.phase = 'completing';
-    const manifest = manifestOf(pending.book, { graph: job.graph, scope, epochMs: clock.epochMs() });
+    const manifest = manifestOf(pending.book, {
+      graph: job.graph,
+      scope: this.#series.scope,
+      epochMs: clock.epochMs(),
+    });
     storage.commit(manifest).then(
       () => asker.send({ type: 'checkpoint.stored' }),
       (cause: unknown) => asker.send({ type: 'checkpoint.unstored', reason: 'storing', cause: toError(cause) }),
@@ -224,8 +229,12 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     return finished.has(vertex) && this.#endsAgain(vertex) ? { checkpoint, state: { kind: 'finished' } } : undefined;
   }
 
-  /** Whether a task that had finished only ends its results when it restarts: no other region reads them. */
+  /**
+   * Whether a task that had finished only ends its results when it restarts: no other region reads them, or all had read
+   * them to the end.
+   */
   #endsAgain(vertex: ExecutionVertexId): boolean {
+    if (this.#options.isLasting) return true;
     return this.#options.job.graph.outputsOf(vertex).every(({ exchange }) => exchange.joinsRegions);
   }
 
@@ -280,11 +289,6 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     for (const callback of this.#whenSettled.splice(0)) callback();
   }
 
-  #number(asker: AskingCheckpoint): void {
-    this.#lastNumber = ((this.#lastNumber as number) + 1) as CheckpointId;
-    asker.send({ type: 'checkpoint.prepared', checkpoint: this.#lastNumber });
-  }
-
   /** States of a checkpoint that failed are discarded with it, those that come later now. */
   #late({ type, checkpoint }: CheckpointReport): void {
     const isKept = this.#retained.some(({ id }) => id === checkpoint);
@@ -306,7 +310,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
 
   /** What cannot be discarded, a sweep finds later. */
   #discardLeftovers(): void {
-    const { storage, scope, cleaned } = this.#options;
+    const { storage, cleaned } = this.#options;
     const done = (): void => {
       this.#cleaningCount--;
       cleaned();
@@ -314,7 +318,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     this.#leftovers = this.#leftovers.filter(({ checkpoint, awaited }) => {
       for (const pending of awaited) if (!this.#pending.has(pending)) awaited.delete(pending);
       if (awaited.size > 0) return true;
-      storage.discard(scope, checkpoint).then(done, done);
+      storage.discard(this.#series.scope, checkpoint).then(done, done);
       return false;
     });
   }

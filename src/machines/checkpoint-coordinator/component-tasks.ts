@@ -53,11 +53,12 @@ export type BarrierStart = Omit<
 
 /**
  * Where barriers start: at the heads that run, and at tasks behind producers that have finished, because their
- * barriers never come. O(heads), or O(tasks and their producers) once some have finished.
+ * barriers never come. If another process may continue from the checkpoint, for which the results of those may be gone,
+ * they are read to the end before. O(heads), or O(tasks and their producers) once some have finished.
  */
 export function barrierStarts(
   { heads }: Pick<StreamingComponent, 'heads'>,
-  { running, finished }: Pick<TasksAtTrigger, 'running' | 'finished'>,
+  { running, finished, isLasting }: Pick<TasksAtTrigger, 'running' | 'finished'> & { readonly isLasting: boolean },
   { graph, attemptOf, resultOf }: Pick<JobTasks, 'graph' | 'attemptOf' | 'resultOf'>,
 ): BarrierStart[] {
   if (finished.length === 0) return heads.map((vertex) => ({ vertex, attempt: attemptOf(vertex) }));
@@ -65,7 +66,7 @@ export function barrierStarts(
   const isHead = new Set(heads);
   return running.flatMap(({ vertex, attempt }): BarrierStart[] => {
     const ended = endedInputs(vertex, hasFinished, graph).map(resultOf);
-    if (ended.length > 0) return [{ vertex, attempt, ended }];
+    if (ended.length > 0) return [isLasting ? { vertex, attempt } : { vertex, attempt, ended }];
     return isHead.has(vertex) ? [{ vertex, attempt }] : [];
   });
 }

@@ -8,6 +8,8 @@ export interface JobCheckpointing extends CoordinatorSettings {
   /** How many completed checkpoints of each component are kept. */
   readonly retained: number;
   readonly storage: CheckpointStorage;
-  /** The name of a component's checkpoints in the storage, by its first head. */
+  /** Whether another process may continue from them. */
+  readonly isLasting: boolean;
+  /** The name of a component's checkpoints in the storage, by its first head, unless it continues others. */
   readonly scopeOf: (head: string) => string;
 }

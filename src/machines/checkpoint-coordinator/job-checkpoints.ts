@@ -13,13 +13,14 @@ import {
 import type { Clock } from '../../environment.ts';
 import { NoCheckpointLeftError } from '../../errors/checkpoint-errors.ts';
 import { ownCauseWithCode } from '../../failover/own-causes.ts';
-import type { AttemptNumber, CheckpointId, ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { AttemptNumber, CheckpointId, ComponentId, ExecutionVertexId, RegionId } from '../../ids.ts';
 import { executionGroups } from '../execution/execution-machine.ts';
 import type { JobLedger } from '../job-master/job-ledger.ts';
 import type { Failed } from '../job-master/job-master-setup.ts';
 import { shownState } from '../state-tap.ts';
 import type { CheckpointCoordinatorRef, checkpointCoordinatorMachine } from './checkpoint-coordinator-machine.ts';
 import { ComponentCheckpoints } from './component-checkpoints.ts';
+import type { ContinuedCheckpoints } from './component-checkpoints-options.ts';
 import type { JobTasks } from './component-tasks.ts';
 import { ComponentCondition } from './component-condition.ts';
 import type { CoordinatorEvent } from './coordinator-setup.ts';
@@ -59,6 +60,7 @@ interface Coordinated {
  *
  * - JC1 A component is told when all its tasks run, when one stops running, and when all have finished; no other is.
  * - JC2 A region that is deployed gets the states of the latest completed checkpoint of its component, if there is one.
+ * - JC3 That may be one of an earlier run; new ones get greater numbers.
  */
 export class JobCheckpoints {
   readonly #options: JobCheckpointsOptions;
@@ -75,6 +77,11 @@ export class JobCheckpoints {
     this.#coordinated = this.#components.list.map((component) =>
       component.writesCompleteResults ? undefined : this.#coordinate(component),
     );
+  }
+
+  /** JC3. Continues the checkpoints of an earlier run, by component. Call it before the job starts. */
+  takeOver(continued: ReadonlyMap<ComponentId, ContinuedCheckpoints>): void {
+    for (const [component, checkpoints] of continued) this.#coordinated[component]?.checkpoints.takeOver(checkpoints);
   }
 
   /** Takes every event of the job. */
@@ -199,9 +206,9 @@ export class JobCheckpoints {
 
   #coordinate(component: StreamingComponent): Coordinated {
     const { checkpointing, ledger, gateway, clock, observe, actors, charts, failed } = this.#options;
-    const { storage, scopeOf, alignment, retained, tolerableFailures } = checkpointing;
+    const { storage, scopeOf, alignment, isLasting, retained, tolerableFailures } = checkpointing;
     const checkpoints = new ComponentCheckpoints({
-      ...{ component, storage, alignment, retained, tolerableFailures, clock, observe },
+      ...{ component, storage, alignment, isLasting, retained, tolerableFailures, clock, observe },
       job: jobTasks(ledger),
       gateway: gateway.checkpoints,
       scope: scopeOf(ledger.graph.nameOf(component.heads[0] as ExecutionVertexId)),

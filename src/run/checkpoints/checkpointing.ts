@@ -19,6 +19,16 @@ interface CheckpointedRun {
   readonly shape: JobShape;
 }
 
+/** The directory of checkpoints in a state directory. */
+export function checkpointsDirectory(stateDirectory: string): string {
+  return join(stateDirectory, 'checkpoints');
+}
+
+/** The name of a component's checkpoints in a storage: of those that a run begins, and later ones may continue. */
+export function scopeOfSeries(job: string, run: RunId, head: string): string {
+  return `${job}.${run}.${head}`;
+}
+
 /** Where the checkpoints of a run are kept. Once for each run: a storage in memory is another each time. */
 export function storageOf({
   checkpoints,
@@ -26,7 +36,7 @@ export function storageOf({
 }: Omit<CheckpointedRun, 'run' | 'shape'>): CheckpointStorage | undefined {
   if (checkpoints === undefined) return undefined;
   if (checkpoints.storage !== undefined) return checkpoints.storage;
-  return stateDirectory === undefined ? memoryCheckpoints() : fileCheckpoints(join(stateDirectory, 'checkpoints'));
+  return stateDirectory === undefined ? memoryCheckpoints() : fileCheckpoints(checkpointsDirectory(stateDirectory));
 }
 
 /**
@@ -40,9 +50,9 @@ export function checkpointingOf(
   if (checkpoints === undefined || storage === undefined) return undefined;
   if (checkpoints.mode === 'exactly-once') refuseUnrepeatable(shape);
   const { mode, storage: _, ...settings } = checkpoints;
-  // A run that nothing outlives shares its checkpoints with no other.
-  const series = stateDirectory === undefined ? `${shape.job}.${run}` : shape.job;
-  return { ...settings, alignment: mode, storage, maxQueued: mostQueued, scopeOf: (head) => `${series}.${head}` };
+  const isLasting = stateDirectory !== undefined;
+  const scopeOf = (head: string): string => scopeOfSeries(shape.job, run, head);
+  return { ...settings, alignment: mode, storage, isLasting, maxQueued: mostQueued, scopeOf };
 }
 
 /** Records of a source that cannot be read again are lost with its task, unless what it has written is kept. */

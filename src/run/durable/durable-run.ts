@@ -1,8 +1,7 @@
 import type { JobEvent } from '../../actors/job-event.ts';
-import type { Environment } from '../../environment.ts';
 import { EndNotRecordedError, NothingToResumeError } from '../../errors/state-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import type { PartitionId, RunId } from '../../ids.ts';
+import type { PartitionId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { FinishedTask } from '../../journal/run/run-entry.ts';
 import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
@@ -10,6 +9,7 @@ import type { DurableStore } from '../../partitions/storage/durable-store.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 import type { ResumePolicy } from '../run-options.ts';
+import { LastingCheckpoints, type LastingCheckpointsOptions, type TakenCheckpoints } from './lasting-checkpoints.ts';
 import { partsOf, removeStaleParts } from './output-parts.ts';
 import { refusalOfJob } from './refused-job.ts';
 import { decideResume, type ResumeDecision } from './resume-decision.ts';
@@ -25,20 +25,17 @@ import { RunJournal } from './run-journal.ts';
 import { isStateDirectory } from './state-contents.ts';
 import { resultsDirectory, StateDirectory } from './state-directory.ts';
 
-export interface DurableRunOptions extends BatchLimits {
-  readonly run: RunId;
-  readonly stateDirectory: string;
+export interface DurableRunOptions extends BatchLimits, LastingCheckpointsOptions {
   /** The results in it. */
   readonly durableStore: Pick<DurableStore, 'has'>;
   readonly resume: ResumePolicy;
-  readonly rerun: boolean;
-  readonly environment: Environment;
 }
 
 /** What a run takes over when it begins. */
 export interface Beginning extends Pick<ResumePlan, 'restored' | 'rerun'> {
   /** The plans of sources from an earlier run, by name of the vertex. */
   readonly plans: ReadonlyMap<string, unknown>;
+  readonly checkpoints: TakenCheckpoints;
   /** The event about it; undefined if there was no earlier run. */
   readonly resumed: Extract<JobEvent, { type: 'job.resumed' }> | undefined;
 }
@@ -52,6 +49,7 @@ export class DurableRun {
   readonly #abort = new AbortController();
   #beginning: Promise<unknown> = Promise.resolve();
   #directory: StateDirectory | undefined;
+  readonly #checkpoints: LastingCheckpoints;
   #journal: RunJournal | undefined;
 
   /**
@@ -65,6 +63,7 @@ export class DurableRun {
     this.#shape = shape;
     this.#options = options;
     this.#failed = failed;
+    this.#checkpoints = new LastingCheckpoints(plan, shape, options);
   }
 
   /**
@@ -116,7 +115,9 @@ export class DurableRun {
     this.#abort.abort();
     await this.#beginning.catch(() => {});
     try {
-      await this.#journal?.compact();
+      const journal = this.#journal;
+      const left = journal?.hasFinished === true && journal.isComplete ? await this.#checkpoints.remove() : [];
+      await journal?.compact(left);
     } catch (error) {
       const cause = toError(error);
       if (this.#journal?.hasFinished === true) throw new EndNotRecordedError(this.#plan.name, cause);
@@ -132,6 +133,7 @@ export class DurableRun {
     const { run, environment } = this.#options;
     const { clock } = environment;
     const { decision, divided } = await this.#decide(directory);
+    await this.#checkpoints.decide(directory.earlier, decision);
     const { earlier, identity, sources } = decision;
     const stored = [...decision.restored.values()].flatMap((results) => [...results.values()]);
     const parts = partsOf(this.#plan);
@@ -150,12 +152,15 @@ export class DurableRun {
       finished: this.#restoredTasks(decision),
       parts,
       plans: [...sources.plans],
+      ...this.#checkpoints.entries,
     });
     directory.sweep(stored);
+    await this.#checkpoints.sweep();
     return {
       restored: decision.restored,
       rerun: decision.rerun,
       plans: new Map([...sources.plans].map(([vertex, plan]) => [identity.vertices[vertex]?.id as string, plan])),
+      checkpoints: this.#checkpoints.taken,
       resumed: earlier && this.#resumedEvent(earlier, decision, divided),
     };
   }
@@ -228,6 +233,7 @@ export class DurableRun {
     divided: readonly MisdividedResult[],
   ): NonNullable<Beginning['resumed']> {
     const { regions } = this.#shape;
+    const checkpoints = this.#checkpoints.taken.resumed;
     return {
       type: 'job.resumed',
       atMs: this.#options.environment.clock.now(),
@@ -239,6 +245,7 @@ export class DurableRun {
       ),
       ...(divided.length > 0 && { divided: dividedExchanges(divided) }),
       ...(rejected.size > 0 && { rejected: Array.from(rejected, ([vertex, by]) => ({ vertex, by })) }),
+      ...(checkpoints.length > 0 && { checkpoints }),
       rerun: rerun.map(({ vertex, why }) => ({ operator: this.#nameOf(vertex), why })),
     };
   }

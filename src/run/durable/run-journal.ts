@@ -1,9 +1,10 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import { isTerminalJobStatus } from '../../actors/protocol/states.ts';
+import { type StreamingComponents, streamingComponents } from '../../checkpoints/streaming-components.ts';
 import type { Clock } from '../../environment.ts';
 import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import type { AttemptNumber, ExecutionVertexId, RegionId } from '../../ids.ts';
+import type { AttemptNumber, ComponentId, ExecutionVertexId, RegionId } from '../../ids.ts';
 import type { JournalLog } from '../../journal/journal-log.ts';
 import { RunBooks } from '../../journal/run/run-books.ts';
 import {
@@ -42,6 +43,7 @@ export class RunJournal {
   #books: RunBooks | undefined;
   /** By vertex: the attempt whose end was reported last but not handled. */
   readonly #reported = new Map<number, { readonly attempt: AttemptNumber; readonly outcome: TaskOutcome }>();
+  #components: StreamingComponents | undefined;
   #failure: Error | undefined;
   #hasFinished = false;
 
@@ -88,6 +90,9 @@ export class RunJournal {
       case 'failover.decided':
         this.#write({ type: 'tasks.restarted', tasks: this.#tasksIn(event.regions) });
         return;
+      case 'checkpoint.completed':
+        if (event.kind === 'checkpoint') this.#checkpointCompleted(event.component);
+        return;
       case 'job.statusChanged':
         if (isTerminalJobStatus(event.status)) this.#end(event.status as RunEnd);
         return;
@@ -98,9 +103,10 @@ export class RunJournal {
   /**
    * RE3. The run is over, and its files will be deleted if it has finished: then the journal keeps what it was and that
    * nothing has to run again.
+   * @param staleCheckpoints those that could not be removed
    * @throws JournalAccessError (as a rejection)
    */
-  async compact(): Promise<void> {
+  async compact(staleCheckpoints: readonly string[] = []): Promise<void> {
     const { log } = this.#options;
     const books = this.#books;
     if (this.#hasFinished && this.#failure !== undefined) throw this.#failure;
@@ -116,6 +122,7 @@ export class RunJournal {
       finished,
       parts,
       plans: [...plans],
+      ...(staleCheckpoints.length > 0 && { staleCheckpoints }),
     });
     const ended = encodeEntry({ type: 'run.ended', atMs: books.end.atMs, status: 'finished', after: 0 });
     try {
@@ -132,6 +139,18 @@ export class RunJournal {
     if (reported?.attempt !== attempt) return;
     this.#reported.delete(vertex);
     this.#write({ type: 'task.finished', ...this.#taskOf(vertex as ExecutionVertexId), ...reported.outcome });
+  }
+
+  #checkpointCompleted(component: ComponentId): void {
+    const head = this.#headOf(component);
+    if (this.#books?.checkpointsOf(head)?.hasCompleted !== false) return;
+    this.#write({ type: 'checkpoints.began', head });
+  }
+
+  #headOf(component: ComponentId): EntryTask {
+    const { graph, regions } = this.#options.shape;
+    this.#components ??= streamingComponents(graph, regions);
+    return this.#taskOf(this.#components.list[component]?.heads[0] as ExecutionVertexId);
   }
 
   #end(status: RunEnd): void {

@@ -14,6 +14,7 @@ import { type ClaimHolder, PathClaim } from '../../partitions/claims/path-claim.
 import { readStoredIndex } from '../../partitions/storage/durable-store.ts';
 import { FileJournalStorage } from '../../partitions/storage/file-journal-storage.ts';
 import { resultFileName } from '../../partitions/storage/segment-header.ts';
+import { checkpointsDirectory } from '../checkpoints/checkpointing.ts';
 
 /** The claim of its owner is beside this name. */
 const claimName = 'owner';
@@ -105,7 +106,7 @@ export function ownerOfState(stateDirectory: string): ClaimHolder | undefined {
 }
 
 /**
- * Deletes the journal and the results in a state directory; answers stay.
+ * Deletes the journal, the results and the checkpoints in a state directory; answers stay.
  * @throws StateDirectoryInUseError | FileAccessError
  */
 export function removeState(stateDirectory: string, opener: Opener): void {
@@ -116,6 +117,7 @@ export function removeState(stateDirectory: string, opener: Opener): void {
       if (/^journal(\.|$)/.test(name)) rmSync(join(stateDirectory, name), { force: true });
     }
     rmSync(resultsDirectory(stateDirectory), { recursive: true, force: true });
+    rmSync(checkpointsDirectory(stateDirectory), { recursive: true, force: true });
   } catch (error) {
     throw fileProblem(stateDirectory, 'delete', error);
   } finally {

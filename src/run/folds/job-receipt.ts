@@ -1,5 +1,6 @@
 import type { DividedExchange } from '../../actors/job-event.ts';
 import type { CallCounts, RejectedRecords } from '../../actors/protocol/deployment.ts';
+import { type CheckpointsReceipt, continuedInWords, type ContinuedReceipt } from '../checkpoints/checkpoint-receipt.ts';
 import { counted } from './counted.ts';
 
 /** The cost of one failure. */
@@ -43,6 +44,8 @@ export interface ResumedReceipt {
   readonly bytes: number;
   /** Those that were divided anew for another number of consumers, by exchange; absent if none were. */
   readonly divided?: readonly DividedExchange[];
+  /** What its streaming components did with the checkpoints of that run; absent if there were none. */
+  readonly checkpoints?: readonly ContinuedReceipt[];
   /** What ran again although it had finished: by operator, with the reason. */
   readonly rerun: readonly { readonly operator: string; readonly why: string }[];
 }
@@ -130,6 +133,8 @@ export interface JobReceipt {
   readonly isIncomplete?: boolean;
   /** The latest executors that were lost, at most 100, with the reason; absent if none was. */
   readonly lostExecutors?: readonly LostExecutorReceipt[];
+  /** The checkpoints of this run; absent if there was none. */
+  readonly checkpoints?: CheckpointsReceipt;
   /** What this run took over from an earlier one; undefined if it began from the start. */
   readonly resumed: ResumedReceipt | undefined;
   toString(): string;
@@ -163,7 +168,7 @@ export function dividedInWords({ source, target, consumers, results, records }: 
 }
 
 function describeResumed(resumed: ResumedReceipt, total: number): string[] {
-  const { earlier, finishedAt, tasks, results, records, bytes, divided = [], rerun } = resumed;
+  const { earlier, finishedAt, tasks, results, records, bytes, divided = [], checkpoints = [], rerun } = resumed;
   if (finishedAt !== undefined && tasks === total) {
     return [`  finished on ${finishedAt}: nothing has changed since, and nothing was done`];
   }
@@ -175,8 +180,18 @@ function describeResumed(resumed: ResumedReceipt, total: number): string[] {
     `  ${past}`,
     `  results re-used from an earlier run: ${results}, ${counted(records, 'record')}, ${formatBytes(bytes)}`,
     ...divided.map((exchange) => `  ${dividedInWords(exchange)}`),
+    ...checkpoints.map((continued) => `  ${continuedInWords(continued)}`),
     ...rerun.map(({ operator, why }) => `  "${operator}" runs again: ${why}`),
   ];
+}
+
+function describeCheckpoints(checkpoints: CheckpointsReceipt | undefined): string[] {
+  if (checkpoints === undefined) return [];
+  const { completed, failed, bytesWritten, restored, bytesRead, longestRestoreMs } = checkpoints;
+  const written = `  checkpoints: ${completed} completed, ${failed} failed, ${formatBytes(bytesWritten)} written`;
+  if (restored === 0) return [written];
+  const took = `${formatBytes(bytesRead)} read, at most ${longestRestoreMs.toFixed(1)} ms to running`;
+  return [written, `  ${counted(restored, 'region')} continued from checkpoints: ${took}`];
 }
 
 function describeQuarantined({ quarantined = [], isIncomplete }: Omit<JobReceipt, 'toString'>): string[] {
@@ -243,6 +258,7 @@ export function describeReceipt(receipt: Omit<JobReceipt, 'toString'>): string {
   if (calls !== undefined && calls.again > 0) {
     lines.push(`  in flight when an earlier run or its process ended: ${counted(calls.again, 'call')}, paid again`);
   }
+  lines.push(...describeCheckpoints(receipt.checkpoints));
   const rejected = receipt.rejected.flatMap(rejectedBy);
   if (rejected.length > 0) lines.push(`  records not processed: ${rejected.join(', ')}`);
   const replaced = receipt.rejected.filter((one) => one.replaced > 0);

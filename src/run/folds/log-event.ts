@@ -1,6 +1,7 @@
 import type { JobEvent, JobEventType, ReusedResult } from '../../actors/job-event.ts';
 import type { CheckpointFailureReason } from '../../checkpoints/failure-reason.ts';
 import type { Logger } from '../../environment.ts';
+import { continuedInWords, continuedReceipt } from '../checkpoints/checkpoint-receipt.ts';
 import { counted } from './counted.ts';
 import { dividedInWords } from './job-receipt.ts';
 import { restartedRegions } from './restarted-regions.ts';
@@ -20,10 +21,14 @@ type LineOf<Type extends JobEventType> = (
 
 /** The events that operators of a job need in the log: failures, decisions about them, and the end of the job. */
 const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
-  'job.resumed': ({ earlier, taskCount, reused, divided = [], rerun }, job) => ({
+  'job.resumed': ({ earlier, taskCount, reused, divided = [], checkpoints = [], rerun }, job) => ({
     level: 'info',
-    message: `Job "${job}" continues run ${earlier}: ${counted(taskCount, 'task')} finished there, ${[reusedInWords(reused), ...divided.map(dividedInWords)].join('; ')}`,
-    about: { earlier, taskCount, results: reused.length, ...(divided.length > 0 && { divided }), rerun },
+    message: `Job "${job}" continues run ${earlier}: ${counted(taskCount, 'task')} finished there, ${[reusedInWords(reused), ...divided.map(dividedInWords), ...checkpoints.map((one) => continuedInWords(continuedReceipt(one)))].join('; ')}`,
+    about: {
+      ...{ earlier, taskCount, results: reused.length, rerun },
+      ...(divided.length > 0 && { divided }),
+      ...(checkpoints.length > 0 && { checkpoints }),
+    },
   }),
   'job.statusChanged': ({ status }, job) =>
     status === 'incomplete'

@@ -1,6 +1,7 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import { isTerminalJobStatus, type JobStatus } from '../../actors/protocol/states.ts';
 import type { QuarantinedRegion } from '../../errors/job-errors.ts';
+import { CheckpointTally, continuedReceipt } from '../checkpoints/checkpoint-receipt.ts';
 import type { EventFold } from './event-fold.ts';
 import { FailoverReceipts } from './failover-receipts.ts';
 import {
@@ -29,6 +30,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
   readonly #tally: TaskTally;
   readonly #failovers: FailoverReceipts;
   readonly #quarantined: QuarantinedRegions;
+  readonly #checkpoints = new CheckpointTally();
   readonly #lostExecutors: LostExecutorReceipt[] = [];
   #status: JobStatus = 'initializing';
   #resumed: ResumedReceipt | undefined;
@@ -50,6 +52,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
     if (event.type === 'job.resumed') this.#resumed = resumedReceipt(event);
     this.#tally.next(event);
     this.#failovers.next(event);
+    this.#checkpoints.next(event);
     if (event.type === 'executor.lost') this.#lose(event);
     this.#quarantined.next(event);
   }
@@ -69,6 +72,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
     const durationMs = this.#durationMs(since);
     const vertices = this.#tally.byVertex(since?.moving ?? []);
     const { calls, speculation } = this.#tally;
+    const checkpoints = this.#checkpoints.value();
     const receipt = {
       job: this.#shape.job,
       startedAtMs: this.#startedMs ?? live?.nowMs ?? 0,
@@ -89,6 +93,7 @@ export class ReceiptBook implements EventFold<JobReceipt> {
       failovers: this.#failovers.value(),
       ...(this.#lostExecutors.length > 0 && { lostExecutors: Object.freeze([...this.#lostExecutors]) }),
       ...(speculation && { speculation }),
+      ...(checkpoints && { checkpoints }),
       ...this.#incompleteness(),
       resumed: this.#resumed,
     };
@@ -120,6 +125,7 @@ function resumedReceipt({
   taskCount,
   reused,
   divided,
+  checkpoints,
   rerun,
 }: Extract<JobEvent, { type: 'job.resumed' }>): ResumedReceipt {
   return Object.freeze({
@@ -130,6 +136,7 @@ function resumedReceipt({
     records: reused.reduce((sum, { records }) => sum + records, 0),
     bytes: reused.reduce((sum, { bytes }) => sum + bytes, 0),
     ...(divided && { divided }),
+    ...(checkpoints && { checkpoints: Object.freeze(checkpoints.map(continuedReceipt)) }),
     rerun,
   });
 }

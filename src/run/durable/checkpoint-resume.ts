@@ -1,0 +1,223 @@
+import type { CheckpointStorage, FoundCheckpoint } from '../../checkpoints/checkpoint-storage.ts';
+import { type StreamingComponent, streamingComponents } from '../../checkpoints/streaming-components.ts';
+import { NoCheckpointLeftError } from '../../errors/checkpoint-errors.ts';
+import { CommittedOutputError } from '../../errors/state-errors.ts';
+import type { CheckpointId, ExecutionVertexId } from '../../ids.ts';
+import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { EntryCheckpoints } from '../../journal/run/run-entry.ts';
+import { checkpointOf, type ComponentCheckpoint } from '../../machines/checkpoint-coordinator/checkpoint-content.ts';
+import type { Sink } from '../../operators/sink.ts';
+import type { JobShape } from '../folds/job-shape.ts';
+import type { JobPlan } from '../job-plan.ts';
+import { sinksOf } from './output-parts.ts';
+import type { ResumeDecision } from './resume-decision.ts';
+
+/** A checkpoint that cannot be used. */
+export type DamagedCheckpoint = Extract<FoundCheckpoint, { readonly kind: 'damaged' }>;
+
+/** What a streaming component takes over from the checkpoints of an earlier run. */
+export interface ComponentResume {
+  readonly component: StreamingComponent;
+  /** The first task at which its barriers start: `orders[0]`. */
+  readonly head: string;
+  /** The series in the storage that it continues; undefined if it begins anew. */
+  readonly scope: string | undefined;
+  /** Those from which it can continue, oldest first; empty if none has completed yet, or it begins anew. */
+  readonly retained: readonly ComponentCheckpoint[];
+  /** When the latest of them completed, in ms since 1970; undefined if there is none. */
+  readonly completedAtMs: number | undefined;
+  readonly damaged: readonly DamagedCheckpoint[];
+  /** Whether a checkpoint of the earlier run has completed. */
+  readonly hasCompleted: boolean;
+  /** Why it begins anew although a checkpoint had completed. */
+  readonly why: string | undefined;
+}
+
+/** What a run takes over from the checkpoints of an earlier one. */
+export interface CheckpointResume {
+  readonly components: readonly ComponentResume[];
+  /** The greatest number that was used; 0 if none was. */
+  readonly lastNumber: CheckpointId;
+  /** The series of earlier runs that nobody continues. */
+  readonly stale: readonly string[];
+  /** Why nothing may run. */
+  readonly refusal: CommittedOutputError | NoCheckpointLeftError | undefined;
+}
+
+export interface CheckpointQuestion {
+  readonly plan: JobPlan;
+  readonly shape: JobShape;
+  /** What earlier runs left, used or not. */
+  readonly books: RunBooks | undefined;
+  readonly decision: Pick<ResumeDecision, 'earlier' | 'comparison' | 'sources' | 'restored'>;
+  readonly storage: CheckpointStorage;
+  /** Whether the run takes checkpoints. */
+  readonly isOn: boolean;
+  /** Whether nothing that had finished is used. */
+  readonly rerun: boolean;
+}
+
+/**
+ * Decides which streaming components continue from a checkpoint of an earlier run. One that does is as it was: its
+ * operators, exchanges and sources, and the complete results that it reads. Any other begins anew, as a whole; unless a
+ * sink of it that cannot replace its output has committed some, then nothing runs.
+ *
+ * @throws CheckpointStorageError | CheckpointFormatError (as a rejection)
+ */
+export async function decideCheckpoints(question: CheckpointQuestion): Promise<CheckpointResume> {
+  const { shape, books, storage } = question;
+  const numbers = await Promise.all((books?.checkpoints ?? []).map(({ scope }) => storage.lastNumber(scope)));
+  const lastNumber = Math.max(0, books?.lastCheckpoint ?? 0, ...numbers.map((number) => number ?? 0));
+  const components: ComponentResume[] = [];
+  for (const component of streamingComponents(shape.graph, shape.regions).list) {
+    if (!component.writesCompleteResults) components.push(await resumeOf(component, question));
+  }
+  const continued = new Set(components.map(({ scope }) => scope));
+  const all = [...(books?.staleCheckpoints ?? []), ...(books?.checkpoints ?? []).map(({ scope }) => scope)];
+  return {
+    components,
+    lastNumber: lastNumber as CheckpointId,
+    stale: all.filter((scope) => !continued.has(scope)),
+    refusal: refusalOf(components, question),
+  };
+}
+
+async function resumeOf(component: StreamingComponent, question: CheckpointQuestion): Promise<ComponentResume> {
+  const { shape, storage } = question;
+  const head = component.heads[0] as ExecutionVertexId;
+  const series = seriesOf(head, question);
+  const none = { scope: undefined, retained: [], completedAtMs: undefined, damaged: [], why: undefined };
+  const anew = { ...none, component, head: shape.graph.nameOf(head), hasCompleted: series?.hasCompleted === true };
+  if (series === undefined) {
+    if (!hadCompleted(component, question)) return anew;
+    return { ...anew, hasCompleted: true, why: whyChanged(component, question) ?? 'its tasks are others' };
+  }
+  const why = whyChanged(component, question);
+  const { retained, damaged, completedAtMs } = await checkpointsOf(component, series, { shape, storage });
+  const hasCompleted = series.hasCompleted || retained.length > 0 || damaged.length > 0;
+  if (why !== undefined) return { ...anew, hasCompleted, ...(hasCompleted && { why }) };
+  if (hasCompleted && retained.length === 0) return { ...anew, hasCompleted, damaged, why: nothingLeft };
+  return { ...anew, scope: series.scope, retained, completedAtMs, damaged, hasCompleted };
+}
+
+const nothingLeft = 'none of its checkpoints can be read any more';
+
+/** The checkpoints of the earlier run for the component with this head. */
+function seriesOf(head: ExecutionVertexId, { shape, decision }: CheckpointQuestion): EntryCheckpoints | undefined {
+  const { graph } = shape;
+  const before = decision.comparison?.vertices[graph.jobVertexIndexOf(head)]?.before;
+  if (before === undefined) return undefined;
+  return decision.earlier?.checkpointsOf({ vertex: before, subtask: graph.subtaskOf(head) });
+}
+
+async function checkpointsOf(
+  component: StreamingComponent,
+  { scope }: EntryCheckpoints,
+  { shape, storage }: Pick<CheckpointQuestion, 'shape' | 'storage'>,
+): Promise<Pick<ComponentResume, 'retained' | 'damaged' | 'completedAtMs'>> {
+  const retained: ComponentCheckpoint[] = [];
+  const damaged: DamagedCheckpoint[] = [];
+  for await (const found of storage.find(scope)) {
+    if (found.kind === 'damaged') {
+      damaged.push(found);
+      continue;
+    }
+    const checkpoint = checkpointOf(found.manifest, component, shape.graph);
+    if (checkpoint?.kind === 'checkpoint') retained.unshift(checkpoint);
+  }
+  return { retained, damaged, completedAtMs: retained.at(-1)?.completedMs };
+}
+
+/** Why the states of a component mean nothing to it as it is now; undefined if they do. */
+function whyChanged(component: StreamingComponent, question: CheckpointQuestion): string | undefined {
+  const { plan, shape, decision, isOn, rerun } = question;
+  const { graph } = shape;
+  const { comparison, sources, restored } = decision;
+  if (rerun) return '`rerun: true`';
+  if (comparison === undefined) return "`resume: 'never'`";
+  if (!isOn) return 'the option `checkpoints` is not set';
+  for (const vertex of verticesOf(component, shape)) {
+    const compared = comparison.vertices[vertex];
+    if (compared?.kind === 'changed') return compared.reasons.join('; ');
+    const reason = sources.reasons.get(vertex);
+    if (reason !== undefined) return reason;
+    const id = graph.jobGraph.vertices[vertex]?.id;
+    if (plan.programs[vertex]?.source?.plan !== undefined && !sources.plans.has(vertex)) {
+      return `the plan of "${id}" is not in the journal`;
+    }
+    for (const edges of [graph.edgesInto(vertex), graph.edgesOutOf(vertex)]) {
+      let last = -1;
+      for (const edge of edges) {
+        const same = comparison.edges[edge];
+        if (same?.kind !== 'same') return same?.reasons.join('; ') ?? `an exchange of "${id}" is new`;
+        if (same.before < last) return `the exchanges of "${id}" have another order`;
+        last = same.before;
+      }
+    }
+  }
+  const producer = readAgain(component, shape, restored);
+  return producer && `what it reads of ${producer} is produced again`;
+}
+
+/** The first task whose complete result a component reads, and that runs again. */
+function readAgain(
+  { tasks }: StreamingComponent,
+  { graph, regions }: JobShape,
+  restored: ResumeDecision['restored'],
+): string | undefined {
+  for (const task of tasks) {
+    for (const { exchange, firstProducer, producerCount } of graph.inputsOf(task)) {
+      if (exchange.consumption !== 'after-producer-finished') continue;
+      for (let at = 0; at < producerCount; at++) {
+        const producer = (firstProducer + at) as ExecutionVertexId;
+        if (!restored.has(regions.regionOf(producer))) return graph.nameOf(producer);
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Whether a checkpoint of an earlier component has completed that had one of these vertices. */
+function hadCompleted(component: StreamingComponent, { shape, decision }: CheckpointQuestion): boolean {
+  const { earlier, comparison } = decision;
+  const before = new Set(verticesOf(component, shape).map((vertex) => comparison?.vertices[vertex]?.before));
+  return (earlier?.checkpoints ?? []).some(
+    ({ hasCompleted, vertices }) => hasCompleted && vertices.some((vertex) => before.has(vertex)),
+  );
+}
+
+/** Output up to a checkpoint is committed: a component that begins anew would repeat it, or mix it with other records. */
+function refusalOf(components: readonly ComponentResume[], question: CheckpointQuestion): CheckpointResume['refusal'] {
+  const { plan, shape, decision, rerun } = question;
+  if (rerun || decision.comparison === undefined) return undefined;
+  for (const { component, head, why, damaged } of components) {
+    if (why === undefined || component.regions.every((region) => decision.restored.has(region))) continue;
+    const sink = repeatingSink(component, { plan, shape });
+    if (sink === undefined) continue;
+    if (why !== nothingLeft) return new CommittedOutputError(sink, [{ operator: idOfHead(component, shape), why }]);
+    const [newest] = damaged;
+    const cause = newest && new Error(`${newest.location}: ${newest.problem}`);
+    return new NoCheckpointLeftError(head, { cause });
+  }
+  return undefined;
+}
+
+function idOfHead({ heads }: StreamingComponent, { graph }: JobShape): string {
+  return graph.jobVertexOf(heads[0] as ExecutionVertexId).id;
+}
+
+/** A sink of a component that cannot replace what it has. */
+function repeatingSink(
+  component: StreamingComponent,
+  { plan, shape }: Pick<CheckpointQuestion, 'plan' | 'shape'>,
+): string | undefined {
+  const sinks: readonly (readonly { readonly uid: string; readonly sink: Sink<never> }[])[] = sinksOf(plan);
+  return verticesOf(component, shape)
+    .flatMap((vertex) => sinks[vertex] ?? [])
+    .find(({ sink: { redo = 'repeats' } }) => redo === 'repeats')?.uid;
+}
+
+/** The job vertices of a component, in ascending order. */
+export function verticesOf({ tasks }: StreamingComponent, { graph }: JobShape): number[] {
+  return [...new Set(tasks.map((task) => graph.jobVertexIndexOf(task)))];
+}

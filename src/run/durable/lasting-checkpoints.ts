@@ -1,0 +1,182 @@
+import { rmSync } from 'node:fs';
+import type { ResumedCheckpoint } from '../../actors/checkpoint-event.ts';
+import type { JobEvent } from '../../actors/job-event.ts';
+import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
+import type { Environment } from '../../environment.ts';
+import { CheckpointUnreadableError } from '../../errors/checkpoint-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import type { CheckpointId, ComponentId, ExecutionVertexId, RunId } from '../../ids.ts';
+import type { RunBooks } from '../../journal/run/run-books.ts';
+import type { EntryCheckpoints, RunBeginning } from '../../journal/run/run-entry.ts';
+import type { ContinuedCheckpoints } from '../../machines/checkpoint-coordinator/component-checkpoints-options.ts';
+import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
+import { checkpointsDirectory, scopeOfSeries } from '../checkpoints/checkpointing.ts';
+import type { ResolvedCheckpoints } from '../checkpoints/checkpoints-option.ts';
+import type { JobShape } from '../folds/job-shape.ts';
+import type { JobPlan } from '../job-plan.ts';
+import { type CheckpointResume, type ComponentResume, decideCheckpoints, verticesOf } from './checkpoint-resume.ts';
+import type { ResumeDecision } from './resume-decision.ts';
+
+export interface LastingCheckpointsOptions {
+  readonly run: RunId;
+  readonly stateDirectory: string;
+  /** Undefined if the run takes none. */
+  readonly checkpoints: ResolvedCheckpoints | undefined;
+  /** Undefined if the run takes none. */
+  readonly checkpointStorage: CheckpointStorage | undefined;
+  readonly rerun: boolean;
+  readonly environment: Environment;
+}
+
+/** What the run itself and its events need of what is taken over. */
+export interface TakenCheckpoints {
+  readonly continued: ReadonlyMap<ComponentId, ContinuedCheckpoints>;
+  readonly resumed: readonly ResumedCheckpoint[];
+  readonly unreadable: readonly Extract<JobEvent, { type: 'checkpoint.unreadable' }>[];
+}
+
+/**
+ * The checkpoints of a run that outlives its process: which of an earlier run it continues, and which are removed.
+ *
+ * LC1 A series is removed once the journal does not name it as one to continue, never before.
+ * LC2 The journal names each series until it is removed, so that a later run removes what this one could not.
+ */
+export class LastingCheckpoints {
+  readonly #plan: JobPlan;
+  readonly #shape: JobShape;
+  readonly #options: LastingCheckpointsOptions;
+  readonly #storage: CheckpointStorage;
+  #resume: CheckpointResume | undefined;
+
+  constructor(plan: JobPlan, shape: JobShape, options: LastingCheckpointsOptions) {
+    this.#plan = plan;
+    this.#shape = shape;
+    this.#options = options;
+    this.#storage = options.checkpointStorage ?? fileCheckpoints(checkpointsDirectory(options.stateDirectory));
+  }
+
+  /**
+   * Decides what to take over, by reading alone.
+   * @throws CommittedOutputError | NoCheckpointLeftError | CheckpointStorageError | CheckpointFormatError (as a rejection)
+   */
+  async decide(books: RunBooks | undefined, decision: ResumeDecision): Promise<void> {
+    const { rerun, checkpoints } = this.#options;
+    const resume = await decideCheckpoints({
+      ...{ plan: this.#plan, shape: this.#shape, books, decision, rerun },
+      ...{ storage: this.#storage, isOn: checkpoints !== undefined },
+    });
+    if (resume.refusal !== undefined) throw resume.refusal;
+    this.#resume = resume;
+  }
+
+  /** What the journal says of them when the run begins. LC2 */
+  get entries(): Pick<RunBeginning, 'checkpoints' | 'staleCheckpoints' | 'lastCheckpoint'> {
+    const { stale = [], lastNumber = 0 } = this.#resume ?? {};
+    const checkpoints = this.#series();
+    return {
+      ...(checkpoints.length > 0 && { checkpoints }),
+      ...(stale.length > 0 && { staleCheckpoints: stale }),
+      ...(lastNumber > 0 && { lastCheckpoint: lastNumber }),
+    };
+  }
+
+  /** LC1. The journal has begun: removes what nobody continues, and what crashed writers left. */
+  async sweep(): Promise<void> {
+    const { components = [], stale = [], lastNumber = 0 } = this.#resume ?? {};
+    for (const scope of stale) await this.#tidy(scope, () => this.#storage.remove(scope));
+    for (const { scope, retained } of components) {
+      if (scope === undefined) continue;
+      for (const { id } of retained.slice(0, -this.#retainedCount)) {
+        await this.#tidy(scope, () => this.#storage.discard(scope, id));
+      }
+      await this.#tidy(scope, () => this.#storage.sweep(scope, (lastNumber + 1) as CheckpointId));
+    }
+  }
+
+  /** What the run takes over. */
+  get taken(): TakenCheckpoints {
+    const { components = [], lastNumber = 0 as CheckpointId } = this.#resume ?? {};
+    const continued = new Map(
+      components.map(({ component, head, scope, retained }) => [
+        component.id,
+        { scope: scope ?? this.#scopeOf(head), lastNumber, retained: retained.slice(-this.#retainedCount) },
+      ]),
+    );
+    return {
+      continued,
+      resumed: components.flatMap((one) => resumedCheckpoint(one)),
+      unreadable: components.flatMap((one) => this.#unreadable(one)),
+    };
+  }
+
+  /** The job has finished: removes all. Returns the names of those that could not be removed. LC2 */
+  async remove(): Promise<readonly string[]> {
+    const { stateDirectory, checkpoints } = this.#options;
+    const left: string[] = [];
+    for (const scope of [...this.#series().map((series) => series.scope), ...(this.#resume?.stale ?? [])]) {
+      if (!(await this.#tidy(scope, () => this.#storage.remove(scope)))) left.push(scope);
+    }
+    // Empty directories, and what lost journals named.
+    const isOwn = checkpoints?.storage === undefined && left.length === 0;
+    if (isOwn) rmSync(checkpointsDirectory(stateDirectory), { recursive: true, force: true });
+    return left;
+  }
+
+  get #retainedCount(): number {
+    return this.#options.checkpoints?.retained ?? 1;
+  }
+
+  #scopeOf(head: string): string {
+    return scopeOfSeries(this.#plan.name, this.#options.run, head);
+  }
+
+  #series(): EntryCheckpoints[] {
+    if (this.#options.checkpoints === undefined) return [];
+    const { graph } = this.#shape;
+    return (this.#resume?.components ?? []).map(({ component, head, scope, hasCompleted }) => {
+      const first = component.heads[0] as ExecutionVertexId;
+      return {
+        head: { vertex: graph.jobVertexIndexOf(first), subtask: graph.subtaskOf(first) },
+        vertices: verticesOf(component, this.#shape),
+        scope: scope ?? this.#scopeOf(head),
+        hasCompleted: scope !== undefined && hasCompleted,
+      };
+    });
+  }
+
+  #unreadable({ component, head, damaged, retained }: ComponentResume): TakenCheckpoints['unreadable'] {
+    const atMs = this.#options.environment.clock.now();
+    const instead = retained.at(-1)?.id;
+    const newer = damaged.filter(({ checkpoint }) => checkpoint > (instead ?? 0));
+    return newer.map(({ checkpoint, location, problem }) => ({
+      ...{ type: 'checkpoint.unreadable', atMs, component: component.id, head, kind: 'checkpoint', checkpoint },
+      ...{ cause: new CheckpointUnreadableError(location, problem), instead },
+    }));
+  }
+
+  /** Whether it worked: what is left is no harm, and a later run tries again. */
+  async #tidy(scope: string, action: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await action();
+      return true;
+    } catch (error) {
+      const { environment, run } = this.#options;
+      environment.logger.warn(`Old checkpoints of ${scope} stay where they are: ${toError(error).message}`, { run });
+      return false;
+    }
+  }
+}
+
+/** What the events and `explain` say of a component; empty if there was no checkpoint. */
+export function resumedCheckpoint({
+  component,
+  head,
+  retained,
+  completedAtMs,
+  why,
+}: ComponentResume): ResumedCheckpoint[] {
+  const latest = retained.at(-1);
+  const about = { component: component.id, head, taskCount: component.tasks.length };
+  if (latest !== undefined && completedAtMs !== undefined) return [{ ...about, checkpoint: latest.id, completedAtMs }];
+  return why === undefined ? [] : [{ ...about, why }];
+}

@@ -1,0 +1,262 @@
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { explain, type Exchange, fileCheckpoints, Job, type JobEvent } from '../../src/index.ts';
+import { encodeRecord } from '../../src/journal/record-header.ts';
+import { seededRandom } from '../../src/testing/index.ts';
+import { AbandonedRuns, tickingSource, transactionalSink, type World } from '../support/abandoned-run.ts';
+
+const count = 400;
+
+interface Sum {
+  readonly digit: number;
+  readonly sum: number;
+}
+
+//  ticks[0..1] ─exchange─▶ sums[0..1] ─▶ out
+const sumUp =
+  (exchange: Exchange, { version = 1, repeats = true }: { version?: number; repeats?: boolean } = {}) =>
+  (world: World<Sum>): Job => {
+    const job = Job.create('sum up', { mode: 'streaming', parallelism: 2 });
+    job
+      .source('ticks', tickingSource(count), { version: 1 })
+      .map((n) => world.read(n) * 3, { uid: 'triple', version })
+      .keyBy((n) => n % 10, { exchange })
+      .aggregate(
+        {
+          create: () => ({ sum: 0 }),
+          add: ({ sum }, n) => ({ sum: sum + n }),
+          result: ({ sum }, digit) => ({ digit, sum }),
+        },
+        { uid: 'sums', emit: 'final' },
+      )
+      .sink('out', { ...transactionalSink(world), redo: repeats ? 'repeats' : 'replaces' }, { version: 1 });
+    return job;
+  };
+
+const expected = Array.from({ length: 10 }, (_, digit) => {
+  let sum = 0;
+  for (let n = 0; n < count; n++) if ((n * 3) % 10 === digit) sum += n * 3;
+  return { digit, sum };
+});
+
+const sorted = (records: readonly Sum[]) => [...records].sort((a, b) => a.digit - b.digit);
+
+const of = <Type extends JobEvent['type']>(events: readonly JobEvent[], type: Type) =>
+  events.filter((event): event is Extract<JobEvent, { type: Type }> => event.type === type);
+
+const checkpoints = { intervalMs: 5 };
+
+describe('a keyed stream whose process dies', () => {
+  it.each<Exchange>(['pipelined', 'memory', 'reliable'])(
+    'over %s: the next run continues from the latest checkpoint, and every record counts once',
+    async (exchange) => {
+      using runs = new AbandonedRuns(sumUp(exchange), { checkpoints });
+      await runs.runUntil({ ms: 23 });
+      const { events, receipt } = await runs.run();
+      expect(sorted(runs.world.transacted)).toEqual(expected);
+      expect(of(events, 'checkpoint.restored').length).toBeGreaterThan(0);
+      expect(runs.world.reads.get(0)).toBe(1);
+      expect(receipt.toString()).toMatch(/4 tasks behind ticks\[0\] continue from checkpoint \d+ of /);
+    },
+  );
+
+  it.each(Array.from({ length: 8 }, (_, seed) => seed))(
+    'any number of times, at any instant, with failures: every record counts once (seed %i)',
+    async (seed) => {
+      const random = seededRandom(seed);
+      const exchange = random.pick<Exchange>(['pipelined', 'memory', 'reliable']);
+      using runs = new AbandonedRuns(sumUp(exchange), {
+        checkpoints: { ...checkpoints, intervalMs: random.integer(2, 9) },
+      });
+      for (let deaths = random.integer(1, 4); deaths > 0; deaths--) {
+        await runs.runUntil({ ms: random.integer(1, 30) });
+      }
+      await runs.run();
+      expect(sorted(runs.world.transacted)).toEqual(expected);
+    },
+  );
+
+  it('of a checkpoint that is complete, but whose transactions are not committed, it commits them', async () => {
+    using runs = new AbandonedRuns(sumUp('pipelined'), { checkpoints });
+    await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 3);
+    const { events } = await runs.run();
+    expect(of(events, 'checkpoint.restored').map(({ checkpoint }) => checkpoint)).toEqual([3]);
+    expect(sorted(runs.world.transacted)).toEqual(expected);
+  });
+
+  it('JC3: the numbers of checkpoints go on', async () => {
+    using runs = new AbandonedRuns(sumUp('reliable'), { checkpoints });
+    const { events } = await runs.runUntil({ ms: 23 });
+    const next = await runs.run();
+    const [first] = of(next.events, 'checkpoint.triggered');
+    const before = of(next.events, 'checkpoint.restored')[0]?.checkpoint as number;
+    expect(of(events, 'checkpoint.completed').length).toBeGreaterThan(0);
+    expect(first?.checkpoint).toBeGreaterThan(before);
+  });
+});
+
+/** The files of checkpoints in a state directory. */
+function checkpointFiles(stateDirectory: string): string[] {
+  const directory = join(stateDirectory, 'checkpoints');
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory).flatMap((scope) =>
+    readdirSync(join(directory, scope)).map((name) => join(directory, scope, name)),
+  );
+}
+
+describe('the files of checkpoints', () => {
+  it('are gone once the job has finished', async () => {
+    using runs = new AbandonedRuns(sumUp('reliable'), { checkpoints });
+    await runs.runUntil({ ms: 23 });
+    expect(checkpointFiles(runs.stateDirectory)).not.toEqual([]);
+    await runs.run();
+    expect(readdirSync(runs.stateDirectory)).toEqual(['journal']);
+  });
+
+  it('LC1: of a run that nobody continues are removed', async () => {
+    using runs = new AbandonedRuns(sumUp('reliable'), { checkpoints });
+    await runs.runUntil({ ms: 23 });
+    const before = checkpointFiles(runs.stateDirectory);
+    await runs.runUntil((event) => event.type === 'job.statusChanged' && event.status === 'running', {
+      resume: 'never',
+    });
+    expect(before).not.toEqual([]);
+    expect(checkpointFiles(runs.stateDirectory)).toEqual([]);
+  });
+
+  it('LC2: that could not be removed are named until a later run removes them', async () => {
+    using runs = new AbandonedRuns(sumUp('reliable'), {});
+    const directory = join(runs.home, 'elsewhere');
+    const storage = fileCheckpoints(directory);
+    const files = (): string[] => (existsSync(directory) ? readdirSync(directory) : []);
+    const count = (): number => files().reduce((sum, scope) => sum + readdirSync(join(directory, scope)).length, 0);
+    await runs.runUntil({ ms: 23 }, { checkpoints: { ...checkpoints, storage } });
+    const isRunning = (event: JobEvent): boolean => event.type === 'job.statusChanged' && event.status === 'running';
+    const removing = jest.spyOn(storage, 'remove').mockRejectedValue(new Error('it is read-only'));
+    await runs.runUntil(isRunning, { checkpoints: { ...checkpoints, storage }, resume: 'never' });
+    expect(count()).toBeGreaterThan(0);
+    removing.mockRestore();
+    await runs.run({ checkpoints: { ...checkpoints, storage } });
+    expect(count()).toBe(0);
+  });
+
+  it('that crashed writers left are removed, and more than are retained', async () => {
+    using runs = new AbandonedRuns(sumUp('reliable'), { checkpoints: { ...checkpoints, retained: 3 } });
+    await runs.runUntil({ ms: 22 });
+    const [one] = checkpointFiles(runs.stateDirectory);
+    writeFileSync(join(one as string, '..', '0000000002-sums.0#0.state'), 'of a checkpoint that never completed');
+    await runs.runUntil((event) => event.type === 'job.resumed', { checkpoints });
+    expect(checkpointFiles(runs.stateDirectory)).toHaveLength(1);
+  });
+});
+
+describe('a checkpoint that is damaged', () => {
+  const damage = (stateDirectory: string, which: (files: string[]) => string[]): void => {
+    for (const path of which(checkpointFiles(stateDirectory).sort())) truncateSync(path, 40);
+  };
+
+  it('is passed over with an event: the one before is used', async () => {
+    using runs = new AbandonedRuns(sumUp('pipelined'), { checkpoints: { ...checkpoints, retained: 2 } });
+    await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 3);
+    damage(runs.stateDirectory, (files) => files.slice(-1));
+    const { events } = await runs.run();
+    expect(of(events, 'checkpoint.unreadable')).toMatchObject([{ checkpoint: 3, instead: 2 }]);
+    expect(of(events, 'checkpoint.restored').map(({ checkpoint }) => checkpoint)).toEqual([2]);
+    expect(sorted(runs.world.transacted)).toEqual(expected);
+  });
+
+  it('as all of them are: nothing runs where output would be repeated', async () => {
+    using runs = new AbandonedRuns(sumUp('pipelined'), { checkpoints });
+    await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 3);
+    damage(runs.stateDirectory, (files) => files);
+    const { reads } = runs.world.copy();
+    await expect(runs.run()).rejects.toMatchObject({ cause: { code: 'NO_CHECKPOINT_LEFT' } });
+    expect(runs.world.reads).toEqual(reads);
+    await runs.run({ rerun: true });
+    expect(sorted(runs.world.transacted)).toEqual(expected);
+  });
+
+  it('or missing: it is noticed', async () => {
+    using runs = new AbandonedRuns(sumUp('pipelined'), { checkpoints });
+    await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 3);
+    rmSync(join(runs.stateDirectory, 'checkpoints'), { recursive: true });
+    await expect(runs.run()).rejects.toMatchObject({ cause: { code: 'NO_CHECKPOINT_LEFT' } });
+  });
+
+  it('as all of them are: where sinks replace their output, the component begins anew', async () => {
+    using runs = new AbandonedRuns(sumUp('pipelined', { repeats: false }), { checkpoints });
+    await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 3);
+    damage(runs.stateDirectory, (files) => files);
+    const { receipt } = await runs.run();
+    expect(receipt.toString()).toContain(
+      '4 tasks behind ticks[0] begin anew, not from a checkpoint: none of its checkpoints',
+    );
+    expect(sorted(runs.world.transacted)).toEqual(expected);
+  });
+
+  it('of a newer format is refused, and stays as it is', async () => {
+    using runs = new AbandonedRuns(sumUp('pipelined'), { checkpoints });
+    await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 3);
+    const path = checkpointFiles(runs.stateDirectory).sort().at(-1) as string;
+    const newer = encodeRecord({ kind: 'CMAN', version: 2 }, new Uint8Array(8));
+    writeFileSync(path, newer);
+    await expect(runs.run()).rejects.toMatchObject({ cause: { code: 'CHECKPOINT_FORMAT' } });
+    expect(new Uint8Array(readFileSync(path))).toEqual(newer);
+  });
+});
+
+describe('a component that has changed', () => {
+  it('is refused where output is committed, whatever changed in it', async () => {
+    using runs = new AbandonedRuns(sumUp('reliable'), { checkpoints });
+    await runs.runUntil({ ms: 23 });
+    const { reads } = runs.world.copy();
+    await expect(runs.run({}, sumUp('reliable', { version: 2 }))).rejects.toMatchObject({
+      cause: { code: 'OUTPUT_COMMITTED', sink: 'out' },
+    });
+    await expect(runs.run({ checkpoints: undefined })).rejects.toMatchObject({ cause: { code: 'OUTPUT_COMMITTED' } });
+    expect(runs.world.reads).toEqual(reads);
+    await runs.run();
+    expect(sorted(runs.world.transacted)).toEqual(expected);
+  });
+
+  it('begins anew where its output is replaced', async () => {
+    using runs = new AbandonedRuns(sumUp('reliable', { repeats: false }), { checkpoints });
+    await runs.runUntil({ ms: 23 });
+    const { receipt } = await runs.run({}, sumUp('reliable', { repeats: false, version: 2 }));
+    expect(receipt.toString()).toMatch(/4 tasks behind ticks\[0\] begin anew, not from a checkpoint: .*"triple"/);
+    expect(runs.world.reads.get(0)).toBe(2);
+    expect(sorted(runs.world.transacted)).toEqual(expected);
+  });
+});
+
+describe('explain', () => {
+  const said = async (runs: AbandonedRuns<Sum>, job: (world: World<Sum>) => Job, options = {}) => {
+    const { stateDirectory, world } = runs;
+    const { resume } = await explain(job(world), { stateDirectory, ...options });
+    return resume;
+  };
+
+  it('says from which checkpoint a component would continue, and when it completed', async () => {
+    using runs = new AbandonedRuns(sumUp('reliable'), { checkpoints });
+    await runs.runUntil({ ms: 23 });
+    for (const options of [{}, { checkpoints }]) {
+      const { checkpoints: found, refusal } = await said(runs, sumUp('reliable'), options);
+      expect(refusal).toBeUndefined();
+      expect(found).toMatchObject([{ head: 'ticks[0]', taskCount: 4, checkpoint: 4 }]);
+    }
+    const before = checkpointFiles(runs.stateDirectory);
+    expect((await said(runs, sumUp('reliable'))).toString()).toMatch(
+      /4 tasks behind ticks\[0\] +checkpoint 4 of 2000-/,
+    );
+    expect(checkpointFiles(runs.stateDirectory)).toEqual(before);
+  });
+
+  it('says why one would begin anew, or why nothing would run', async () => {
+    using runs = new AbandonedRuns(sumUp('reliable'), { checkpoints });
+    await runs.runUntil({ ms: 23 });
+    expect((await said(runs, sumUp('reliable', { version: 2 }))).refusal).toMatchObject({ code: 'OUTPUT_COMMITTED' });
+    const { checkpoints: anew, refusal } = await said(runs, sumUp('reliable'), { rerun: true });
+    expect(refusal).toBeUndefined();
+    expect(anew).toMatchObject([{ head: 'ticks[0]', why: '`rerun: true`' }]);
+  });
+});
