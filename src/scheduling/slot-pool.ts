@@ -37,6 +37,8 @@ interface Waiting {
  * before; or else on that which has most of the task's inputs, unless it has its share of the slots in use already; or
  * else on the one with the fewest used slots.
  *
+ * A second attempt of a running task gets a slot of its own, while no region waits.
+ *
  * A request costs O(its tasks), beside what {@link mostLocalTo} says of inputs.
  */
 export class SlotPool {

@@ -53,7 +53,10 @@ async function main({ home, marks, version, disturbance, module, entry }: ChildT
     tell(marks, event);
     fate.passed('event');
   });
-  if (threads !== undefined) terminate(run, threads, instants);
+  if (threads !== undefined) {
+    terminate(run, threads, instants);
+    drain(run, threads, instants);
+  }
   process.stderr.write('began\n');
   const { receipt } = await run.result;
   writeCollected(plan, home, collected);
@@ -61,8 +64,11 @@ async function main({ home, marks, version, disturbance, module, entry }: ChildT
   process.stdout.write(JSON.stringify(report));
 }
 
+/** Jobs are short here. */
+const eager = { ratio: 0.01, multiplier: 1, minimumMs: 20, checkIntervalMs: 10 } as const;
+
 function overWorkers(job: Job, plan: WorkersPlan, module: string, entry: string): JobRunOptions {
-  const { count, spareSlots, heartbeat, callTimeoutMs } = plan;
+  const { count, spareSlots, heartbeat, callTimeoutMs, hasSecondAttempts } = plan;
   const graph = new ExecutionGraph(planJob(job).jobGraph);
   const { least } = slotDemand(graph, pipelinedRegions(graph));
   const options = {
@@ -70,7 +76,11 @@ function overWorkers(job: Job, plan: WorkersPlan, module: string, entry: string)
     ...(callTimeoutMs !== undefined && { callTimeoutMs }),
     resourceLimits: { maxOldGenerationSizeMb: 48 },
   };
-  return { executors: workerThreads({ ...workers(options), entry }), ...(heartbeat && { heartbeat }) };
+  return {
+    executors: workerThreads({ ...workers(options), entry }),
+    ...(heartbeat && { heartbeat }),
+    ...(hasSecondAttempts && { speculation: eager }),
+  };
 }
 
 /** Terminates workers at their time. */
@@ -87,6 +97,18 @@ function terminate(run: JobRun, { deaths }: WorkersPlan, instants: Instants): vo
     if (when.at === 'delay') setTimeout(kill, when.ms).unref();
     if (when.at === 'event') run.events$.subscribe(() => instants.count('event') === when.count && kill());
   }
+}
+
+/** Stops a worker gracefully at its time. What it holds is read first, however long that takes. */
+function drain(run: JobRun, { drained }: WorkersPlan, instants: Instants): void {
+  if (drained === undefined) return;
+  const events = run.events$.subscribe(() => {
+    if (instants.count('event') < drained.atEvent || run.status !== 'running') return;
+    const [first] = [...insideOf(run).executors()].filter(({ state }) => state === 'registered');
+    if (first === undefined) return;
+    events.unsubscribe();
+    insideOf(run).controls.drainExecutor(first.executor, { graceMs: 600_000 });
+  });
 }
 
 function tell(marks: string, event: JobEvent): void {

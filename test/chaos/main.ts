@@ -13,10 +13,11 @@ async function main(): Promise<number> {
   const seeds = Array.from({ length: wholeNumber('runs', values.runs ?? '100') }, (_, index) => first + index);
   const summary = await runChaos(values.workers === true ? 'workers' : 'processes', seeds, print);
   const { passed, failures, kills, resumed, damaged, deaths, lost, costly, readers, pauses } = summary;
-  const { calls, needed, inFlight, lostAnswers } = summary;
+  const { drained, speculated, calls, needed, inFlight, lostAnswers } = summary;
   if (values.workers === true) {
     print(`${deaths} workers died, ${lost} of them before the run ended, ${costly} with running tasks`);
     print(`${readers} tasks elsewhere failed because they were reading their results, and were decided apart`);
+    print(`${drained} workers were drained and went; ${speculated} slow tasks got a second attempt`);
     print(`${pauses} processes were stopped and continued`);
   }
   print(`${kills} processes were killed, ${damaged} files damaged; ${resumed} processes took over finished tasks`);

@@ -36,6 +36,10 @@ export interface ChaosSummary {
   readonly costly: number;
   /** and failures of tasks in other workers that were decided apart from that. */
   readonly readers: number;
+  /** Workers that were stopped gracefully and had gone before the run ended. */
+  readonly drained: number;
+  /** Slow tasks that got a second attempt. */
+  readonly speculated: number;
   /** Processes that were stopped and continued. */
   readonly pauses: number;
   /** Calls that were started, */
@@ -77,6 +81,7 @@ export async function runChaos(
 ): Promise<ChaosSummary> {
   const totals: Totals = {
     ...{ kills: 0, resumed: 0, damaged: 0, deaths: 0, lost: 0, costly: 0, readers: 0, pauses: 0 },
+    ...{ drained: 0, speculated: 0 },
     ...{ calls: 0, needed: 0, inFlight: 0, lostAnswers: 0 },
   };
   const failures: string[] = [];
@@ -290,6 +295,8 @@ class ChaosRun {
     this.#totals.lost += noticed;
     this.#totals.costly += costly;
     this.#totals.readers += readers;
+    this.#totals.drained += told.filter(({ type }) => type === 'drained').length;
+    this.#totals.speculated += told.filter(({ type }) => type === 'speculated').length;
     this.#problems.push(...problems);
     for (const one of told) if (one.type !== 'decided') this.story.push(`  ${JSON.stringify(one)}`);
   }

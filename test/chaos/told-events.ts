@@ -19,7 +19,9 @@ export type Told =
       readonly message: string;
     }
   | { readonly type: 'decided'; readonly failover: number }
-  | { readonly type: 'status'; readonly status: string };
+  | { readonly type: 'status'; readonly status: string }
+  | { readonly type: 'drained'; readonly executor: string }
+  | { readonly type: 'speculated'; readonly task: string };
 
 export function toldOf(event: JobEvent): Told | undefined {
   switch (event.type) {
@@ -39,6 +41,10 @@ export function toldOf(event: JobEvent): Told | undefined {
       return { type: 'decided', failover: event.failover };
     case 'job.statusChanged':
       return { type: 'status', status: event.status };
+    case 'executor.drained':
+      return { type: 'drained', executor: event.executor };
+    case 'task.speculated':
+      return { type: 'speculated', task: event.task };
     default:
       return undefined;
   }

@@ -29,6 +29,10 @@ export interface WorkersPlan {
   readonly heartbeat: { readonly intervalMs: number; readonly timeoutMs: number } | undefined;
   readonly callTimeoutMs: number | undefined;
   readonly deaths: readonly WorkerDeath[];
+  /** Whether slow tasks get second attempts. */
+  readonly hasSecondAttempts: boolean;
+  /** One of them is stopped gracefully at this event, and another one takes its place. */
+  readonly drained: { readonly atEvent: number } | undefined;
   /** The whole process is stopped and continued: it loses nothing. */
   readonly pause: { readonly afterMs: number; readonly forMs: number } | undefined;
 }
@@ -41,7 +45,11 @@ export function drawWorkers(random: SeededRandom, calls: number, mostDeaths: num
   const deaths = Array.from({ length: random.integer(0, mostDeaths) }, () => drawDeath(random, calls));
   const isPaused = random.chance(0.25);
   const isLong = isPaused && random.chance(0.03);
+  // Drawn apart, so that what befalls the workers of earlier seeds stays as it is.
+  const beside = random.fork('beside deaths');
   return {
+    hasSecondAttempts: beside.chance(0.5),
+    drained: beside.chance(0.4) ? { atEvent: beside.integer(10, 80) } : undefined,
     count: random.integer(1, 3),
     spareSlots: random.pick([0, 0, 1, 5]),
     heartbeat: !isLong && random.chance(0.6) ? shortHeartbeat : undefined,
