@@ -206,7 +206,7 @@ export { jsonLinesFile, type JsonLinesFileOptions } from './connectors/json/json
 export type { JsonLinesOptions } from './connectors/json/json-lines-reader.ts';
 export type { JsonTextOptions } from './connectors/json/json-text.ts';
 export type { JsonValueOptions } from './connectors/json/json-values.ts';
-export type { PackingOptions } from './connectors/outputs/part-file.ts';
+export type { PackingOptions } from './connectors/outputs/packing-options.ts';
 export { fromNodeStream, toNodeWritable, type ToNodeWritableOptions } from './connectors/streams/node-stream.ts';
 export type { ToChunk } from './connectors/streams/chunks.ts';
 export type { RecordContext, RecordPosition } from './connectors/record-position.ts';
@@ -257,7 +257,7 @@ export { taskFaultPoints } from './operators/task/task-faults.ts';
 export { partitionFaultPoints } from './partitions/result-partition.ts';
 export { spillFaultPoints } from './partitions/storage/spill-store.ts';
 export { recordingFaultPoints } from './inspector/recorder/flight-recorder.ts';
-export { partFileFaultPoints } from './connectors/outputs/part-file.ts';
+export { partFileFaultPoints } from './connectors/outputs/part-writer.ts';
 
 // Environment
 export {

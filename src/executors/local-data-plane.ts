@@ -8,7 +8,7 @@ import type { RunningTask } from '../actors/task-actor.ts';
 import { TaskScheduler } from '../operators/task/task-scheduler.ts';
 import { fileProblem } from '../connectors/file-problem.ts';
 import { checkOutputFile } from '../connectors/outputs/output-file.ts';
-import { partPath } from '../connectors/outputs/part-file.ts';
+import { partPath } from '../connectors/outputs/part-path.ts';
 import type { CheckpointStorage } from '../checkpoints/checkpoint-storage.ts';
 import type { TaskRestore } from '../operators/state/task-state.ts';
 import { OutputInUseError } from '../errors/connector-errors.ts';

@@ -78,6 +78,7 @@ describe('two sinks of a job', () => {
       () => writing('dir/new/o', at('link/new/o')),
       'dir/new/o',
     ],
+    ['a later part of the other', () => writing('o.x', at('o_part-00001.x')), 'o_part-00001.x'],
     ['a part of the other', () => writing('o.x', at('o-00001-of-00003.x'), { parallelism: 3 }), 'o-00001-of-00003.x'],
   ])('are refused by name: %s', (_, plan, file) => {
     expect(plan()).toThrow(
@@ -128,6 +129,7 @@ describe('a sink that writes the input of a source', () => {
     ['a pattern of directories', () => reading(csvFile(at('**/*.csv')), at('dir/deep/x.csv')), 'dir/deep/x.csv'],
     ['a pattern that matches only directories', () => reading(csvFile('/**/*'), at('dir/x')), 'dir/x'],
     ['a pattern with a choice', () => reading(csvFile(at('{a,dir}/x-[0-9].csv')), at('dir/x-7.csv')), 'dir/x-7.csv'],
+    ['a pattern of later parts', () => reading(jsonLinesFile(at('x_*')), at('x')), 'x_part-00001'],
     [
       'a pattern of part files',
       () => reading(jsonLinesFile(at('dir/x-*.jsonl')), at('dir/x.jsonl'), 2),

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { jsonLinesFile } from '../../src/connectors/json/json-lines-file.ts';
-import { partPath } from '../../src/connectors/outputs/part-file.ts';
+import { partPath } from '../../src/connectors/outputs/part-path.ts';
 import { toJsonLinesFile, type ToJsonLinesFileOptions } from '../../src/connectors/json/to-json-lines-file.ts';
 import { systemEnvironment } from '../../src/environment.ts';
 import { testRun } from '../support/test-run.ts';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parquetMetadata } from 'hyparquet';
 import { parquetFile, type ParquetFileOptions } from '../../src/connectors/parquet/parquet-file.ts';
-import { partPath } from '../../src/connectors/outputs/part-file.ts';
+import { partPath } from '../../src/connectors/outputs/part-path.ts';
 import { toParquetFile, type ToParquetFileOptions } from '../../src/connectors/parquet/to-parquet-file.ts';
 import type { ValueOptions } from '../../src/connectors/value-options.ts';
 import { fixedDelay, fromArray, Job } from '../../src/index.ts';

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
-import { partPath } from '../../connectors/outputs/part-file.ts';
+import { laterPartPath, partPath } from '../../connectors/outputs/part-path.ts';
 import { isLike, isPattern } from '../../connectors/inputs/file-pattern.ts';
 import { JobValidationError } from '../../errors/usage-errors.ts';
 import { entryOf, placeOf } from '../../partitions/claims/path-place.ts';
@@ -57,7 +57,8 @@ function checkSinks(sinks: OutsidePlaces['sinks']): Map<string, string> {
   for (const { uid, path, parallelism } of sinks) {
     const named = entryOf(path);
     const parts = Array.from({ length: parallelism }, (_, subtask) => partPath(named, subtask, parallelism));
-    for (const file of new Set([named, ...parts])) {
+    // With checkpoints there are more, under names that begin alike.
+    for (const file of new Set([named, ...parts, ...parts.map((part) => laterPartPath(part, 1))])) {
       const other = sinkByFile.get(file);
       if (other !== undefined) {
         throw new JobValidationError(

@@ -8,8 +8,10 @@ import { checkColumns, checkDelimiter } from './csv-head.ts';
 import { csvValueOf } from './csv-value.ts';
 import { checkOutputPath } from '../file-problem.ts';
 import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
-import { checkPackingOptions, type PackingOptions, packingOf, PartFile } from '../outputs/part-file.ts';
+import { checkPackingOptions, type PackingOptions, packingOf } from '../outputs/packing-options.ts';
+import type { PartFile } from '../outputs/part-file.ts';
 import { partFileSink } from '../outputs/part-file-sink.ts';
+import { type PartContent, PartWriter } from '../outputs/part-writer.ts';
 import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
 
 export interface ToCsvFileOptions<In> extends PackingOptions {
@@ -54,44 +56,37 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
     // At the beginning of a file, readers would take these for a `sep=` line or a byte order mark.
     quoted_match: [/^(?:sep=|\uFEFF)/i],
   };
+  const packing = packingOf(path, options);
   const sink = partFileSink(path, {
     kind: 'toCsvFile',
-    options: { columns, header, delimiter, compression: packingOf(path, options) },
+    options: { columns, header, delimiter, compression: packing },
   });
-  return {
-    ...sink,
-    open: async (context) => {
-      const file = await PartFile.open(sink.target.path, context, options);
-      const cutter = new BatchCutter(atOnce);
-      if (header) await file.append(stringify([columns], format));
-      return {
-        write: (records) => appendTexts(toTexts(records), (chunk) => file.append(chunk)),
-        prepare: () => file.prepare(),
-        commit: () => file.commit(),
-        abort: () => file.abort(),
-      };
-
-      function* toTexts(records: readonly In[]): Generator<string> {
-        for (let at = 0; at < records.length; ) {
-          const end = cutter.endOf(records, at);
-          yield toRows(records.slice(at, end));
-          at = end;
-        }
-      }
-
-      function toRows(records: readonly In[]): string {
-        try {
-          return stringify(
-            records.map((record) => columns.map((column) => csvValueOf(record, column))),
-            format,
-          );
-        } catch (error) {
-          const tooLong = tooLongText(file.path, error);
-          if (tooLong !== undefined) throw tooLong;
-          const cause = toError(error);
-          throw new UnrecoverableError(`${file.path}: a record cannot be written as CSV: ${cause.message}`, { cause });
-        }
-      }
-    },
+  const begin = async (file: PartFile): Promise<PartContent<In>> => {
+    const cutter = new BatchCutter(atOnce);
+    if (header) await file.append(stringify([columns], format));
+    return { write: (records) => appendTexts(toTexts(records, cutter, file), (chunk) => file.append(chunk)) };
   };
+  return { ...sink, open: (context, from) => PartWriter.open(sink.target.path, context, { packing, begin }, from) };
+
+  function* toTexts(records: readonly In[], cutter: BatchCutter, { path: written }: PartFile): Generator<string> {
+    for (let at = 0; at < records.length; ) {
+      const end = cutter.endOf(records, at);
+      yield toRows(records.slice(at, end), written);
+      at = end;
+    }
+  }
+
+  function toRows(records: readonly In[], written: string): string {
+    try {
+      return stringify(
+        records.map((record) => columns.map((column) => csvValueOf(record, column))),
+        format,
+      );
+    } catch (error) {
+      const tooLong = tooLongText(written, error);
+      if (tooLong !== undefined) throw tooLong;
+      const cause = toError(error);
+      throw new UnrecoverableError(`${written}: a record cannot be written as CSV: ${cause.message}`, { cause });
+    }
+  }
 }

@@ -6,6 +6,7 @@ import { FileAccessError, NoInputError } from '../../errors/connector-errors.ts'
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { fileProblem, isPath } from '../file-problem.ts';
 import { isPattern, withSlashes } from './file-pattern.ts';
+import { laterPartsOf } from '../outputs/part-path.ts';
 import { checkPartSets, partsOf } from './part-set.ts';
 
 /**
@@ -37,7 +38,8 @@ export function nameOfInput(paths: readonly string[]): string {
 
 /**
  * The files that `paths` name now, sorted by path, each once. A path of an existing file is that file, even if it is
- * written like a pattern. A path that only has part files, as a parallel sink writes them, stands for those.
+ * written like a pattern, with the parts that a sink wrote after it. A path that only has part files, as a parallel sink
+ * writes them, stands for those.
  *
  * @throws NoInputError for a directory without files and a pattern without matches
  * @throws FileAccessError for a path that does not exist or may not be read
@@ -71,7 +73,7 @@ async function filesAt(path: string, signal: AbortSignal | undefined): Promise<r
   );
   if ('stats' in found) {
     if (found.stats.isDirectory()) return filesBelow(path, signal);
-    if (found.stats.isFile()) return [path];
+    if (found.stats.isFile()) return [path, ...laterPartsOf(path)];
     throw new FileAccessError(path, 'cannot read: not a file', { recovery: 'never' });
   }
   if (isPattern(path)) return filesLike(path, signal);

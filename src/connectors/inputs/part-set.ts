@@ -1,17 +1,18 @@
 import { access, readdir } from 'node:fs/promises';
 import { basename, dirname, join, normalize } from 'node:path';
 import { PartFilesError } from '../../errors/connector-errors.ts';
+import { firstPartPath } from '../outputs/part-path.ts';
 
-/** A file that a parallel sink wrote, `rows-00001-of-00004.jsonl`, by its name. */
+/** A file that a subtask of a parallel sink wrote, `rows-00001-of-00004.jsonl`, by its name. */
 interface PartFile {
   readonly path: string;
   /** The path given to the sink: `rows.jsonl`. */
   readonly whole: string;
-  /** From 0. */
+  /** Of the subtask, from 0. */
   readonly number: number;
-  /** Number of parts in the set. */
+  /** Number of subtasks. */
   readonly of: number;
-  /** The path of another part in the set. */
+  /** The path of the first file of another subtask. */
   readonly pathOf: (number: number) => string;
 }
 
@@ -67,7 +68,7 @@ async function checkWhole(set: readonly PartFile[]): Promise<void> {
 
 function partOf(path: string): PartFile | undefined {
   const directory = dirname(path);
-  const [, start, number = '', end = '', of] = partPattern.exec(basename(path)) ?? [];
+  const [, start, number = '', end = '', of] = partPattern.exec(basename(firstPartPath(path))) ?? [];
   if (start === undefined) return undefined;
   return {
     path,

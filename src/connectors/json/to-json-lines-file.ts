@@ -4,8 +4,10 @@ import type { Sink } from '../../operators/sink.ts';
 import { checkOptions, checkWord } from '../../options.ts';
 import { checkOutputPath } from '../file-problem.ts';
 import { type JsonTextOptions, jsonTextOf, NotJsonError } from './json-text.ts';
-import { checkPackingOptions, type PackingOptions, packingOf, PartFile } from '../outputs/part-file.ts';
+import { checkPackingOptions, type PackingOptions, packingOf } from '../outputs/packing-options.ts';
 import { partFileSink } from '../outputs/part-file-sink.ts';
+import type { PartFile } from '../outputs/part-file.ts';
+import { type PartContent, PartWriter } from '../outputs/part-writer.ts';
 import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
 
 export interface ToJsonLinesFileOptions extends JsonTextOptions, PackingOptions {}
@@ -26,22 +28,15 @@ export function toJsonLinesFile<In = unknown>(path: string, options: ToJsonLines
   checkOptions('toJsonLinesFile', options, { int64: true, compression: true });
   if (options.int64 !== undefined) checkWord('int64', options.int64, ['number', 'string']);
   checkPackingOptions(options);
+  const packing = packingOf(path, options);
   const sink = partFileSink(path, {
     kind: 'toJsonLinesFile',
-    options: { int64: options.int64, compression: packingOf(path, options) },
+    options: { int64: options.int64, compression: packing },
   });
-  return {
-    ...sink,
-    open: async (context) => {
-      const file = await PartFile.open(sink.target.path, context, options);
-      return {
-        write: (records) => appendTexts(toLines(records, file.path, options), (chunk) => file.append(chunk)),
-        prepare: () => file.prepare(),
-        commit: () => file.commit(),
-        abort: () => file.abort(),
-      };
-    },
-  };
+  const begin = (file: PartFile): PartContent<In> => ({
+    write: (records) => appendTexts(toLines(records, file.path, options), (chunk) => file.append(chunk)),
+  });
+  return { ...sink, open: (context, from) => PartWriter.open(sink.target.path, context, { packing, begin }, from) };
 }
 
 function* toLines(records: readonly unknown[], file: string, options: JsonTextOptions): Generator<string> {

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
 import type { ConnectorDefinition } from '../../operators/identity/step-declaration.ts';
 import type { Sink, SinkTarget } from '../../operators/sink.ts';
-import { commitPart, type PreparedPart } from './prepared-part.ts';
+import { commitPart, type PreparedParts } from './prepared-part.ts';
 
 /** The common part of all sinks of part files. `made` is the call without the path. */
 export function partFileSink(
@@ -19,6 +19,8 @@ export function partFileSink(
     redo: 'replaces',
     takesSecondAttempts: true,
     definition: { ...made, options: { path: place, ...made.options } },
-    commitPrepared: (prepared) => commitPart(prepared as PreparedPart),
+    commitPrepared: async (prepared) => {
+      for (const part of (prepared as PreparedParts).parts) await commitPart(part);
+    },
   };
 }

@@ -1,110 +1,45 @@
-import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
-import { checkWord } from '../../options.ts';
 import { fileProblem } from '../file-problem.ts';
 import { GzipPacker } from './gzip-packer.ts';
-import { checkOutputFile } from './output-file.ts';
-import { commitPart, inodeOf, type PreparedPart } from './prepared-part.ts';
+import { identityOf, type PreparedPart } from './prepared-part.ts';
 
 const flushLength = 256 * 1024;
-const indexDigits = 5;
 
-/** Fault points in sinks that write files (`environment.faults`). Their place has `file` and `subtask`. */
-export const partFileFaultPoints = {
-  /** Everything is written, but not yet visible. */
-  beforeRename: 'part-file.before-rename',
-} as const;
+/** Where a part is written, and where it will be. */
+export type PartPlace = Pick<PreparedPart, 'path' | 'first' | 'number' | 'temporary' | 'place'>;
 
-/** Compression of output files. */
-export interface PackingOptions {
-  /** Default: `gzip` where the path ends in `.gz`, otherwise `none`. */
-  readonly compression?: 'gzip' | 'none' | undefined;
-}
-
-/** @throws InvalidArgumentError */
-export function checkPackingOptions({ compression }: PackingOptions): void {
-  if (compression !== undefined) checkWord('compression', compression, ['gzip', 'none']);
-}
-
-/** The compression of the files of `path`. */
-export function packingOf(path: string, { compression }: PackingOptions): 'gzip' | 'none' {
-  return compression ?? (path.endsWith('.gz') ? 'gzip' : 'none');
-}
-
-/** The file that a subtask writes: `path` itself at parallelism 1, otherwise `name-00000-of-00004.ext` beside it. */
-export function partPath(path: string, subtask: number, parallelism: number): string {
-  if (parallelism === 1) return path;
-  const packed = extname(path) === '.gz' ? '.gz' : '';
-  const extension = extname(basename(path, packed)) + packed;
-  const name = basename(path, extension);
-  const part = `${String(subtask).padStart(indexDigits, '0')}-of-${String(parallelism).padStart(indexDigits, '0')}`;
-  return join(dirname(path), `${name}-${part}${extension}`);
-}
-
-/**
- * The part file that one attempt of a subtask writes. It grows inside the run's claim on the path, under a name made of
- * run, subtask and attempt. `commit` renames it into place, replacing the file of an earlier attempt or run, so a
- * reader sees all of it or nothing.
- */
+/** A part file in progress. It grows under a temporary name. */
 export class PartFile {
   readonly path: string;
-  /** The resolved path, independent of later changes to links and to the working directory. */
-  readonly #place: string;
-  readonly #temporary: string;
+  readonly #about: PartPlace;
   readonly #handle: FileHandle;
-  readonly #context: RuntimeContext;
   readonly #packer: GzipPacker | undefined;
   #text = '';
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
+  #writtenBytes = 0;
   #isOpen = true;
-  #prepared: PreparedPart | undefined;
 
-  private constructor(
-    path: string,
-    claimed: string,
-    temporary: string,
-    handle: FileHandle,
-    context: RuntimeContext,
-    isPacked: boolean,
-  ) {
-    this.path = path;
-    this.#place = join(dirname(claimed), basename(path));
-    this.#temporary = temporary;
+  private constructor(about: PartPlace, handle: FileHandle, packer: GzipPacker | undefined) {
+    this.path = about.path;
+    this.#about = about;
     this.#handle = handle;
-    this.#context = context;
-    this.#packer = isPacked ? new GzipPacker(context.environment) : undefined;
+    this.#packer = packer;
   }
 
-  /**
-   * Creates missing directories, and removes temporary files of this run's earlier attempts at this part, which can no
-   * longer commit; but not of the one that runs beside this one.
-   * @throws OutputInUseError if another sink or run writes `path`
-   * @throws FileAccessError if the part's name belongs to something other than a file
-   */
-  static async open(path: string, context: RuntimeContext, options: PackingOptions = {}): Promise<PartFile> {
-    const { run, vertex, subtask, parallelism, attempt, beside, outputs } = context;
-    const part = partPath(path, subtask, parallelism);
+  /** @throws FileAccessError */
+  static async open(
+    about: PartPlace,
+    { environment }: Pick<RuntimeContext, 'environment'>,
+    packing: 'gzip' | 'none',
+  ): Promise<PartFile> {
     try {
-      checkOutputFile(part);
-      const claimed = outputs.claim(path, vertex);
-      const prefix = `${run}.${subtask}.`;
-      for (const name of await readdir(claimed)) {
-        if (name.startsWith(prefix) && name !== `${prefix}${beside}`) await rm(join(claimed, name));
-      }
-      const temporary = join(claimed, `${prefix}${attempt}`);
-      return new PartFile(
-        part,
-        claimed,
-        temporary,
-        await open(temporary, 'wx'),
-        context,
-        packingOf(path, options) === 'gzip',
-      );
+      const handle = await open(about.temporary, 'wx');
+      return new PartFile(about, handle, packing === 'gzip' ? new GzipPacker(environment) : undefined);
     } catch (error) {
-      throw fileProblem(part, 'write', error);
+      throw fileProblem(about.path, 'write', error);
     }
   }
 
@@ -123,31 +58,13 @@ export class PartFile {
   }
 
   /** Completes the file and syncs it, and leaves it under its temporary name. On failure it is removed. */
-  async prepare(): Promise<PreparedPart> {
+  async prepare(records: number): Promise<PreparedPart> {
     try {
       await this.#flush();
       if (this.#packer !== undefined) await this.#write(await this.#packer.end());
       await this.#handle.datasync();
       await this.#close();
-      const inode = await inodeOf(this.#temporary);
-      this.#prepared = { path: this.path, temporary: this.#temporary, place: this.#place, inode };
-      return this.#prepared;
-    } catch (error) {
-      await this.abort();
-      throw fileProblem(this.path, 'write', error);
-    }
-  }
-
-  /** Renames the file into place; prepares it first if that was not done. On failure it is removed. */
-  async commit(): Promise<void> {
-    const prepared = this.#prepared ?? (await this.prepare());
-    try {
-      this.#context.environment.faults.reach(partFileFaultPoints.beforeRename, {
-        file: this.path,
-        subtask: this.#context.subtask,
-      });
-      // The temporary file is in the claim's directory: if the claim is lost, so is the file.
-      await commitPart(prepared);
+      return { ...this.#about, identity: await identityOf(this.#about.temporary), records, bytes: this.#writtenBytes };
     } catch (error) {
       await this.abort();
       throw fileProblem(this.path, 'write', error);
@@ -157,7 +74,7 @@ export class PartFile {
   /** Removes the temporary file. */
   async abort(): Promise<void> {
     await this.#close();
-    await rm(this.#temporary, { force: true });
+    await rm(this.#about.temporary, { force: true });
   }
 
   async #flush(): Promise<void> {
@@ -172,7 +89,10 @@ export class PartFile {
 
   async #write(chunks: readonly Uint8Array[]): Promise<void> {
     try {
-      for (const chunk of chunks) await this.#handle.appendFile(chunk);
+      for (const chunk of chunks) {
+        await this.#handle.appendFile(chunk);
+        this.#writtenBytes += chunk.length;
+      }
     } catch (error) {
       throw fileProblem(this.path, 'write', error);
     }

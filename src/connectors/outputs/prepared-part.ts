@@ -1,40 +1,67 @@
-import { rename, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncDirectory } from '../../partitions/storage/file-segment.ts';
 import { fileProblem } from '../file-problem.ts';
 import { checkOutputFile } from './output-file.ts';
+import { laterPartsOf } from './part-path.ts';
 
 /** A part file that is complete and synced, but does not have its final name yet. Plain data. */
 export interface PreparedPart {
   /** The path as the user gave it, for messages. */
   readonly path: string;
-  /** Its current path. */
+  /** The absolute path of the first part of its subtask. */
+  readonly first: string;
+  /** Its number among the parts of its subtask, from 0. */
+  readonly number: number;
+  /** Its current absolute path. */
   readonly temporary: string;
-  /** Its final path. */
+  /** Its final absolute path. */
   readonly place: string;
-  /** Its inode, which a rename does not change: identifies this file at its final path. */
-  readonly inode: string;
+  /** What a rename does not change: identifies this file at its final path. */
+  readonly identity: string;
+  readonly records: number;
+  readonly bytes: number;
 }
 
-/** The inode of a file. */
-export async function inodeOf(path: string): Promise<string> {
-  return `${(await stat(path, { bigint: true })).ino}`;
+/** What a subtask has prepared for a checkpoint, or for its end. Plain data. */
+export interface PreparedParts {
+  /** In the order in which they were written; none if there were no records. */
+  readonly parts: readonly PreparedPart[];
+  /** The number of the next part. */
+  readonly next: number;
+}
+
+/** The inode of a file, and the time of its last change, because a deleted file's inode is given to another one. */
+export async function identityOf(path: string): Promise<string> {
+  const { ino, mtimeNs } = await stat(path, { bigint: true });
+  return `${ino}@${mtimeNs}`;
 }
 
 /**
- * Renames a prepared file into place, replacing the one of an earlier attempt or run. Safe to call again.
+ * Renames a prepared file into place, replacing the one of an earlier attempt or run, and removes the parts after it,
+ * which can only be theirs. Safe to call again: then it changes nothing.
  * @throws FileAccessError if the file is gone and another one is in its place
  */
-export async function commitPart({ path, temporary, place, inode }: PreparedPart): Promise<void> {
+export async function commitPart({ path, temporary, place, identity, first, number }: PreparedPart): Promise<void> {
   try {
     checkOutputFile(place);
-    await rename(temporary, place).catch(async (error: unknown) => {
-      const isDone =
-        (error as NodeJS.ErrnoException).code === 'ENOENT' && (await inodeOf(place).catch(() => undefined)) === inode;
-      if (!isDone) throw error;
-    });
+    const isDone = await rename(temporary, place).then(
+      () => false,
+      async (error: unknown) => {
+        const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
+        const wasRenamed = isGone && (await identityOf(place).catch(() => undefined)) === identity;
+        if (!wasRenamed) throw error;
+        return true;
+      },
+    );
+    if (!isDone) await removePartsFrom(first, number + 1);
     await syncDirectory(dirname(place));
   } catch (error) {
     throw fileProblem(path, 'write', error);
   }
+}
+
+/** Removes the parts of a subtask from a number above 0 on; the last one first, so that no gap is left if it dies. */
+export async function removePartsFrom(first: string, number: number): Promise<void> {
+  for (const later of laterPartsOf(first, number).toReversed()) await rm(later, { force: true });
 }

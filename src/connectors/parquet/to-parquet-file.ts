@@ -5,14 +5,14 @@ import type * as hyparquetWriter from 'hyparquet-writer';
 import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import type { Sink, SinkWriter } from '../../operators/sink.ts';
+import type { Sink } from '../../operators/sink.ts';
 import { checkInteger, checkOptions, checkWord } from '../../options.ts';
 import { checkOutputPath } from '../file-problem.ts';
 import { type ColumnType, columnType, columnTypeNames, nothing, type ParquetColumnType } from './column-type.ts';
 import { RowGroupBuffer } from './row-group-buffer.ts';
-import { PartFile } from '../outputs/part-file.ts';
+import type { PartFile } from '../outputs/part-file.ts';
 import { partFileSink } from '../outputs/part-file-sink.ts';
-import type { PreparedPart } from '../outputs/prepared-part.ts';
+import { type PartContent, PartWriter } from '../outputs/part-writer.ts';
 
 export interface ToParquetFileOptions<In> {
   /**
@@ -55,16 +55,11 @@ export function toParquetFile<In extends object>(path: string, options: ToParque
   });
   return {
     ...sink,
-    open: async (context) => {
+    open: async (context, from) => {
       const library = await loadLibrary();
-      const file = await PartFile.open(sink.target.path, context);
-      return new ParquetSinkWriter(
-        library,
-        file,
-        new RowGroupBuffer(file.path, columns),
-        rowGroupSize,
-        codecs[compression],
-      );
+      const begin = (file: PartFile): PartContent<In> =>
+        new ParquetContent(library, file, new RowGroupBuffer(file.path, columns), rowGroupSize, codecs[compression]);
+      return PartWriter.open(sink.target.path, context, { packing: 'none', begin }, from);
     },
   };
 }
@@ -99,7 +94,8 @@ async function loadLibrary(): Promise<WriterLibrary> {
   }
 }
 
-class ParquetSinkWriter<In> implements SinkWriter<In> {
+/** The content of one Parquet file. */
+class ParquetContent<In> implements PartContent<In> {
   readonly #library: WriterLibrary;
   readonly #file: PartFile;
   readonly #buffer: RowGroupBuffer;
@@ -108,7 +104,6 @@ class ParquetSinkWriter<In> implements SinkWriter<In> {
   readonly #bytes: hyparquetWriter.ByteWriter;
   /** Set at the first row group, when the columns are known. */
   #parquet: hyparquetWriter.ParquetWriter | undefined;
-  #isEnded = false;
 
   constructor(
     library: WriterLibrary,
@@ -129,28 +124,12 @@ class ParquetSinkWriter<In> implements SinkWriter<In> {
     return this.#writeFrom(records, 0);
   }
 
-  async prepare(): Promise<PreparedPart> {
-    this.#isEnded = true;
-    try {
-      await this.#writeGroup();
-      const parquet = this.#started();
-      parquet.schema = this.#schema(({ element }) => element);
-      void parquet.finish();
-      await this.#file.append(this.#takeBytes());
-    } catch (error) {
-      await this.#file.abort();
-      throw error;
-    }
-    return this.#file.prepare();
-  }
-
-  async commit(): Promise<void> {
-    if (!this.#isEnded) await this.prepare();
-    await this.#file.commit();
-  }
-
-  abort(): Promise<void> {
-    return this.#file.abort();
+  async end(): Promise<void> {
+    await this.#writeGroup();
+    const parquet = this.#started();
+    parquet.schema = this.#schema(({ element }) => element);
+    void parquet.finish();
+    await this.#file.append(this.#takeBytes());
   }
 
   #writeFrom(records: readonly In[], start: number): void | Promise<void> {

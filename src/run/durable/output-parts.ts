@@ -1,7 +1,7 @@
 import { rmSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
-import { partPath } from '../../connectors/outputs/part-file.ts';
+import { laterPartsOf, partPath } from '../../connectors/outputs/part-path.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { PartPaths } from '../../journal/run/run-entry.ts';
 import { deadLetterSinks } from '../../operators/rejected/dead-letter-sinks.ts';
@@ -44,7 +44,8 @@ export function removeStaleParts(books: RunBooks, parts: PartPaths): void {
       const isFinished = books.outcomeOf({ vertex, subtask }) !== undefined;
       for (const path of paths) {
         if (written.has(path)) continue;
-        if (isFinished || isWrittenSince(path, books.firstBeganAtMs)) remove(path);
+        const isOurs = isFinished || isWrittenSince(path, books.firstBeganAtMs);
+        for (const part of isOurs ? [...laterPartsOf(path).toReversed(), path] : []) remove(part);
       }
     }
   }

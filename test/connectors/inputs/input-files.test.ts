@@ -55,6 +55,18 @@ describe('the files that paths name', () => {
     ['more than ten, by name and not by number', ['p10', 'p9', 'p1'], ['p*'], ['p1', 'p10', 'p9']],
     ['part files of a missing file', [...parts('r.csv', 3), 'r.txt'], ['r.csv'], parts('r.csv', 3)],
     ['the file, where there are parts as well', ['r.csv', ...parts('r.csv', 2)], ['r.csv'], ['r.csv']],
+    [
+      'a file, with the parts that were written after it',
+      ['r.csv', 'r_part-00001.csv', 'r_part-00002.csv', 'r_part-00004.csv', 's.csv'],
+      ['r.csv'],
+      ['r.csv', 'r_part-00001.csv', 'r_part-00002.csv'],
+    ],
+    [
+      'part files of a missing file, with those that were written after them',
+      [...parts('r.csv', 2), 'r-00001-of-00002_part-00001.csv'],
+      ['r.csv'],
+      [...parts('r.csv', 2), 'r-00001-of-00002_part-00001.csv'],
+    ],
     ['part files in a directory', parts('d/r.csv', 12), ['d'], parts('d/r.csv', 12)],
     ['part files like a pattern', parts('r.csv', 3), ['r-*.csv'], parts('r.csv', 3)],
     [
@@ -160,6 +172,13 @@ describe('paths without files', () => {
       'r.csv',
       [3],
       /r-00001-of-00003\.csv is missing, but .*r-00000-of-00003\.csv exists/,
+    ],
+    [
+      'a subtask that is missing beside a later part of another',
+      ['r-00000-of-00002.csv', 'r-00000-of-00002_part-00001.csv'],
+      'r.csv',
+      [2],
+      /r-00001-of-00002.csv is missing/,
     ],
     [
       'a part that is missing in a directory',
