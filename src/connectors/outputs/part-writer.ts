@@ -38,6 +38,8 @@ interface OpenPart<In> {
  * were records. They grow inside the run's claim on the path, under names made of run, subtask and attempt. A part is
  * complete and synced at the barrier, or at the end, and pending from then on; it is renamed into place when the checkpoint
  * is complete, or at the end, and replaces that of an earlier attempt or run. A reader sees all of a part or nothing.
+ *
+ * Its methods are its own properties, for sinks that spread it.
  */
 export class PartWriter<In> implements SinkWriter<In> {
   readonly #context: RuntimeContext;
@@ -101,22 +103,22 @@ export class PartWriter<In> implements SinkWriter<In> {
     }
   }
 
-  write(records: readonly In[]): void | Promise<void> {
+  readonly write = (records: readonly In[]): void | Promise<void> => {
     const part = this.#part;
     if (part === undefined) return this.#writeAnew(records);
     part.records += records.length;
     return part.content.write(records);
-  }
+  };
 
-  async prepareCheckpoint(): Promise<PreparedParts> {
+  readonly prepareCheckpoint = async (): Promise<PreparedParts> => {
     const part = this.#part;
     if (part === undefined || part.records === 0) return { parts: [], next: this.#next };
     this.#part = undefined;
     return { parts: [await this.#complete(part)], next: this.#next };
-  }
+  };
 
   /** A part without records only if it is the first. */
-  async prepare(): Promise<PreparedParts> {
+  readonly prepare = async (): Promise<PreparedParts> => {
     const part = this.#part;
     this.#part = undefined;
     const parts: PreparedPart[] = [];
@@ -124,9 +126,9 @@ export class PartWriter<In> implements SinkWriter<In> {
     else await part?.file.abort();
     this.#ended = { parts, next: this.#next };
     return this.#ended;
-  }
+  };
 
-  async commit(): Promise<void> {
+  readonly commit = async (): Promise<void> => {
     const { parts } = this.#ended ?? (await this.prepare());
     for (const part of parts) {
       try {
@@ -139,13 +141,13 @@ export class PartWriter<In> implements SinkWriter<In> {
         throw fileProblem(part.path, 'write', error);
       }
     }
-  }
+  };
 
   /** What is pending for a checkpoint stays. */
-  async abort(): Promise<void> {
+  readonly abort = async (): Promise<void> => {
     await this.#part?.file.abort();
     for (const { temporary } of this.#ended?.parts ?? []) await rm(temporary, { force: true });
-  }
+  };
 
   async #writeAnew(records: readonly In[]): Promise<void> {
     this.#part = await this.#begin();

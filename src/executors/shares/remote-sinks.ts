@@ -4,6 +4,7 @@ import { deadLetterSink } from '../../operators/rejected/dead-letter-sinks.ts';
 import type { ErrorHandling } from '../../operators/rejected/on-error.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../../operators/sink.ts';
+import { packData, unpackData } from '../../partitions/records/packed-data.ts';
 import { packRecords } from '../../partitions/records/plain-codec.ts';
 import { fromPlainError } from '../../plain-error.ts';
 import type { SinksReply, SinksRequest } from './service-messages.ts';
@@ -13,8 +14,10 @@ export function livesInProcess({ redo }: Sink<unknown>): boolean {
   return redo === 'collects';
 }
 
+type Done = Extract<SinksReply, { readonly type: 'done' }>;
+
 interface Request {
-  readonly done: (hasPrepare: boolean) => void;
+  readonly done: (reply: Done) => void;
   readonly failed: (error: Error, failedAt: number | undefined) => void;
 }
 
@@ -48,7 +51,7 @@ export class RemoteSinks {
   receive(reply: SinksReply): void {
     const request = this.#requests.get(reply.id);
     this.#requests.delete(reply.id);
-    if (reply.type === 'done') request?.done(reply.hasPrepare);
+    if (reply.type === 'done') request?.done(reply);
     else request?.failed(fromPlainError(reply.error), reply.failedAt);
   }
 
@@ -62,30 +65,51 @@ export class RemoteSinks {
 
   #sinkOf(vertex: string, sink: Sink<unknown>): Sink<unknown> {
     if (!livesInProcess(sink)) return sink;
-    return { ...sink, open: (context) => this.#open(vertex, context) };
+    return {
+      ...sink,
+      open: (context, from) => this.#open(vertex, context, from),
+      ...(sink.commitPrepared && { commitPrepared: (prepared) => this.#commitPrepared(vertex, prepared) }),
+    };
+  }
+
+  async #commitPrepared(vertex: string, prepared: unknown): Promise<void> {
+    const id = this.#next++;
+    await this.#ask({ service: 'sinks', type: 'commitPrepared', id, vertex, prepared: packData([prepared]) });
+  }
+
+  #ask(message: SinksRequest, noteFailure: (failedAt: number | undefined) => void = () => {}): Promise<Done> {
+    return new Promise((resolve, reject) => {
+      const failed: Request['failed'] = (error, index) => {
+        noteFailure(index);
+        reject(error);
+      };
+      this.#requests.set(message.id, { done: resolve, failed });
+      this.#post(message);
+    });
   }
 
   async #open(
     vertex: string,
     { subtask, parallelism, attempt, beside, delivery }: RuntimeContext,
+    from: unknown,
   ): Promise<SinkWriter<unknown>> {
     const id = this.#next++;
     let failedAt: number | undefined;
-    const ask = (message: SinksRequest): Promise<boolean> =>
-      new Promise((resolve, reject) => {
-        const failed: Request['failed'] = (error, index) => {
-          failedAt = index;
-          reject(error);
-        };
-        this.#requests.set(id, { done: resolve, failed });
-        this.#post(message);
+    const ask = (message: SinksRequest): Promise<Done> =>
+      this.#ask(message, (index) => {
+        failedAt = index;
       });
     const call = async (type: 'prepare' | 'commit' | 'abort'): Promise<void> => {
       await ask({ service: 'sinks', type, id });
     };
     const place = { vertex, subtask, parallelism, attempt, beside, delivery };
-    const open = { service: 'sinks', type: 'open', id, ...place } as const;
-    const hasPrepare = await ask(open);
+    const packed = from === undefined ? undefined : packData([from]);
+    const open = { service: 'sinks', type: 'open', id, ...place, from: packed } as const;
+    const { hasPrepare, hasPrepareCheckpoint } = await ask(open);
+    const prepareCheckpoint = async (): Promise<unknown> => {
+      const { prepared } = await ask({ service: 'sinks', type: 'prepareCheckpoint', id });
+      return prepared && unpackData(prepared)[0];
+    };
     return {
       write: async (records) => {
         const { bytes, isEscaped } = packRecords(records);
@@ -93,6 +117,7 @@ export class RemoteSinks {
       },
       failedAt: () => failedAt,
       ...(hasPrepare && { prepare: () => call('prepare') }),
+      ...(hasPrepareCheckpoint && { prepareCheckpoint }),
       commit: () => call('commit'),
       abort: () => call('abort'),
     };

@@ -191,13 +191,24 @@ export type SinksRequest = { readonly service: 'sinks' } & (
       /** The attempt that runs beside it, which is the second one. */
       readonly beside: AttemptNumber | undefined;
       readonly delivery: Delivery | undefined;
+      /** What its state has of an earlier writer, packed. */
+      readonly from: Uint8Array | undefined;
     }
+  /** Commits what a writer prepared, of an attempt that may have ended; `id` is its own. */
+  | { readonly type: 'commitPrepared'; readonly id: number; readonly vertex: string; readonly prepared: Uint8Array }
   | { readonly type: 'write'; readonly id: number; readonly bytes: Uint8Array; readonly isEscaped: boolean }
-  | { readonly type: 'prepare' | 'commit' | 'abort'; readonly id: number }
+  | { readonly type: 'prepare' | 'prepareCheckpoint' | 'commit' | 'abort'; readonly id: number }
 );
 
 export type SinksReply = { readonly service: 'sinks' } /** Of the last request: one is made at a time. */ & (
-  | { readonly type: 'done'; readonly id: number; readonly hasPrepare: boolean }
+  | {
+      readonly type: 'done';
+      readonly id: number;
+      readonly hasPrepare: boolean;
+      readonly hasPrepareCheckpoint: boolean;
+      /** What `prepareCheckpoint` returned, packed. */
+      readonly prepared: Uint8Array | undefined;
+    }
   | {
       readonly type: 'failed';
       readonly id: number;

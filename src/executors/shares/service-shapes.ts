@@ -80,9 +80,12 @@ const requests: Table<ServiceRequest> = {
       ...{ id, vertex: text, subtask: whole(), parallelism: whole(), attempt: whole() },
       beside: optional(whole()),
       delivery: optional(object({ sink: text, orderFault: optional(text) })),
+      from: optional(bytes),
     },
+    commitPrepared: { id, vertex: text, prepared: bytes },
     write: { id, bytes, isEscaped: flag },
     prepare: { id },
+    prepareCheckpoint: { id },
     commit: { id },
     abort: { id },
   },
@@ -123,7 +126,10 @@ const replies: Table<ServiceReply> = {
     written: ended,
   },
   plans: { make: { id }, planned: { id, plan: anything }, failed: { id, error: plainError } },
-  sinks: { done: { id, hasPrepare: flag }, failed: { id, error: plainError, failedAt: optional(whole()) } },
+  sinks: {
+    done: { id, hasPrepare: flag, hasPrepareCheckpoint: flag, prepared: optional(bytes) },
+    failed: { id, error: plainError, failedAt: optional(whole()) },
+  },
 };
 
 /** Checks what executors say. */

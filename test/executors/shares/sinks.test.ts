@@ -25,6 +25,8 @@ async function openIn(
   { programs, outputs }: SharedServices,
   plan: Plan,
   { subtask = 0, attempt = 0, beside = undefined as number | undefined, letters = false } = {},
+  /** What its state has, if it is restored: as plain data. */
+  restored: readonly unknown[] = [],
 ): Promise<SinkWriter<unknown>> {
   const index = programs.findIndex(({ sink }) => sink !== undefined);
   const program = programs[index] as Plan['programs'][number];
@@ -35,7 +37,13 @@ async function openIn(
     ...{ job: plan.name, run: 'run' as RunId, vertex, subtask, parallelism: 2 },
     ...{ attempt: attempt as AttemptNumber, beside: beside as AttemptNumber | undefined, environment, outputs },
   });
-  return environment.drive(Promise.resolve(sink?.open(context) as Promise<SinkWriter<unknown>>));
+  for (const prepared of restored) await environment.drive(Promise.resolve(sink?.commitPrepared?.(prepared)));
+  return environment.drive(Promise.resolve(sink?.open(context, restored.at(-1)) as Promise<SinkWriter<unknown>>));
+}
+
+/** A barrier reaches a writer. */
+async function barrier({ environment }: ServicesRig, writer: SinkWriter<unknown>): Promise<unknown> {
+  return structuredClone(await environment.drive(Promise.resolve(writer.prepareCheckpoint?.())));
 }
 
 /** Calls a writer and waits for it; undefined, or what it failed with. */
@@ -81,6 +89,78 @@ describe.each(rigs)('collect() written by several executors $where', ({ rig }) =
     await done(made, third.write([3]));
     await done(made, third.commit());
     expect(kept.records).toEqual([3]);
+  });
+
+  it.each<[string, complete: 'first' | 'both' | 'none', expected: number[], restoredFrom: number]>([
+    ['nothing without a complete checkpoint', 'none', [], 0],
+    ['what is up to the barrier of a complete one', 'first', [1, 2], 1],
+    ['all of two', 'both', [1, 2, 3], 2],
+  ])(
+    'at checkpoints, gives out %s; the rest is discarded by a restart',
+    async (_, complete, expected, restoredFrom) => {
+      const kept = collect<number>();
+      const plan = planWith(kept);
+      const made = rig({ plan });
+      const services = made.services[0] as SharedServices;
+      const writer = await openIn(made, services, plan);
+      const states: unknown[] = [];
+      for (const batch of [[1, 2], [3]]) {
+        await done(made, writer.write(batch));
+        states.push(await barrier(made, writer));
+      }
+      await done(made, writer.write([4]));
+      expect(kept.records).toEqual([]);
+      const sink = services.programs.find((program) => program.sink !== undefined)?.sink;
+      for (const state of complete === 'none' ? [] : states.slice(0, complete === 'first' ? 1 : 2)) {
+        await done(made, sink?.commitPrepared?.(state));
+        await done(made, sink?.commitPrepared?.(state));
+      }
+      expect(kept.records).toEqual(expected);
+      await done(made, writer.abort());
+      // Another executor continues from there, and its state says what may not be committed yet.
+      const restored = states.slice(0, restoredFrom);
+      const next = await openIn(made, made.services[1] as SharedServices, plan, { attempt: 1 }, restored);
+      expect(kept.records).toEqual(expected);
+      const rest = [1, 2, 3, 4].slice(expected.length);
+      await done(made, next.write(rest));
+      const last = await barrier(made, next);
+      await done(made, sink?.commitPrepared?.(last));
+      expect(kept.records).toEqual([1, 2, 3, 4]);
+      await done(made, next.write([5]));
+      await done(made, next.commit());
+      expect(kept.records).toEqual([1, 2, 3, 4, 5]);
+    },
+  );
+
+  it('a subtask that continues from an earlier checkpoint takes back what it committed since', async () => {
+    const kept = collect<number>();
+    const plan = planWith(kept);
+    const made = rig({ plan });
+    const writer = await openIn(made, made.services[0] as SharedServices, plan);
+    await done(made, writer.write([1]));
+    const state = await barrier(made, writer);
+    await done(made, writer.write([2]));
+    await done(made, writer.commit());
+    // It was pending, and its commit came with the end in a task; here the restored one commits it.
+    const next = await openIn(made, made.services[1] as SharedServices, plan, { attempt: 1 }, [state]);
+    expect(kept.records).toEqual([1]);
+    // A barrier without records makes no part.
+    const empty = await barrier(made, next);
+    await openIn(made, made.services[2] as SharedServices, plan, { attempt: 2 }, [empty]);
+    expect(kept.records).toEqual([1]);
+  });
+
+  it('refuses to continue behind records that were collected elsewhere', async () => {
+    const plan = planWith(collect<number>());
+    const made = rig({ plan });
+    const writer = await openIn(made, made.services[0] as SharedServices, plan);
+    await done(made, writer.write([1]));
+    const state = await barrier(made, writer);
+    const other = planWith(collect<number>());
+    const elsewhere = rig({ plan: other });
+    await expect(openIn(elsewhere, elsewhere.services[0] as SharedServices, other, {}, [state])).rejects.toThrow(
+      'collect() keeps records in the process that collected them',
+    );
   });
 
   it('takes dead letters', async () => {

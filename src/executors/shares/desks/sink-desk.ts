@@ -8,6 +8,7 @@ import { deadLetterSinks } from '../../../operators/rejected/dead-letter-sinks.t
 import type { RunOutputs } from '../../../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../../../operators/sink.ts';
 import { TaskContext } from '../../../operators/task/task-context.ts';
+import { packData, unpackData } from '../../../partitions/records/packed-data.ts';
 import { unpackRecords } from '../../../partitions/records/plain-codec.ts';
 import { toPlainError } from '../../../plain-error.ts';
 import type { PostTo } from './call-desk.ts';
@@ -29,6 +30,11 @@ interface OpenWriter {
   /** Settles when the writer is idle. */
   idle: Promise<unknown>;
 }
+
+/** Who waits for an answer. */
+type Asker = Pick<OpenWriter, 'executor' | 'id' | 'writer'>;
+
+type WriterCall = (writer: SinkWriter<unknown>) => unknown;
 
 /** The attempts of a subtask that have opened a sink. */
 interface CurrentAttempts {
@@ -77,6 +83,10 @@ export class SinkDesk {
       void this.#open(executor, message);
       return;
     }
+    if (message.type === 'commitPrepared') {
+      void this.#commitPrepared(executor, message);
+      return;
+    }
     const open = writers?.get(message.id);
     if (open === undefined) return;
     switch (message.type) {
@@ -84,6 +94,8 @@ export class SinkDesk {
         return this.#call(open, (writer) => writer.write(unpackRecords(message)));
       case 'prepare':
         return this.#call(open, (writer) => writer.prepare?.() as PromiseLike<unknown>);
+      case 'prepareCheckpoint':
+        return this.#call(open, async (writer) => packData([await writer.prepareCheckpoint?.()]));
       case 'commit':
         writers?.delete(open.id);
         return this.#commit(open);
@@ -101,7 +113,7 @@ export class SinkDesk {
   }
 
   async #open(executor: ExecutorId, message: Extract<SinksRequest, { type: 'open' }>): Promise<void> {
-    const { id, vertex, subtask, parallelism, attempt, beside, delivery } = message;
+    const { id, vertex, subtask, parallelism, attempt, beside, delivery, from } = message;
     const place = JSON.stringify([vertex, subtask]);
     const { run, environment, outputs } = this.#options;
     const context = new TaskContext({
@@ -111,11 +123,10 @@ export class SinkDesk {
     const idle = Promise.resolve();
     const open: OpenWriter = { executor, id, place, attempt, context, phase: 'opening', writer: undefined, idle };
     try {
-      const sink = this.#sinkByVertex.get(vertex);
-      if (sink === undefined) throw new IllegalStateError(`Job "${this.#plan.name}" has no sink "${vertex}" here`);
+      const sink = this.#sinkOf(vertex);
       this.#supersede(place, attempt, beside);
       this.#writers.get(executor)?.set(id, open);
-      const writer = await sink.open(context);
+      const writer = await sink.open(context, from && unpackData(from)[0]);
       const expected = 'an object with the methods write, commit, abort, or a promise of one';
       if (!hasMethods(writer, 'write', 'commit', 'abort'))
         throw new InvalidArgumentError(`open of sink "${sink.name}"`, writer, expected);
@@ -131,6 +142,27 @@ export class SinkDesk {
     }
   }
 
+  /** Of an attempt that took part in a complete checkpoint, so that it is committed whether or not the attempt lives. */
+  async #commitPrepared(
+    executor: ExecutorId,
+    { id, vertex, prepared }: Extract<SinksRequest, { type: 'commitPrepared' }>,
+  ): Promise<void> {
+    const writer = undefined;
+    try {
+      await this.#sinkOf(vertex).commitPrepared?.(unpackData(prepared)[0]);
+      this.#done({ executor, id, writer });
+    } catch (error) {
+      this.#failed({ executor, id, writer }, error);
+    }
+  }
+
+  /** @throws IllegalStateError */
+  #sinkOf(vertex: string): Sink<unknown> {
+    const sink = this.#sinkByVertex.get(vertex);
+    if (sink === undefined) throw new IllegalStateError(`Job "${this.#plan.name}" has no sink "${vertex}" here`);
+    return sink;
+  }
+
   /** SK1, SK2. @throws IllegalStateError for an attempt that was replaced */
   #supersede(place: string, attempt: AttemptNumber, beside: AttemptNumber | undefined): void {
     const latest = this.#current.get(place)?.latest;
@@ -143,17 +175,17 @@ export class SinkDesk {
     }
   }
 
-  #call(open: OpenWriter, call: (writer: SinkWriter<unknown>) => void | PromiseLike<unknown>): void {
+  #call(open: OpenWriter, call: WriterCall): void {
     if (open.phase !== 'open' || open.writer === undefined) return this.#failed(open, replaced(open.place));
     this.#next(open, call);
   }
 
   /** One call of a writer at a time. */
-  #next(open: OpenWriter, call: (writer: SinkWriter<unknown>) => void | PromiseLike<unknown>): void {
+  #next(open: OpenWriter, call: WriterCall): void {
     open.idle = open.idle
       .then(() => call(open.writer as SinkWriter<unknown>))
       .then(
-        () => this.#done(open),
+        (returned) => this.#done(open, returned instanceof Uint8Array ? returned : undefined),
         (error: unknown) => this.#failed(open, error),
       );
   }
@@ -176,11 +208,13 @@ export class SinkDesk {
     if (isOpen) this.#next(open, (writer) => writer.abort());
   }
 
-  #done({ executor, id, writer }: OpenWriter): void {
-    this.#post(executor, { service: 'sinks', type: 'done', id, hasPrepare: writer?.prepare !== undefined });
+  #done({ executor, id, writer }: Asker, prepared?: Uint8Array): void {
+    const hasPrepare = writer?.prepare !== undefined;
+    const hasPrepareCheckpoint = writer?.prepareCheckpoint !== undefined;
+    this.#post(executor, { service: 'sinks', type: 'done', id, hasPrepare, hasPrepareCheckpoint, prepared });
   }
 
-  #failed({ executor, id, writer }: OpenWriter, thrown: unknown): void {
+  #failed({ executor, id, writer }: Asker, thrown: unknown): void {
     const error = toPlainError(toError(thrown));
     this.#post(executor, { service: 'sinks', type: 'failed', id, error, failedAt: writer?.failedAt?.() });
   }

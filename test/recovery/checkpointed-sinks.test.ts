@@ -1,0 +1,282 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CheckpointStorage } from '../../src/checkpoints/checkpoint-storage.ts';
+import {
+  collect,
+  csvFile,
+  Job,
+  type JobEvent,
+  jsonLinesFile,
+  memoryCheckpoints,
+  parquetFile,
+  type Sink,
+  type Source,
+  toCsvFile,
+  toJsonLinesFile,
+  toParquetFile,
+} from '../../src/index.ts';
+import { type FaultPlan, faultPlan } from '../../src/testing/index.ts';
+import { readSubtasks } from '../connectors/subtasks.ts';
+import { killing, runStory, type StoryEnd, type StoryKind, storyKinds } from '../support/run-story.ts';
+
+const count = 200;
+const parallelism = 2;
+
+interface Row {
+  readonly n: number;
+}
+
+/** The numbers of a subtask, four each millisecond; it can continue at a number. */
+const ticking: Source<Row> = {
+  name: 'ticking',
+  maxParallelism: Number.POSITIVE_INFINITY,
+  open({ subtask, parallelism: step, environment: { clock } }, _plan, from) {
+    let next = (from as number | undefined) ?? subtask;
+    return {
+      position: () => next,
+      close: () => {},
+      read: () =>
+        new Promise((resolve) => {
+          clock.setTimeout(() => {
+            if (next >= count) return resolve(null);
+            const batch: Row[] = [];
+            for (; batch.length < 4 && next < count; next += step) batch.push({ n: next });
+            resolve(batch);
+          }, 1);
+        }),
+    };
+  },
+};
+
+let scratch: string;
+
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'sinks-'));
+});
+
+afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface TestedSink {
+  readonly sink: Sink<Row>;
+  /** What each subtask wrote, in order. */
+  readonly read: () => Promise<readonly Row[]>;
+  /** The files. */
+  readonly files: () => string[];
+}
+
+const file = (extension: string, sinkOf: (path: string) => Sink<Row>, sourceOf: (path: string) => Source<unknown>) => ({
+  name: extension,
+  open: (): TestedSink => {
+    const path = join(scratch, 'out', `rows.${extension}`);
+    return {
+      sink: sinkOf(path),
+      read: async () => (await readSubtasks(sourceOf(path))).flat() as Row[],
+      files: () => readdirSync(join(scratch, 'out')),
+    };
+  },
+});
+
+const sinks = [
+  file('jsonl', toJsonLinesFile, jsonLinesFile),
+  file(
+    'csv',
+    (path) => toCsvFile(path, { columns: ['n'] }),
+    (path) => csvFile(path, { parse: ({ n }) => ({ n: Number(n) }) }),
+  ),
+  file('parquet', toParquetFile, parquetFile),
+  {
+    name: 'collect',
+    open: (): TestedSink => {
+      const collected = collect<Row>();
+      return { sink: collected, read: async () => collected.records, files: () => [] };
+    },
+  },
+] as const;
+
+/** The numbers of both subtasks, each in order. */
+const expected = [0, 1].flatMap((subtask) =>
+  Array.from({ length: count / parallelism }, (_, index) => index * parallelism + subtask),
+);
+
+/** Fault points that a sink reaches. */
+const points = {
+  /** Its checkpoint is complete. */
+  beforeCommit: 'sink.before-commit',
+  /** It is in place, but nobody has heard of it. */
+  afterCommit: 'sink.after-commit',
+  open: 'sink.open',
+} as const;
+
+/** A sink at whose fault points a test strikes. Subtask 0 of each attempt counts. */
+function struck(sink: Sink<Row>, faults: FaultPlan): Sink<Row> {
+  return {
+    ...sink,
+    open: async (context, from) => {
+      if (from !== undefined) faults.reach(points.open, { subtask: context.subtask });
+      return sink.open(context, from);
+    },
+    commitPrepared: async (prepared) => {
+      faults.reach(points.beforeCommit, {});
+      await sink.commitPrepared?.(prepared);
+      faults.reach(points.afterCommit, {});
+    },
+  };
+}
+
+/** How the checkpoint ends during which a task is killed. */
+type End = 'stored' | 'refused';
+
+/** A storage that kills a task while it writes the manifest of its third checkpoint. */
+function killingStorage(faults: FaultPlan, vertex: string, end: End): CheckpointStorage {
+  const storage = memoryCheckpoints();
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  let commits = 0;
+  return {
+    ...methodsOf(storage),
+    commit: async (manifest) => {
+      if (++commits === 3) {
+        killing(vertex, { skip: 0 }, faults);
+        while (faults.fired('task.batch') === 0) await turn();
+        for (let turns = 0; turns < 20; turns++) await turn();
+        if (end === 'refused') throw new Error('the disk is full');
+      }
+      await storage.commit(manifest);
+    },
+  };
+}
+
+function methodsOf(storage: CheckpointStorage): CheckpointStorage {
+  return {
+    description: storage.description,
+    address: storage.address,
+    write: (...args) => storage.write(...args),
+    read: (location) => storage.read(location),
+    readChunk: (location, offset) => storage.readChunk(location, offset),
+    commit: (manifest) => storage.commit(manifest),
+    find: (scope) => storage.find(scope),
+    lastNumber: (scope) => storage.lastNumber(scope),
+    discard: (scope, checkpoint) => storage.discard(scope, checkpoint),
+    sweep: (scope, before) => storage.sweep(scope, before),
+    remove: (scope) => storage.remove(scope),
+  };
+}
+
+const ofType = (events: readonly JobEvent[], type: JobEvent['type']): JobEvent[] =>
+  events.filter((event) => event.type === type);
+
+/** Where the sink is: in a task of its own behind a result that is read again, or in that of the source. */
+const shapes = { reliable: 'out', pipelined: 'ticks' } as const;
+
+type Shape = keyof typeof shapes;
+
+interface Story {
+  readonly shape?: Shape;
+  readonly faults?: FaultPlan;
+  readonly storage?: CheckpointStorage;
+  readonly strike?: Parameters<typeof runStory>[2];
+}
+
+/** Runs ticks ─▶ out with checkpoints, and everything else as it is by default. */
+async function write(
+  kind: StoryKind,
+  sink: Sink<Row>,
+  { shape = 'reliable', faults = faultPlan(), storage, strike }: Story = {},
+): Promise<StoryEnd> {
+  const job = Job.create('write', { mode: 'streaming', parallelism });
+  job.source('ticks', ticking).forward({ exchange: shape }).sink('out', struck(sink, faults));
+  const checkpoints = { intervalMs: 5, ...(storage && { storage }) };
+  return runStory(job, { kind, faults, checkpoints, resultsOfLostExecutors: 'lost' }, strike);
+}
+
+type Strike = (faults: FaultPlan, vertex: string) => Pick<Story, 'storage' | 'strike'>;
+
+const armed =
+  (arm: (faults: FaultPlan, vertex: string) => unknown): Strike =>
+  (faults, vertex) => {
+    arm(faults, vertex);
+    return {};
+  };
+
+const strikes: [when: string, strike: Strike][] = [
+  ['between two checkpoints', armed((faults, vertex) => killing(vertex, { skip: 15 }, faults))],
+  [
+    'between the barrier and the completion, which fails',
+    (faults, vertex) => ({ storage: killingStorage(faults, vertex, 'refused') }),
+  ],
+  [
+    'between the barrier and the completion, which follows',
+    (faults, vertex) => ({ storage: killingStorage(faults, vertex, 'stored') }),
+  ],
+  ['between the completion and the commit', armed((faults) => faults.fail(points.beforeCommit, { skip: 2 }))],
+  ['between the commit and its answer', armed((faults) => faults.fail(points.afterCommit, { skip: 3 }))],
+  [
+    'and again while it is restored, before it commits',
+    armed((faults, vertex) => {
+      // First, because the other one throws.
+      faults.call('task.batch', () => faults.fail(points.beforeCommit), {
+        when: (place) => place['vertex'] === vertex && place['subtask'] === 0,
+        skip: 15,
+      });
+      killing(vertex, { skip: 15 }, faults);
+    }),
+  ],
+  [
+    'and again while it is restored, once it has committed',
+    armed((faults, vertex) => {
+      killing(vertex, { skip: 15 }, faults);
+      faults.fail(points.open);
+    }),
+  ],
+  [
+    'twice, the second time before another checkpoint is complete',
+    armed((faults, vertex) => killing(vertex, { skip: 15, times: 2 }, faults)),
+  ],
+  [
+    'twice, with checkpoints in between',
+    armed((faults, vertex) => {
+      killing(vertex, { skip: 10 }, faults);
+      killing(vertex, { skip: 20 }, faults);
+    }),
+  ],
+  [
+    'at its end',
+    armed((faults, vertex) => faults.fail('task.finish', { when: (place) => place['vertex'] === vertex })),
+  ],
+  [
+    'with its executor, between the completion and the commit',
+    (faults, vertex) => ({
+      strike: ({ loseExecutorOf }) =>
+        void faults.call(points.beforeCommit, () => loseExecutorOf(`${vertex}[0]`), { skip: 4 }),
+    }),
+  ],
+];
+
+describe.each(storyKinds)('with checkpoints, %s', (kind) => {
+  describe.each(sinks)('$name', ({ name, open }) => {
+    it('has every record once, and nothing restarts, without a failure', async () => {
+      const { sink, read, files } = open();
+      const end = await write(kind, sink);
+      expect(ofType(end.events, 'checkpoint.failed')).toEqual([]);
+      expect(ofType(end.events, 'checkpoint.completed').length).toBeGreaterThan(2);
+      expect([end.ranAgain, end.attempts]).toEqual([{}, { ticks: 1, out: 1 }]);
+      expect((await read()).map(({ n }) => n)).toEqual(expected);
+      if (name !== 'collect') expect(files().length).toBeGreaterThan(2 * parallelism);
+    });
+
+    // The formats of files differ in what they put into a part, not in when.
+    const told: Shape[] = name === 'jsonl' || name === 'collect' ? ['reliable', 'pipelined'] : [];
+    for (const shape of kind === 'over workers' || told.length > 0 ? told : (['reliable'] as const)) {
+      const vertex = shapes[shape];
+      it.each(strikes)(`${shape}: has every record once, and in order, if its task is killed %s`, async (_, strike) => {
+        const { sink, read, files } = open();
+        const faults = faultPlan();
+        const end = await write(kind, sink, { shape, faults, ...strike(faults, vertex) });
+        expect(end.unfired).toEqual([]);
+        expect(ofType(end.events, 'checkpoint.restored').length).toBeGreaterThan(0);
+        expect((await read()).map(({ n }) => n)).toEqual(expected);
+        expect(files().filter((file) => file.startsWith('.'))).toEqual([]);
+      });
+    }
+  });
+});
