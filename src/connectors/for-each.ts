@@ -19,7 +19,7 @@ export function forEach<In>(fn: (record: In, context: RecordContext) => unknown)
     guarantee: 'at-least-once',
     redo: 'repeats',
     definition: { kind: 'forEach', functions: { function: fn } },
-    open: (context) => new Calls(fn, context),
+    open: (context, from) => new Calls(fn, context, (from as number | undefined) ?? 0),
   };
 }
 
@@ -28,14 +28,15 @@ class Calls<In> implements SinkWriter<In> {
   readonly #context: RecordContext;
   readonly #clock: Clock;
   readonly #slice: TimeSlice;
-  /** Number of records in the batches before the current one. */
-  #before = 0;
+  /** Number of records before the current batch, since the start of the subtask's first attempt. */
+  #before: number;
   #batchLength = 0;
   /** Index in the batch of the current record. */
   #index = 0;
 
-  constructor(fn: (record: In, context: RecordContext) => unknown, context: RuntimeContext) {
+  constructor(fn: (record: In, context: RecordContext) => unknown, context: RuntimeContext, from: number) {
     this.#fn = fn;
+    this.#before = from;
     this.#clock = context.environment.clock;
     this.#slice = new TimeSlice(this.#clock);
     this.#context = recordContext(context, () => this.#before + this.#index);
@@ -61,6 +62,11 @@ class Calls<In> implements SinkWriter<In> {
   };
 
   readonly failedAt = (): number => this.#index;
+
+  /** The number of the next record, so that positions go on. */
+  prepareCheckpoint(): number {
+    return this.#before + this.#batchLength;
+  }
 
   commit(): void {}
 

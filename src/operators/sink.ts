@@ -23,7 +23,8 @@ export interface SinkWriter<In> {
    * At a checkpoint: makes what was written since the last one durable, but not visible. Returns plain data from which
    * `Sink.commitPrepared` makes it visible once the checkpoint is safe, and from which `Sink.open` continues, or a promise of
    * it. The task writes nothing until it has settled; later records belong to the next checkpoint. `prepare`, `commit` and
-   * `abort` concern those. A sink that is `exactly-once` without it takes no part in checkpoints.
+   * `abort` concern those. A checkpoint that is aborted leaves pending what was prepared for it: the next one commits it
+   * too. A sink that is `exactly-once` without it takes no part in checkpoints.
    */
   prepareCheckpoint?(): unknown;
   /** All records are written: makes them visible. Called at most once; then the task finishes. */
@@ -74,8 +75,8 @@ export interface Sink<In> {
   readonly maxParallelism?: number | undefined;
   /**
    * Opens the output of one subtask.
-   * @param from what `prepareCheckpoint` of an earlier writer of the subtask returned: the output continues there, and what
-   * was prepared or committed later is removed, because it will be written again. undefined: from the start.
+   * @param from what `prepareCheckpoint` of an earlier writer of the subtask returned, which is committed: the output continues
+   * there, and what was prepared or committed later is removed, because it will be written again. undefined: from the start.
    */
   open(context: RuntimeContext, from?: unknown): SinkWriter<In> | PromiseLike<SinkWriter<In>>;
   /**

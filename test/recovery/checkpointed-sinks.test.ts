@@ -19,6 +19,7 @@ import {
 import { type FaultPlan, faultPlan } from '../../src/testing/index.ts';
 import { readSubtasks } from '../connectors/subtasks.ts';
 import { killing, runStory, type StoryEnd, type StoryKind, storyKinds } from '../support/run-story.ts';
+import { tickingSource } from '../support/ticking-source.ts';
 
 const count = 200;
 const parallelism = 2;
@@ -26,28 +27,6 @@ const parallelism = 2;
 interface Row {
   readonly n: number;
 }
-
-/** The numbers of a subtask, four each millisecond; it can continue at a number. */
-const ticking: Source<Row> = {
-  name: 'ticking',
-  maxParallelism: Number.POSITIVE_INFINITY,
-  open({ subtask, parallelism: step, environment: { clock } }, _plan, from) {
-    let next = (from as number | undefined) ?? subtask;
-    return {
-      position: () => next,
-      close: () => {},
-      read: () =>
-        new Promise((resolve) => {
-          clock.setTimeout(() => {
-            if (next >= count) return resolve(null);
-            const batch: Row[] = [];
-            for (; batch.length < 4 && next < count; next += step) batch.push({ n: next });
-            resolve(batch);
-          }, 1);
-        }),
-    };
-  },
-};
 
 let scratch: string;
 
@@ -184,7 +163,11 @@ async function write(
   { shape = 'reliable', faults = faultPlan(), storage, strike }: Story = {},
 ): Promise<StoryEnd> {
   const job = Job.create('write', { mode: 'streaming', parallelism });
-  job.source('ticks', ticking).forward({ exchange: shape }).sink('out', struck(sink, faults));
+  job
+    .source('ticks', tickingSource(count, 4))
+    .map((n) => ({ n }))
+    .forward({ exchange: shape })
+    .sink('out', struck(sink, faults));
   const checkpoints = { intervalMs: 5, ...(storage && { storage }) };
   return runStory(job, { kind, faults, checkpoints, resultsOfLostExecutors: 'lost' }, strike);
 }

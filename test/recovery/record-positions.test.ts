@@ -18,7 +18,8 @@ import {
   toWebWritable,
 } from '../../src/index.ts';
 import { faultPlan } from '../../src/testing/index.ts';
-import { runStory } from '../support/run-story.ts';
+import { killing, runStory } from '../support/run-story.ts';
+import { tickingSource } from '../support/ticking-source.ts';
 
 const count = 500;
 const expected = Array.from({ length: count }, (_, n) => n).filter((n) => n % 3 !== 0);
@@ -92,6 +93,75 @@ describe.each(Object.entries(sinks))('a restarted sink %s gets the same position
     for (const { position, record } of told) expect(byKey.get(position.key)).toBe(record);
   });
 });
+
+/** Streams that write later than they accept: what they have accepted is lost with them. */
+const slowStreams: typeof sinks = {
+  'toNodeWritable, slow': (told) =>
+    toNodeWritable<number>(
+      ({ environment: { clock } }) => {
+        let isDestroyed = false;
+        return new Writable({
+          ...{ objectMode: true, highWaterMark: 100 },
+          write: (chunk: Told, _encoding, done) => {
+            clock.setTimeout(() => {
+              if (!isDestroyed) told.push(chunk);
+              done();
+            }, 1);
+          },
+          destroy: (_error, done) => {
+            isDestroyed = true;
+            done(null);
+          },
+        });
+      },
+      { toChunk: tellOf },
+    ),
+  'toWebWritable, slow': (told) =>
+    toWebWritable(
+      ({ environment: { clock } }) => {
+        let isAborted = false;
+        const write = (chunk: Told): Promise<void> =>
+          new Promise((resolve) => {
+            clock.setTimeout(() => {
+              if (!isAborted) told.push(chunk);
+              resolve();
+            }, 1);
+          });
+        const abort = (): void => {
+          isAborted = true;
+        };
+        return new WritableStream<Told>({ write, abort }, { highWaterMark: 100 });
+      },
+      { toChunk: tellOf },
+    ),
+};
+
+describe.each(Object.entries({ ...sinks, ...slowStreams }))(
+  'a sink %s that continues from a checkpoint gets the same positions',
+  (_, sinkOf) => {
+    it.each<[what: string, exchange: 'reliable' | undefined]>([
+      ['in the task of its source', undefined],
+      ['behind one channel that is kept', 'reliable'],
+    ])('%s', async (_what, exchange) => {
+      const told: Told[] = [];
+      const job = Job.create('mails', { parallelism: 2, mode: 'streaming' });
+      const numbers = job.source('numbers', tickingSource(count, 4));
+      const placed = exchange === undefined ? numbers : numbers.map((n) => n, { exchange });
+      placed.filter((n) => n % 3 !== 0, { uid: 'due' }).sink('send', sinkOf(told));
+      const { unfired } = await runStory(job, {
+        faults: killing(exchange === undefined ? 'numbers' : 'map-1', { skip: 30 }),
+        checkpoints: { intervalMs: 10 },
+      });
+      expect(unfired).toEqual([]);
+      const byKey = new Map(told.map(({ position, record }) => [position.key, record]));
+      expect([...byKey.values()].sort((a, b) => a - b)).toEqual(expected);
+      for (const { position, record } of told) expect(byKey.get(position.key)).toBe(record);
+      // It did not begin anew.
+      const again = told.filter(({ position, attempt }) => attempt > 0 && position.number === 0);
+      expect(again).toEqual([]);
+    });
+  },
+);
 
 it('a run that continues an earlier one gives the same positions', async () => {
   const stateDirectory = mkdtempSync(join(tmpdir(), 'kintsugi-positions-'));

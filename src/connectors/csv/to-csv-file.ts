@@ -36,7 +36,9 @@ const atOnce = { batchSize: 1_024, batchBytes: 1 << 20 } as const;
  * different parallelism are left alone.
  *
  * Exactly once: a subtask's file appears in one step when the subtask finishes, and replaces the file of an earlier
- * attempt or run. A failed attempt leaves nothing behind; a restarted subtask writes its file from the start.
+ * attempt or run. A failed attempt leaves nothing behind; a restarted subtask writes its file from the start. With
+ * checkpoints, it writes a file for each interval with records, `name_part-00001.ext` after the first, which appears when
+ * the checkpoint is complete; a restarted subtask continues behind those of its checkpoint.
  */
 export function toCsvFile<In extends object>(path: string, options: ToCsvFileOptions<In>): Sink<In> {
   checkOutputPath(path);

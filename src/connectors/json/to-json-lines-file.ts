@@ -21,7 +21,9 @@ export interface ToJsonLinesFileOptions extends JsonTextOptions, PackingOptions 
  * for bigint see `int64`. A `Date` is written in ISO 8601, and undefined properties are left out.
  *
  * Exactly once: a subtask's file appears in one step when the subtask finishes, and replaces the file of an earlier
- * attempt or run. A failed attempt leaves nothing behind; a restarted subtask writes its file from the start.
+ * attempt or run. A failed attempt leaves nothing behind; a restarted subtask writes its file from the start. With
+ * checkpoints, it writes a file for each interval with records, `name_part-00001.ext` after the first, which appears when
+ * the checkpoint is complete; a restarted subtask continues behind those of its checkpoint.
  */
 export function toJsonLinesFile<In = unknown>(path: string, options: ToJsonLinesFileOptions = {}): Sink<In> {
   checkOutputPath(path);

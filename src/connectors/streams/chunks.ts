@@ -10,14 +10,21 @@ export class Chunks<In> {
   readonly #toChunk: ToChunk<In> | undefined;
   readonly #context: RecordContext;
   /** Number of records in the batches before the current one. */
-  #before = 0;
+  #before: number;
   #batchLength = 0;
   /** Index in the batch of the record that is with `toChunk`. */
   #index: number | undefined;
 
-  constructor(toChunk: ToChunk<In> | undefined, context: RuntimeContext) {
+  /** @param from what `count` was at the checkpoint from which the subtask continues; undefined: from the start */
+  constructor(toChunk: ToChunk<In> | undefined, context: RuntimeContext, from: unknown) {
     this.#toChunk = toChunk;
+    this.#before = (from as number | undefined) ?? 0;
     this.#context = recordContext(context, () => this.#before + (this.#index ?? 0));
+  }
+
+  /** Number of records so far, since the start of the subtask's first attempt. */
+  get count(): number {
+    return this.#before + this.#batchLength;
   }
 
   /** The next batch begins. */

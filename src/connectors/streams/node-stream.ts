@@ -130,13 +130,13 @@ export function toNodeWritable<In = unknown>(
     guarantee: 'at-least-once',
     redo: 'repeats',
     definition: { kind: 'toNodeWritable', functions: { function: create, toChunk }, options: { end } },
-    open: (context) => {
+    open: (context, from) => {
       const stream = create(context);
       if (!hasMethods(stream, 'write', 'on')) {
         const expected = 'a Node stream; web streams: `toWebWritable`';
         throw new InvalidArgumentError('what create of toNodeWritable returns', stream, expected);
       }
-      return new WritableWriter<In>(stream, new Chunks(toChunk, context), end);
+      return new WritableWriter<In>(stream, new Chunks(toChunk, context, from), end);
     },
   };
 }
@@ -174,6 +174,12 @@ class WritableWriter<In> implements SinkWriter<In> {
   };
 
   readonly failedAt = (): number | undefined => this.#chunks.failedAt();
+
+  /** What the stream has accepted is not written yet, and would be lost with it. */
+  async prepareCheckpoint(): Promise<number> {
+    await this.#until(() => this.#pendingCount === 0);
+    return this.#chunks.count;
+  }
 
   async commit(): Promise<void> {
     if (this.#isEnding) {

@@ -99,13 +99,13 @@ export function toWebWritable<In>(
     guarantee: 'at-least-once',
     redo: 'repeats',
     definition: { kind: 'toWebWritable', functions: { function: create, toChunk } },
-    open: (context) => {
+    open: (context, from) => {
       const stream = create(context);
       if (!hasMethods(stream, 'getWriter')) {
         const expected = 'a web stream; Node streams: `toNodeWritable`';
         throw new InvalidArgumentError('what create of toWebWritable returns', stream, expected);
       }
-      return webWriter(stream.getWriter(), new Chunks(toChunk, context));
+      return webWriter(stream.getWriter(), new Chunks(toChunk, context, from));
     },
   };
 }
@@ -113,16 +113,23 @@ export function toWebWritable<In>(
 function webWriter<In>(writer: WritableStreamDefaultWriter<unknown>, chunks: Chunks<In>): SinkWriter<In> {
   // `ready` and `close` report a failure too, and are awaited.
   writer.closed.catch(() => {});
+  let lastWritten: Promise<void> | undefined;
   return {
     write: async (records) => {
       chunks.begin(records);
       for (const [index, record] of records.entries()) {
         if ((writer.desiredSize ?? 0) <= 0) await writer.ready;
-        writer.write(chunks.of(record, index)).catch(() => {});
+        lastWritten = writer.write(chunks.of(record, index));
+        lastWritten.catch(() => {});
       }
       await writer.ready;
     },
     failedAt: chunks.failedAt,
+    // What the stream has accepted is not written yet, and would be lost with it.
+    prepareCheckpoint: async () => {
+      await lastWritten;
+      return chunks.count;
+    },
     commit: () => writer.close(),
     abort: () => writer.abort(),
   };
