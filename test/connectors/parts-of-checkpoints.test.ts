@@ -40,6 +40,7 @@ const formats: [string, extension: string, (path: string) => Sink<Named>, (path:
 /** A subtask whose attempts and checkpoints a test plays. */
 class PlayedSink {
   readonly path: string;
+  readonly #sinkOf: (path: string) => Sink<Named>;
   readonly #sink: Sink<Named>;
   readonly #run: TestRun;
   #attempt = -1;
@@ -49,6 +50,7 @@ class PlayedSink {
 
   constructor(path: string, sinkOf: (path: string) => Sink<Named>, run: TestRun = testRun()) {
     this.path = path;
+    this.#sinkOf = sinkOf;
     this.#sink = sinkOf(path);
     this.#run = run;
   }
@@ -88,6 +90,13 @@ class PlayedSink {
   files(): string[] {
     const directory = dirname(this.path);
     return readdirSync(directory).filter((name) => !name.startsWith('.'));
+  }
+
+  /** The run ends, and may be continued: another one follows, which knows what was prepared. */
+  async stop(): Promise<PlayedSink> {
+    await this.#writer?.abort();
+    this.#run.outputs.release({ keepsPending: true });
+    return new PlayedSink(this.path, this.#sinkOf);
   }
 
   async end(): Promise<void> {
@@ -274,6 +283,35 @@ describe.each(formats)('%s at checkpoints', (_, extension, sinkOf, sourceOf) => 
     expect(sink.files()).toEqual([part(0)]);
     await sink.end();
     expect(await read(sink.path)).toBe('a');
+  });
+
+  it('a run that continues a stopped one commits what its checkpoint names, and nothing that came later', async () => {
+    const stopped = await played();
+    await stopped.write('a');
+    const first = await stopped.barrier();
+    await stopped.write('x');
+    await stopped.barrier();
+    await stopped.write('y');
+    const sink = await stopped.stop();
+    expect(stopped.files()).toEqual([]);
+    await sink.open([first]);
+    await sink.write('b');
+    await sink.finish();
+    await sink.end();
+    expect([sink.files(), await read(sink.path)]).toEqual([[part(0), part(1)], 'a b']);
+  });
+
+  it('a run that begins anew leaves nothing of a stopped one', async () => {
+    const stopped = await played();
+    await stopped.write('x');
+    await stopped.barrier();
+    const sink = await stopped.stop();
+    await sink.open();
+    expect(readdirSync(join(dirname(sink.path), `.o.${extension}.pending`))).toEqual([]);
+    await sink.write('a');
+    await sink.finish();
+    await sink.end();
+    expect([sink.files(), await read(sink.path)]).toEqual([[part(0)], 'a']);
   });
 
   it('replaces the parts of an earlier run, also if they were more', async () => {

@@ -7,8 +7,10 @@ import {
   csvFile,
   Job,
   type JobEvent,
+  type JobRunOptions,
   jsonLinesFile,
   memoryCheckpoints,
+  noRestart,
   parquetFile,
   type Sink,
   type Source,
@@ -154,13 +156,14 @@ interface Story {
   readonly faults?: FaultPlan;
   readonly storage?: CheckpointStorage;
   readonly strike?: Parameters<typeof runStory>[2];
+  readonly options?: JobRunOptions;
 }
 
 /** Runs ticks ─▶ out with checkpoints, and everything else as it is by default. */
 async function write(
   kind: StoryKind,
   sink: Sink<Row>,
-  { shape = 'reliable', faults = faultPlan(), storage, strike }: Story = {},
+  { shape = 'reliable', faults = faultPlan(), storage, strike, options }: Story = {},
 ): Promise<StoryEnd> {
   const job = Job.create('write', { mode: 'streaming', parallelism });
   job
@@ -169,7 +172,7 @@ async function write(
     .forward({ exchange: shape })
     .sink('out', struck(sink, faults));
   const checkpoints = { intervalMs: 5, ...(storage && { storage }) };
-  return runStory(job, { kind, faults, checkpoints, resultsOfLostExecutors: 'lost' }, strike);
+  return runStory(job, { kind, faults, checkpoints, resultsOfLostExecutors: 'lost', ...options }, strike);
 }
 
 type Strike = (faults: FaultPlan, vertex: string) => Pick<Story, 'storage' | 'strike'>;
@@ -262,4 +265,16 @@ describe.each(storyKinds)('with checkpoints, %s', (kind) => {
       });
     }
   });
+});
+
+it('a run with a state directory that ends for good keeps what is pending; the next one has every record once', async () => {
+  const { sink, read, files } = (sinks[0] as (typeof sinks)[0]).open();
+  const faults = faultPlan();
+  faults.fail(points.beforeCommit, { skip: 2 });
+  const options = { stateDirectory: join(scratch, 'state'), restartBackoff: noRestart() };
+  await expect(write('in one data plane', sink, { faults, options })).rejects.toMatchObject({ code: 'JOB_FAILED' });
+  expect(files()).toContain('.rows.jsonl.pending');
+  await write('in one data plane', sink, { options });
+  expect((await read()).map(({ n }) => n)).toEqual(expected);
+  expect(files().filter((name) => name.startsWith('.'))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 
 const indexDigits = 5;
@@ -20,6 +20,23 @@ export function laterPartPath(first: string, number: number): string {
 /** The first file of the subtask that wrote the part `path`; `path` itself if it is one. */
 export function firstPartPath(path: string): string {
   return join(dirname(path), basename(path).replace(/_part-\d{5,}(?=(\.[^.]*)?(\.gz)?$)/, ''));
+}
+
+/** The directory of the parts of `path` that are pending for a checkpoint. Its name is hidden, so that no source reads it. */
+export function pendingDirectory(path: string): string {
+  return join(dirname(path), `.${basename(path)}.pending`);
+}
+
+/** The pending parts of a subtask whose first part is `first`. @param path that of the sink */
+export function pendingPartsOf(path: string, first: string): string[] {
+  const directory = pendingDirectory(path);
+  const names = statSync(directory, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(directory);
+  return names.filter((name) => name.startsWith(pendingName(first, ''))).map((name) => join(directory, name));
+}
+
+/** The name of a pending part. */
+export function pendingName(first: string, about: string): string {
+  return `${basename(first)}~${about}`;
 }
 
 /** The parts of a subtask that are there, from `number` on. They are numbered without gaps. */

@@ -5,8 +5,8 @@ import type { SinkWriter } from '../../operators/sink.ts';
 import { fileProblem } from '../file-problem.ts';
 import { checkOutputFile } from './output-file.ts';
 import { PartFile } from './part-file.ts';
-import { laterPartPath, partPath } from './part-path.ts';
-import { commitPart, type PreparedPart, type PreparedParts, removePartsFrom } from './prepared-part.ts';
+import { laterPartPath, partPath, pendingDirectory, pendingPartsOf } from './part-path.ts';
+import { commitPart, type PreparedPart, type PreparedParts, removePartsFrom, setAside } from './prepared-part.ts';
 
 /** Fault points in sinks that write files (`environment.faults`). Their place has `file` and `subtask`. */
 export const partFileFaultPoints = {
@@ -50,6 +50,8 @@ export class PartWriter<In> implements SinkWriter<In> {
   readonly #first: string;
   /** Of temporary files. */
   readonly #prefix: string;
+  /** The directory of pending parts. */
+  readonly #pending: string;
   #next: number;
   /** In progress. */
   #part: OpenPart<In> | undefined;
@@ -59,19 +61,27 @@ export class PartWriter<In> implements SinkWriter<In> {
   private constructor(
     context: RuntimeContext,
     options: PartWriterOptions<In>,
-    place: { readonly path: string; readonly first: string; readonly prefix: string; readonly next: number },
+    place: {
+      readonly path: string;
+      readonly first: string;
+      readonly prefix: string;
+      readonly pending: string;
+      readonly next: number;
+    },
   ) {
     this.#context = context;
     this.#options = options;
     this.#path = place.path;
     this.#first = place.first;
     this.#prefix = place.prefix;
+    this.#pending = place.pending;
     this.#next = place.next;
   }
 
   /**
-   * Creates missing directories, and removes what this run's earlier attempts wrote and will be written again: temporary
-   * files, except those of an attempt that runs beside this one, and parts behind those of `from`, if it is given.
+   * Creates missing directories, and removes what earlier attempts wrote and will be written again: temporary files of this
+   * run, except those of an attempt that runs beside this one, pending parts, and parts behind those of `from`, if it is
+   * given.
    * @param from what an earlier writer prepared for the checkpoint from which this attempt continues; it is committed
    * @throws OutputInUseError if another sink or run writes `path`
    * @throws FileAccessError if the part's name belongs to something other than a file
@@ -92,9 +102,16 @@ export class PartWriter<In> implements SinkWriter<In> {
       for (const name of await readdir(claimed)) {
         if (name.startsWith(prefix) && name !== `${prefix}${beside}`) await rm(join(claimed, name));
       }
-      const first = join(dirname(claimed), basename(own));
+      const [file, first] = [path, own].map((one) => join(dirname(claimed), basename(one))) as [string, string];
+      for (const pending of pendingPartsOf(file, first)) await rm(pending, { force: true });
       if (next > 0) await removePartsFrom(first, next);
-      const place = { path: own, first, prefix: join(claimed, `${prefix}${attempt}`), next };
+      const place = {
+        path: own,
+        first,
+        prefix: join(claimed, `${prefix}${attempt}`),
+        pending: pendingDirectory(file),
+        next,
+      };
       const writer = new PartWriter(context, options, place);
       writer.#part = await writer.#begin();
       return writer;
@@ -114,7 +131,7 @@ export class PartWriter<In> implements SinkWriter<In> {
     const part = this.#part;
     if (part === undefined || part.records === 0) return { parts: [], next: this.#next };
     this.#part = undefined;
-    return { parts: [await this.#complete(part)], next: this.#next };
+    return { parts: [await setAside(await this.#complete(part), this.#pending)], next: this.#next };
   };
 
   /** A part without records only if it is the first. */

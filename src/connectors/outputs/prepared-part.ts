@@ -1,9 +1,9 @@
-import { rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { syncDirectory } from '../../partitions/storage/file-segment.ts';
 import { fileProblem } from '../file-problem.ts';
 import { checkOutputFile } from './output-file.ts';
-import { laterPartsOf } from './part-path.ts';
+import { laterPartsOf, pendingName } from './part-path.ts';
 
 /** A part file that is complete and synced, but does not have its final name yet. Plain data. */
 export interface PreparedPart {
@@ -58,6 +58,23 @@ export async function commitPart({ path, temporary, place, identity, first, numb
     await syncDirectory(dirname(place));
   } catch (error) {
     throw fileProblem(path, 'write', error);
+  }
+}
+
+/**
+ * Moves a prepared part out of the claim, with which unfinished files go: a complete checkpoint may name it when the run, or
+ * its process, has ended.
+ */
+export async function setAside(part: PreparedPart, directory: string): Promise<PreparedPart> {
+  const temporary = join(directory, pendingName(part.first, basename(part.temporary)));
+  try {
+    const isMade = (await mkdir(directory, { recursive: true })) !== undefined;
+    await rename(part.temporary, temporary);
+    await syncDirectory(directory);
+    if (isMade) await syncDirectory(dirname(directory));
+    return { ...part, temporary };
+  } catch (error) {
+    throw fileProblem(part.path, 'write', error);
   }
 }
 

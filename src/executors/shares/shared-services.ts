@@ -36,6 +36,8 @@ export interface SharedPlan extends BudgetedPlan {
 export interface SharedServicesOptions extends RunBudgets, Omit<RunAnswersOptions, 'operators' | 'run'> {
   readonly run: ConstructorParameters<typeof OutputClaims>[0];
   readonly environment: Environment;
+  /** Those of the run; undefined without. */
+  readonly checkpoints?: object | undefined;
 }
 
 /** The services of a run whose executors share a thread. */
@@ -47,6 +49,7 @@ export class LocalServices implements SharedServices {
   readonly outputs: OutputClaims;
   readonly programs: readonly VertexProgram[];
   readonly plans = undefined;
+  readonly #keepsPending: boolean;
 
   constructor(plan: SharedPlan, options: SharedServicesOptions) {
     const { jobGraph, programs } = plan;
@@ -55,10 +58,12 @@ export class LocalServices implements SharedServices {
     this.answers = new RunAnswers({ ...options, operators: operatorsOf(jobGraph, programs) });
     this.outputs = new OutputClaims(options.run, plan.name);
     this.programs = programs;
+    // A later run with the directory may continue from a checkpoint that names them.
+    this.#keepsPending = options.stateDirectory !== undefined && options.checkpoints !== undefined;
   }
 
   async close(): Promise<void> {
-    this.outputs.release();
+    this.outputs.release({ keepsPending: this.#keepsPending });
     await this.answers.close();
   }
 }

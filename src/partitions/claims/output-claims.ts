@@ -25,9 +25,9 @@ export class OutputClaims implements RunOutputs {
     return claim.directory;
   }
 
-  /** Releases all claims, with their unfinished files. */
-  release(): void {
-    for (const { claim } of this.#claims.values()) claim.release();
+  /** Releases all claims, with their unfinished files. @param keepsPending whether those that wait for a checkpoint stay */
+  release({ keepsPending = false } = {}): void {
+    for (const { claim } of this.#claims.values()) claim.release({ keepsPending });
     this.#claims.clear();
   }
 }

@@ -116,11 +116,15 @@ export class PathClaim {
   }
 
   /**
-   * Releases the claim, and deletes the files this run left in it. No effect if the claim no longer belongs to this
-   * run.
+   * Releases the claim, and deletes the files this run left in it, and beside it those that are pending for a checkpoint,
+   * unless a later run may need these. No effect if the claim no longer belongs to this run.
    */
-  release(): void {
-    if (this.isHeld) removeClaim(this.directory, this.#run);
+  release({ keepsPending = false } = {}): void {
+    if (!this.isHeld) return;
+    const pending = this.directory.replace(/\.kintsugi$/, '.pending');
+    if (keepsPending) removeIfEmpty(pending);
+    else rmSync(pending, { recursive: true, force: true });
+    removeClaim(this.directory, this.#run);
   }
 }
 
@@ -270,10 +274,14 @@ function removeClaim(path: string, run: string | undefined): void {
   } finally {
     directory.close();
   }
+  removeIfEmpty(path);
+}
+
+function removeIfEmpty(path: string): void {
   try {
     rmdirSync(path);
   } catch {
-    // The directory has other files, or already belongs to another run.
+    // It has other files, or is not there, or already belongs to another run.
   }
 }
 
