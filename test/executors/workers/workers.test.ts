@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { workers, type WorkersOptions } from '../../../src/api/workers.ts';
 import { type WorkerThreads, workerThreads } from '../../../src/executors/workers/worker-threads.ts';
@@ -20,6 +20,7 @@ import { recordRun } from '../../../src/inspector/recorder/live-recording.ts';
 import { insideOf } from '../../../src/run/run-inside.ts';
 import { heard, pictureOf } from '../../inspector/recorded-run.ts';
 import { bundledModules } from '../../support/bundled-script.ts';
+import checkpointed, { collectedNumbers, count } from './checkpointed-job.ts';
 import collecting, { collected } from './collecting-job.ts';
 import besides, { neighbors } from './neighbors-job.ts';
 import paid, { paidIn } from './paid-job.ts';
@@ -41,6 +42,7 @@ beforeAll(async () => {
     'executors/workers/paid-job.ts',
     'executors/workers/slow-job.ts',
     'executors/workers/neighbors-job.ts',
+    'executors/workers/checkpointed-job.ts',
   ];
   const paths = await bundledModules(places, join(home, 'modules'));
   modules = paths.slice(0, places.length);
@@ -281,6 +283,25 @@ describe('a run over workers', () => {
     expect(receipt).toMatchObject({ failures: 0, speculation: { begun: 1, finishedFirst: 1 } });
     const sums = Array.from({ length: 10 }, (_, key) => ({ key, sum: 400 * key + 10 * ((400 * 399) / 2) }));
     expect([...summed.records].sort((a, b) => a.key - b.key)).toEqual(sums);
+  });
+
+  it('sinks commit with checkpoints: a worker dies, and every record is in the file and collected once', async () => {
+    const path = join(home, 'checkpointed', 'numbers.jsonl');
+    const run = checkpointed({ path }).run({
+      ...{ executors: threads({ count: 2, module: modules[6] as string }), checkpoints: { intervalMs: 10 } },
+      restartBackoff: fixedDelay({ maxAttempts: 9, delayMs: 1 }),
+    });
+    const restored: string[] = [];
+    run.events$.subscribe(({ type }) => void (type === 'checkpoint.restored' && restored.push(type)));
+    await run.result;
+    expect(restored.length).toBeGreaterThan(0);
+    const files = readdirSync(dirname(path)).filter((name) => name.endsWith('.jsonl'));
+    expect(files.length).toBeGreaterThan(2);
+    // By name, the parts of each subtask are in the order in which it wrote them.
+    const written = files.sort().flatMap((name) => readFileSync(join(dirname(path), name), 'utf8').match(/\d+/g) ?? []);
+    const expected = [0, 1].flatMap((first) => Array.from({ length: count / 2 }, (_, index) => first + 2 * index));
+    expect(written.map(Number)).toEqual(expected);
+    expect(collectedNumbers.records).toEqual(expected);
   });
 
   it.each([
