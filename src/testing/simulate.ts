@@ -20,7 +20,7 @@ import { quarantineEnd } from './quarantine/quarantine-rules.ts';
 import { MemorySpillStore } from './storage/memory-spill-store.ts';
 import { differences } from './output-differences.ts';
 import { seededRandom } from './seeded-random.ts';
-import { type GivenRunOptions, restartLimit, runSimulated, type UndrawnOptions } from './simulated-run.ts';
+import { type GivenRunOptions, isWant, runSimulated, toleratedWants, type UndrawnOptions } from './simulated-run.ts';
 import { undisturbedRun } from './undisturbed-run.ts';
 import { virtualEnvironment } from './virtual-environment.ts';
 
@@ -124,7 +124,7 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   // A job that needs more disk than its budget fails rightly.
   const wants = history.events.filter((event) => event.type === 'task.failed' && isWant(event.cause));
   const unexpected = isIncomplete ? undefined : ended.failure;
-  const isTooLarge = unexpected !== undefined && (isWant(unexpected) || wants.length > restartLimit(faults.length) / 2);
+  const isTooLarge = unexpected !== undefined && (isWant(unexpected) || wants.length > toleratedWants(drawn));
   const isInputChanged = causeWithCode(unexpected, 'INPUT_CHANGED') !== undefined;
   const failure = isTooLarge || isInputChanged ? undefined : unexpected;
   const output = captured.records();
@@ -213,8 +213,3 @@ const runOptionNames: OptionNames<GivenRunOptions> = {
   slots: true,
   executors: true,
 };
-
-/** Whether the disk budget was too small. */
-function isWant(error: Error): boolean {
-  return causeWithCode(error, 'DISK_BUDGET_EXCEEDED') !== undefined;
-}

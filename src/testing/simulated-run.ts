@@ -1,3 +1,4 @@
+import { causeWithCode } from '../errors/cause-chain.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { Logger } from '../environment.ts';
 import type { Executors } from '../executors/executors.ts';
@@ -62,6 +63,16 @@ export function restartLimit(faults: number): number {
   return 10 + 3 * faults;
 }
 
+/** After more failures for want of disk than these a job is taken to need more than its budget, and is cancelled. */
+export function toleratedWants(drawn: DrawnShape | DrawnRun): number {
+  return Math.floor(restartLimit(isDisturbed(drawn) ? drawn.faults.length : 0) / 2);
+}
+
+/** Whether the disk budget was too small. */
+export function isWant(error: Error): boolean {
+  return causeWithCode(error, 'DISK_BUDGET_EXCEEDED') !== undefined;
+}
+
 /** The end of a simulated run. */
 export interface SimulatedEnd {
   readonly history: JobHistory;
@@ -89,9 +100,12 @@ export async function runSimulated(
     { cluster: ({ executors }) => started(executors), ...seamsOf(drawn, spillStore) },
   );
   const recorded = runFolds(jobShape(plan), { exceptionHistorySize: defaultExceptionHistorySize });
+  let wants = 0;
   run.events$.subscribe((event) => {
     history.add(event);
     foldEvent(recorded, event);
+    // It waits a second of its time for the disk after each restart, as often as its regions may restart.
+    if (event.type === 'task.failed' && isWant(event.cause) && ++wants === toleratedWants(drawn) + 1) void run.cancel();
   });
   if (drawn.slowness !== undefined) slowTasks(run, drawn.slowness, seededRandom(drawn.seed).fork('slow tasks'));
   watch?.(run);

@@ -86,7 +86,12 @@ describe('the executors of a picture', () => {
     const { environment, run, until } = startedRun({ executors: 2, slots: 2 });
     const { lines } = heard(recordRun(run, { sampleEveryMs: 1 }));
     await until(enters('numbers[0]', 'running'));
-    await environment.runUntil(() => executorList(pictureOf(lines)).some(({ taskCount }) => taskCount > 0));
+    let read = 0;
+    await environment.runUntil(() => {
+      if (lines.length === read) return false;
+      read = lines.length;
+      return executorList(pictureOf(lines)).some(({ taskCount }) => taskCount > 0);
+    });
     const before = lines.length;
     const present = [...insideOf(run).executors()].map(
       ({ executor, usedSlots, tasks }) => `${executor} registered ${usedSlots}/2 ${tasks.join()}`,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { collect, fixedDelay, fromArray, Job, range } from '../../src/index.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
 import { bundledCode } from '../support/bundled-script.ts';
+import { inOneDataPlane } from '../support/run-story.ts';
 
 /** The maximum number of calls in any interval of `perMs`. */
 function mostWithin(callsMs: readonly number[], perMs: number): number {
@@ -89,37 +90,39 @@ describe('limits on calls to the outside world', () => {
     }
   });
 
-  it('an answer that came in time is not paid again because our thread was busy', async () => {
-    const script = `
-      import { collect, fromArray, Job } from 'kintsugi';
-      import { Worker } from 'node:worker_threads';
-      const worker = new Worker(\`
-        import { createServer } from 'node:http';
-        import { parentPort } from 'node:worker_threads';
-        let calls = 0;
-        const server = createServer((_, answer) => { calls++; setTimeout(() => answer.end('ok'), 20); });
-        server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
-        parentPort.on('message', () => parentPort.postMessage(calls));
-      \`, { eval: true, execArgv: ['--input-type=module'] });
-      const heard = () => new Promise((resolve) => worker.once('message', resolve));
-      const port = await heard();
-      const busy = (ms) => { const until = performance.now() + ms; while (performance.now() < until); };
-      const job = Job.create('busy');
-      const out = collect();
-      job.source('numbers', fromArray(Array.from({ length: 40 }, (_, n) => n)))
-        .mapAsync(async (n) => { await (await fetch('http://127.0.0.1:' + port)).text(); return n; },
-          { concurrency: 4, timeoutMs: 100, retries: 5, retryDelayMs: () => 1 })
-        .map((n) => { busy(25); return n; })
-        .sink('out', out);
-      const ticking = setInterval(() => busy(150), 10);
-      await job.run().result;
-      clearInterval(ticking);
-      worker.postMessage('calls');
-      console.log(JSON.stringify([out.records.length, await heard()]));
-      process.exit(0);`;
-    const directory = mkdtempSync(join(tmpdir(), 'paid-calls-'));
-    const printed = execFileSync(process.execPath, [await bundledCode(script, directory)], { timeout: 60_000 });
-    rmSync(directory, { recursive: true, force: true });
-    expect(JSON.parse(printed.toString())).toEqual([40, 40]);
+  inOneDataPlane('it is a process of its own', () => {
+    it('an answer that came in time is not paid again because our thread was busy', async () => {
+      const script = `
+        import { collect, fromArray, Job } from 'kintsugi';
+        import { Worker } from 'node:worker_threads';
+        const worker = new Worker(\`
+          import { createServer } from 'node:http';
+          import { parentPort } from 'node:worker_threads';
+          let calls = 0;
+          const server = createServer((_, answer) => { calls++; setTimeout(() => answer.end('ok'), 20); });
+          server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+          parentPort.on('message', () => parentPort.postMessage(calls));
+        \`, { eval: true, execArgv: ['--input-type=module'] });
+        const heard = () => new Promise((resolve) => worker.once('message', resolve));
+        const port = await heard();
+        const busy = (ms) => { const until = performance.now() + ms; while (performance.now() < until); };
+        const job = Job.create('busy');
+        const out = collect();
+        job.source('numbers', fromArray(Array.from({ length: 16 }, (_, n) => n)))
+          .mapAsync(async (n) => { await (await fetch('http://127.0.0.1:' + port)).text(); return n; },
+            { concurrency: 4, timeoutMs: 100, retries: 5, retryDelayMs: () => 1 })
+          .map((n) => { busy(25); return n; })
+          .sink('out', out);
+        const ticking = setInterval(() => busy(150), 10);
+        await job.run().result;
+        clearInterval(ticking);
+        worker.postMessage('calls');
+        console.log(JSON.stringify([out.records.length, await heard()]));
+        process.exit(0);`;
+      const directory = mkdtempSync(join(tmpdir(), 'paid-calls-'));
+      const printed = execFileSync(process.execPath, [await bundledCode(script, directory)], { timeout: 60_000 });
+      rmSync(directory, { recursive: true, force: true });
+      expect(JSON.parse(printed.toString())).toEqual([16, 16]);
+    });
   });
 });
