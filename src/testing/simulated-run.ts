@@ -59,7 +59,7 @@ export interface UndrawnOptions {
  * The number of restarts that a region may take: more than any correct run with that many faults needs, and few enough
  * that a job that can never finish (its disk is too small) does not take most of the time.
  */
-export function restartLimit(faults: number): number {
+function restartLimit(faults: number): number {
   return 10 + 3 * faults;
 }
 
