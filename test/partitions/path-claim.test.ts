@@ -41,6 +41,7 @@ function machine(pid: number, pids: readonly number[], overrides: Partial<Proces
     bootId: 'today',
     pid,
     has: (asked) => pids.includes(asked),
+    awaitEnd: () => {},
     startTime: (asked) => (pids.includes(asked) ? '7' : undefined),
     ...overrides,
   };
@@ -86,6 +87,24 @@ it('PC2: the claim of a dead process is taken over, and its remains are removed'
   expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
   dead.release();
   expect(claim.isHeld).toBe(true);
+});
+
+it('PC2, PC6: a claim whose process is killed and not gone yet is taken over once it is gone', () => {
+  take('theirs', machine(200, [200]));
+  leaveFiles('theirs');
+  const pids = [100, 200];
+  const waitedFor: number[] = [];
+  const processes = machine(100, pids, {
+    awaitEnd: (pid) => {
+      waitedFor.push(pid);
+      pids.pop();
+    },
+  });
+  const claim = take('next', processes);
+  expect([claim.isHeld, waitedFor]).toEqual([true, [200]]);
+  expect(readdirSync(parent)).toEqual(['.out.kintsugi']);
+  expect(() => take('elsewhere', { ...processes, host: 'there' })).toThrow(OutputInUseError);
+  expect(waitedFor).toEqual([200]);
 });
 
 it.each<[whose: string, processes: ProcessTable, where: string]>([

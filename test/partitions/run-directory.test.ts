@@ -16,7 +16,7 @@ import type * as FileSystem from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { decodeOwner, encodeOwner, ownerOf } from '../../src/partitions/claims/owner-note.ts';
-import { startTimeIn } from '../../src/partitions/claims/process-stat.ts';
+import { stageIn, startTimeIn } from '../../src/partitions/claims/process-stat.ts';
 import { type ProcessTable, systemProcesses } from '../../src/partitions/claims/process-table.ts';
 import { claimDirectory, sweepOrphans } from '../../src/partitions/claims/run-directory.ts';
 import { bundledCode } from '../support/bundled-script.ts';
@@ -56,6 +56,7 @@ function linux(
     bootId: 'today',
     pid: 100,
     has: (pid) => pid in startTimeByPid,
+    awaitEnd: () => {},
     startTime: (pid) => startTimeByPid[pid],
     ...overrides,
   };
@@ -64,7 +65,7 @@ function linux(
 /** Processes of a machine that only tells which pids exist. */
 function mac(pids: readonly number[], overrides: Partial<ProcessTable> = {}): ProcessTable {
   const nothing = { machineId: undefined, pidNamespace: undefined, bootId: undefined, startTime: () => undefined };
-  return { host: 'here', pid: 100, has: (pid) => pids.includes(pid), ...nothing, ...overrides };
+  return { host: 'here', pid: 100, has: (pid) => pids.includes(pid), awaitEnd: () => {}, ...nothing, ...overrides };
 }
 
 /** A directory with a file, as a crash leaves it. */
@@ -335,4 +336,38 @@ describe('the processes of this machine', () => {
     expect(startTimeIn(`12 (a) b (c)) ${fields.join(' ')}\n`)).toBe('22');
     expect(startTimeIn('')).toBeUndefined();
   });
+
+  it.each([
+    ['S', 0x40_0000, 7, 0, 'alive'],
+    ['R', 0x40_0000, 7, 1 << 14, 'alive'],
+    ['R', 0x40_0000, 7, 1 << 8, 'ending'],
+    ['R', 0x40_0404, 1, 0, 'ending'],
+    ['Z', 0x40_0404, 7, 0, 'ending'],
+    ['Z', 0x40_0404, 1, 0, 'ended'],
+    ['X', 0x40_0404, 0, 0, 'ended'],
+  ])(
+    'are in their stage: %s, flags %i, threads %i, pending signals %i: %s',
+    (state, flags, threads, pending, stage) => {
+      const fields = Array.from({ length: 50 }, () => '1');
+      for (const [at, value] of Object.entries({ 3: state, 9: flags, 20: threads, 31: pending })) {
+        fields[Number(at) - 3] = String(value);
+      }
+      expect(stageIn(`12 (a) b (c)) ${fields.join(' ')}\n`)).toBe(stage);
+      expect(stageIn('')).toBe('alive');
+    },
+  );
+});
+
+onLinux('a process that has ended, and whose parent does not ask how, is not there', async () => {
+  // The shell becomes a program that does not know of its child.
+  const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    const [told] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(told.toString());
+    const processes = systemProcesses();
+    while (processes.has(pid)) await new Promise((resolve) => setImmediate(resolve));
+    expect(() => process.kill(pid, 0)).not.toThrow();
+  } finally {
+    parent.kill('SIGKILL');
+  }
 });

@@ -69,6 +69,16 @@ function purposeIn(told: unknown): Purpose | undefined {
   return { run, job, vertex, ...(typeof since === 'string' && { since }) };
 }
 
+/** Whether the owner's pid has the same meaning here. */
+export function isOfOurs({ host, machineId, pidNamespace, bootId }: Owner, processes: ProcessTable): boolean {
+  return (
+    host === processes.host &&
+    machineId === processes.machineId &&
+    pidNamespace === processes.pidNamespace &&
+    bootId === processes.bootId
+  );
+}
+
 /** Whether the owner's process is certainly dead: its pid has the same meaning here, and no such process exists. */
 export function isDead(owner: Owner, processes: ProcessTable): boolean {
   const { host, machineId, pidNamespace, bootId } = processes;

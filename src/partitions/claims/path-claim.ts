@@ -9,6 +9,7 @@ import {
   decodeOwner,
   encodeOwner,
   isDead,
+  isOfOurs,
   longestNoteBytes,
   type Owner,
   ownerFile,
@@ -212,6 +213,8 @@ function removeDead(fresh: string, { path, name, note, processes }: Wanted): voi
       'Delete it if no run uses it',
     );
   }
+  // Run again right after `kill -9`, the process that was killed may not be gone yet.
+  if (!isDead(owner, processes) && isOfOurs(owner, processes)) processes.awaitEnd(owner.pid);
   if (!isDead(owner, processes)) throw inUse(path, name, owner, owner.purpose, processes);
   const heir = join(name, heirName);
   try {

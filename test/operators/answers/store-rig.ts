@@ -10,7 +10,7 @@ import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 /** Processes of which a test says who is alive; all are on one machine. */
 export function processesOf(pid: number, alive: ReadonlySet<number>): ProcessTable {
   const machine = { host: 'here', machineId: 'm', pidNamespace: 'n', bootId: 'b' };
-  return { ...machine, pid, has: (of) => alive.has(of), startTime: (of) => `start of ${of}` };
+  return { ...machine, pid, has: (of) => alive.has(of), awaitEnd: () => {}, startTime: (of) => `start of ${of}` };
 }
 
 export interface StoreOptions {
