@@ -61,7 +61,11 @@ export function writeCollected({ sink }: ChaosPlan, home: string, { records }: C
 export function chaosJob(plan: ChaosPlan, home: string, version: number, surroundings: Surroundings): Job {
   const { seed, parallelism, source, paid, aggregate, hasSecondSink, change, isDeterministic } = plan;
   const { service, collected, passed = () => {} } = surroundings;
-  const job = Job.create(`chaos-${seed}`, { parallelism, deterministic: isDeterministic });
+  const job = Job.create(`chaos-${seed}`, {
+    mode: plan.checkpointsEveryMs === undefined ? 'batch' : 'streaming',
+    parallelism,
+    deterministic: isDeterministic,
+  });
   const [first, others] = [true, false].map((isIn) => itemsOf(plan).filter((item) => isFirst(plan, item) === isIn));
   const input = source === 'file' ? jsonLinesFile<Item>(join(home, 'input.jsonl')) : fromArray(first as Item[]);
   let stream = job.source('items', input);

@@ -43,6 +43,8 @@ export interface ChaosPlan {
   readonly isDeterministic: boolean;
   /** Whether records are counted between operators. */
   readonly countsRecords: boolean;
+  /** Time between the checkpoints of a streaming job; undefined: it is a batch job. */
+  readonly checkpointsEveryMs: number | undefined;
 }
 
 /** The version of the job that a process runs. The last one always has the last version. */
@@ -59,7 +61,7 @@ export type Kill = At & {
 /** What happens to a file of the state directory while no process lives. */
 export interface Damage {
   readonly kind: 'torn' | 'flipped';
-  readonly of: 'journal' | 'results' | 'answers';
+  readonly of: 'journal' | 'results' | 'answers' | 'checkpoints';
 }
 
 /** What happens to a process, and the damage after it. */
@@ -80,12 +82,17 @@ export interface Chaos {
 /** Processes that are killed. */
 export function drawChaos(seed: number): Chaos {
   const random = seededRandom(seed);
-  const plan = drawPlan(random.fork('job'));
+  const streaming = random.fork('streaming');
+  const batch = drawPlan(random.fork('job'));
+  // More records, so that checkpoints complete before it ends.
+  const plan = streaming.chance(0.4)
+    ? { ...batch, records: 6 * batch.records, checkpointsEveryMs: streaming.integer(1, 20) }
+    : batch;
   const calls = plan.records * plan.paid.length;
   const kills = random.fork('kills');
   const disturbances = Array.from({ length: kills.integer(1, 4) }, () => ({
     kill: drawKill(kills, calls),
-    damage: kills.chance(0.25) ? drawDamage(kills) : undefined,
+    damage: kills.chance(0.25) ? drawDamage(kills, plan) : undefined,
     workers: undefined,
   }));
   return { plan, disturbances };
@@ -140,6 +147,7 @@ function drawPlan(random: SeededRandom): ChaosPlan {
     change: random.chance(0.4) ? { at: random.integer(1, 3), place: random.pick(['before', 'behind']) } : undefined,
     isDeterministic: false,
     countsRecords: false,
+    checkpointsEveryMs: undefined,
   };
 }
 
@@ -164,6 +172,10 @@ function drawKill(random: SeededRandom, calls: number): Kill {
   }
 }
 
-function drawDamage(random: SeededRandom): Damage {
-  return { kind: random.pick(['torn', 'flipped']), of: random.pick(['journal', 'results', 'answers']) };
+function drawDamage(random: SeededRandom, { checkpointsEveryMs }: ChaosPlan): Damage {
+  const places = ['journal', 'results', 'answers'] as const;
+  return {
+    kind: random.pick(['torn', 'flipped']),
+    of: random.pick(checkpointsEveryMs === undefined ? places : ([...places, 'checkpoints'] as const)),
+  };
 }

@@ -19,6 +19,8 @@ import type { WorkersPlan } from './worker-plan.ts';
 export interface ChildReport {
   /** Tasks that were taken over; undefined if there was no earlier run. */
   readonly restored: number | undefined;
+  /** Streaming components that continued from a checkpoint. */
+  readonly continued: number;
   readonly calls: number;
 }
 
@@ -47,6 +49,7 @@ async function main({ home, marks, version, disturbance, module, entry }: ChildT
     spillDirectory: join(home, 'spilled'),
     batchSize: 8,
     restartBackoff: fixedDelay({ maxAttempts: 20, delayMs: 1 }),
+    ...(plan.checkpointsEveryMs !== undefined && { checkpoints: { intervalMs: plan.checkpointsEveryMs, retained: 2 } }),
     ...(threads && overWorkers(job, threads, module, entry)),
   });
   run.events$.subscribe((event) => {
@@ -60,7 +63,11 @@ async function main({ home, marks, version, disturbance, module, entry }: ChildT
   process.stderr.write('began\n');
   const { receipt } = await run.result;
   writeCollected(plan, home, collected);
-  const report: ChildReport = { restored: receipt.resumed?.tasks, calls: instants.count('call') };
+  const report: ChildReport = {
+    restored: receipt.resumed?.tasks,
+    continued: receipt.resumed?.checkpoints?.length ?? 0,
+    calls: instants.count('call'),
+  };
   process.stdout.write(JSON.stringify(report));
 }
 

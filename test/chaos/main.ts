@@ -12,7 +12,7 @@ async function main(): Promise<number> {
   const first = wholeNumber('seed', values.seed ?? '1');
   const seeds = Array.from({ length: wholeNumber('runs', values.runs ?? '100') }, (_, index) => first + index);
   const summary = await runChaos(values.workers === true ? 'workers' : 'processes', seeds, print);
-  const { passed, failures, kills, resumed, damaged, deaths, lost, costly, readers, pauses } = summary;
+  const { passed, failures, kills, resumed, continued, damaged, deaths, lost, costly, readers, pauses } = summary;
   const { drained, speculated, calls, needed, inFlight, lostAnswers } = summary;
   if (values.workers === true) {
     print(`${deaths} workers died, ${lost} of them before the run ended, ${costly} with running tasks`);
@@ -20,7 +20,9 @@ async function main(): Promise<number> {
     print(`${drained} workers were drained and went; ${speculated} slow tasks got a second attempt`);
     print(`${pauses} processes were stopped and continued`);
   }
-  print(`${kills} processes were killed, ${damaged} files damaged; ${resumed} processes took over finished tasks`);
+  print(
+    `${kills} processes were killed, ${damaged} files damaged; ${resumed} processes took over finished tasks, ${continued} continued from a checkpoint`,
+  );
   print(
     `${calls} calls for ${needed}; ${inFlight} were in flight when their process was killed, the answers of ${lostAnswers} were damaged`,
   );

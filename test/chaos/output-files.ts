@@ -13,8 +13,10 @@ export async function outputIn(home: string): Promise<ReadonlyMap<string, readon
   for (const name of outputNames(home)) {
     // It was left behind.
     if (!statSync(join(home, name)).isFile()) continue;
-    const sink = name.split(/[-.]/u, 1)[0] as string;
-    const lines = await linesOf(join(home, name));
+    const sink = name.split(/[-._]/u, 1)[0] as string;
+    const all = await linesOf(join(home, name));
+    // Each part has a line of headings.
+    const lines = name.endsWith('.csv') ? all.slice(1) : all;
     const records = lines.filter((line) => line !== '').map((line) => (sink === 'rejected' ? recordOf(line) : line));
     found.set(sink, [...(found.get(sink) ?? []), ...records]);
   }
@@ -35,6 +37,11 @@ async function linesOf(path: string): Promise<string[]> {
 /** What the directory has too much or too little, and differing bytes of files that must be the same. */
 export function fileDifferences(plan: ChaosPlan, expected: string, actual: string): string[] {
   const [names, found] = [outputNames(expected), outputNames(actual)];
+  // Each checkpoint ends a part.
+  if (plan.checkpointsEveryMs !== undefined) {
+    const left = found.filter((name) => name.startsWith('.'));
+    return [...left.map((name) => `${name} was left behind`), ...leftIn(join(actual, 'state'))];
+  }
   const isSame = plan.parallelism === 1 && !plan.isUnion && plan.paid.every(({ isOrdered }) => isOrdered);
   return [
     ...names.filter((name) => !found.includes(name)).map((name) => `${name} is missing`),

@@ -26,6 +26,8 @@ export interface ChaosSummary {
   readonly kills: number;
   /** Processes that took over finished tasks. */
   readonly resumed: number;
+  /** Processes that continued a streaming component from a checkpoint. */
+  readonly continued: number;
   /** Files that were torn or flipped. */
   readonly damaged: number;
   /** Deaths that were inflicted on workers, */
@@ -80,7 +82,7 @@ export async function runChaos(
   tell: (line: string) => void,
 ): Promise<ChaosSummary> {
   const totals: Totals = {
-    ...{ kills: 0, resumed: 0, damaged: 0, deaths: 0, lost: 0, costly: 0, readers: 0, pauses: 0 },
+    ...{ kills: 0, resumed: 0, continued: 0, damaged: 0, deaths: 0, lost: 0, costly: 0, readers: 0, pauses: 0 },
     ...{ drained: 0, speculated: 0 },
     ...{ calls: 0, needed: 0, inFlight: 0, lostAnswers: 0 },
   };
@@ -247,6 +249,7 @@ class ChaosRun {
     if (disturbance.workers !== undefined) this.#problems.push(...spilledIn(join(this.#home, 'spilled')));
     const report = JSON.parse(output) as ChildReport;
     if ((report.restored ?? 0) > 0) this.#totals.resumed++;
+    if (report.continued > 0) this.#totals.continued++;
     return { kind: 'finished', ...report };
   }
 
