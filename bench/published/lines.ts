@@ -195,6 +195,18 @@ export const publishedLines: readonly PublishedLine[] = [
     inReadme: true,
   },
   {
+    what: 'sums of 10,000 · 100,000 keys that all change, with a checkpoint each second, vs. without',
+    rows: ['10,000', '100,000'].map(
+      (keys) => `sums of ${keys} keys that all change, with a checkpoint each second, beside none`,
+    ),
+    shown: 'times as fast',
+  },
+  {
+    what: 'longest pause of a task for a checkpoint of 1 M keys',
+    rows: ['longest pause of a task for a checkpoint of 1 M keys'],
+    shown: 'ms',
+  },
+  {
     what: 'JSON lines of 1 GB, parsed and summed by two workers, vs. a hand-written pool of two',
     rows: ['JSON lines of 1 GB, parsed and summed by key over two workers, beside a pool of two by hand'],
     shown: 'times as fast',
