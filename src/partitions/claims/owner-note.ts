@@ -70,19 +70,19 @@ function purposeIn(told: unknown): Purpose | undefined {
 }
 
 /** Whether the owner's pid has the same meaning here. */
-export function isOfOurs({ host, machineId, pidNamespace, bootId }: Owner, processes: ProcessTable): boolean {
-  return (
-    host === processes.host &&
-    machineId === processes.machineId &&
-    pidNamespace === processes.pidNamespace &&
-    bootId === processes.bootId
-  );
+export function isOfOurs(owner: Owner, processes: ProcessTable): boolean {
+  return isOnOurs(owner, processes) && owner.bootId === processes.bootId;
+}
+
+/** Whether the owner ran on this machine, among the same pids. */
+function isOnOurs({ host, machineId, pidNamespace }: Owner, processes: ProcessTable): boolean {
+  return host === processes.host && machineId === processes.machineId && pidNamespace === processes.pidNamespace;
 }
 
 /** Whether the owner's process is certainly dead: its pid has the same meaning here, and no such process exists. */
 export function isDead(owner: Owner, processes: ProcessTable): boolean {
-  const { host, machineId, pidNamespace, bootId } = processes;
-  if (owner.host !== host || owner.machineId !== machineId || owner.pidNamespace !== pidNamespace) return false;
+  const { machineId, bootId } = processes;
+  if (!isOnOurs(owner, processes)) return false;
   if (owner.bootId !== bootId) {
     // Without a machine id, the owner may be on another machine, and alive.
     return owner.bootId !== undefined && bootId !== undefined && machineId !== undefined;
