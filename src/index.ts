@@ -206,7 +206,7 @@ export { jsonLinesFile, type JsonLinesFileOptions } from './connectors/json/json
 export type { JsonLinesOptions } from './connectors/json/json-lines-reader.ts';
 export type { JsonTextOptions } from './connectors/json/json-text.ts';
 export type { JsonValueOptions } from './connectors/json/json-values.ts';
-export type { PackingOptions } from './connectors/outputs/packing-options.ts';
+export type { PackingOptions, RollingOptions } from './connectors/outputs/part-options.ts';
 export { fromNodeStream, toNodeWritable, type ToNodeWritableOptions } from './connectors/streams/node-stream.ts';
 export type { ToChunk } from './connectors/streams/chunks.ts';
 export type { RecordContext, RecordPosition } from './connectors/record-position.ts';

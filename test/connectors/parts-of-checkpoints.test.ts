@@ -8,14 +8,13 @@ import { toJsonLinesFile } from '../../src/connectors/json/to-json-lines-file.ts
 import { firstPartPath, laterPartPath } from '../../src/connectors/outputs/part-path.ts';
 import { parquetFile } from '../../src/connectors/parquet/parquet-file.ts';
 import { toParquetFile } from '../../src/connectors/parquet/to-parquet-file.ts';
-import type { Sink, SinkWriter } from '../../src/operators/sink.ts';
+import type { Sink } from '../../src/operators/sink.ts';
 import type { Source } from '../../src/operators/source.ts';
-import { type TestRun, testRun } from '../support/test-run.ts';
-import { contextOf, readSubtask, scratchDirectory } from './subtasks.ts';
+import type { TestRun } from '../support/test-run.ts';
+import { type Named, PlayedSink } from './played-sink.ts';
+import { readSubtask, scratchDirectory } from './subtasks.ts';
 
 const scratch = scratchDirectory();
-type Named = { readonly name: string };
-const named = (text: string): Named[] => text.split(' ').map((name) => ({ name }));
 
 it.each([
   ['a/o.jsonl', 0, 'a/o.jsonl'],
@@ -36,76 +35,6 @@ const formats: [string, extension: string, (path: string) => Sink<Named>, (path:
   ['CSV', 'csv', (path) => toCsvFile(path, { columns: ['name'] }), csvFile],
   ['Parquet', 'parquet', toParquetFile, parquetFile],
 ];
-
-/** A subtask whose attempts and checkpoints a test plays. */
-class PlayedSink {
-  readonly path: string;
-  readonly #sinkOf: (path: string) => Sink<Named>;
-  readonly #sink: Sink<Named>;
-  readonly #run: TestRun;
-  #attempt = -1;
-  #writer: SinkWriter<Named> | undefined;
-  /** Those that were neither ended nor aborted. */
-  readonly #killed = new Set<SinkWriter<Named> | undefined>();
-
-  constructor(path: string, sinkOf: (path: string) => Sink<Named>, run: TestRun = testRun()) {
-    this.path = path;
-    this.#sinkOf = sinkOf;
-    this.#sink = sinkOf(path);
-    this.#run = run;
-  }
-
-  /** A new attempt. @param restored what was prepared, as the state of a checkpoint has it */
-  async open(restored: readonly unknown[] = []): Promise<void> {
-    this.#killed.add(this.#writer);
-    for (const prepared of restored) await this.commit(prepared);
-    this.#writer = await this.#sink.open(contextOf({ run: this.#run, attempt: ++this.#attempt }), restored.at(-1));
-  }
-
-  async write(text: string): Promise<void> {
-    await this.#writer?.write(named(text));
-  }
-
-  /** Plain data, as states are. */
-  async barrier(): Promise<unknown> {
-    return structuredClone(await this.#writer?.prepareCheckpoint?.());
-  }
-
-  async commit(prepared: unknown): Promise<void> {
-    await this.#sink.commitPrepared?.(prepared);
-  }
-
-  async finish(): Promise<void> {
-    await this.#writer?.prepare?.();
-    await this.#writer?.commit();
-    this.#writer = undefined;
-  }
-
-  async fail(): Promise<void> {
-    await this.#writer?.abort();
-    this.#writer = undefined;
-  }
-
-  /** The visible files, without their directory. */
-  files(): string[] {
-    const directory = dirname(this.path);
-    return readdirSync(directory).filter((name) => !name.startsWith('.'));
-  }
-
-  /** The run ends, and may be continued: another one follows, which knows what was prepared. */
-  async stop(): Promise<PlayedSink> {
-    await this.#writer?.abort();
-    this.#run.outputs.release({ keepsPending: true });
-    return new PlayedSink(this.path, this.#sinkOf);
-  }
-
-  async end(): Promise<void> {
-    // Closes their files.
-    for (const writer of this.#killed.add(this.#writer)) await writer?.abort();
-    this.#run.end();
-    expect(readdirSync(dirname(this.path)).filter((name) => name.startsWith('.'))).toEqual([]);
-  }
-}
 
 describe.each(formats)('%s at checkpoints', (_, extension, sinkOf, sourceOf) => {
   let count = 0;

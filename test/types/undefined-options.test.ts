@@ -36,6 +36,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   FaultTrigger: accepts<testing.FaultTrigger>(),
   FoldOptions: accepts<kintsugi.FoldOptions>(),
   ReduceOptions: accepts<kintsugi.ReduceOptions>(),
+  RollingOptions: accepts<kintsugi.RollingOptions>(),
   FromObservableOptions: accepts<kintsugi.FromObservableOptions>(),
   JobOptions: accepts<kintsugi.JobOptions>(),
   JobRunOptions: accepts<kintsugi.JobRunOptions>(),

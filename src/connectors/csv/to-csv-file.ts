@@ -8,13 +8,19 @@ import { checkColumns, checkDelimiter } from './csv-head.ts';
 import { csvValueOf } from './csv-value.ts';
 import { checkOutputPath } from '../file-problem.ts';
 import { BatchCutter } from '../../partitions/records/batch-cutter.ts';
-import { checkPackingOptions, type PackingOptions, packingOf } from '../outputs/packing-options.ts';
+import {
+  checkPackingOptions,
+  type PackingOptions,
+  packingOf,
+  checkRollingOptions,
+  type RollingOptions,
+} from '../outputs/part-options.ts';
 import type { PartFile } from '../outputs/part-file.ts';
 import { partFileSink } from '../outputs/part-file-sink.ts';
 import { type PartContent, PartWriter } from '../outputs/part-writer.ts';
 import { appendTexts, tooLongText } from '../outputs/text-chunks.ts';
 
-export interface ToCsvFileOptions<In> extends PackingOptions {
+export interface ToCsvFileOptions<In> extends PackingOptions, RollingOptions {
   /** The properties to write, in column order. */
   readonly columns: readonly (keyof In & string)[];
   /** Whether the first line of each file holds the column names. Default: yes. */
@@ -38,19 +44,13 @@ const atOnce = { batchSize: 1_024, batchBytes: 1 << 20 } as const;
  * Exactly once: a subtask's file appears in one step when the subtask finishes, and replaces the file of an earlier
  * attempt or run. A failed attempt leaves nothing behind; a restarted subtask writes its file from the start. With
  * checkpoints, it writes a file for each interval with records, `name_part-00001.ext` after the first, which appears when
- * the checkpoint is complete; a restarted subtask continues behind those of its checkpoint.
+ * the checkpoint is complete; a restarted subtask continues behind those of its checkpoint. `rollBytes` and `rollIntervalMs`
+ * make more or fewer of them.
  */
 export function toCsvFile<In extends object>(path: string, options: ToCsvFileOptions<In>): Sink<In> {
   checkOutputPath(path);
-  checkOptions('toCsvFile', options, { columns: true, header: true, delimiter: true, compression: true });
-  checkPackingOptions(options);
-  const { columns, header = true, delimiter = ',' } = options;
-  checkBoolean('header', header);
-  checkDelimiter(delimiter);
-  if (!Array.isArray(columns) || columns.length === 0) {
-    throw new InvalidArgumentError('columns', columns, 'the column names');
-  }
-  checkColumns(columns);
+  checkToCsvOptions(options);
+  const { columns, header = true, delimiter = ',', rollBytes, rollIntervalMs } = options;
   const format = {
     delimiter,
     // One empty value alone would be an empty line, which readers skip.
@@ -61,14 +61,18 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
   const packing = packingOf(path, options);
   const sink = partFileSink(path, {
     kind: 'toCsvFile',
-    options: { columns, header, delimiter, compression: packing },
+    options: { columns, header, delimiter, compression: packing, rollBytes, rollIntervalMs },
   });
-  const begin = async (file: PartFile): Promise<PartContent<In>> => {
+  const begin = async (file: PartFile, isContinued: boolean): Promise<PartContent<In>> => {
     const cutter = new BatchCutter(atOnce);
-    if (header) await file.append(stringify([columns], format));
+    if (header && !isContinued) await file.append(stringify([columns], format));
     return { write: (records) => appendTexts(toTexts(records, cutter, file), (chunk) => file.append(chunk)) };
   };
-  return { ...sink, open: (context, from) => PartWriter.open(sink.target.path, context, { packing, begin }, from) };
+  return {
+    ...sink,
+    open: (context, from) =>
+      PartWriter.open(sink.target.path, context, { packing, rollBytes, rollIntervalMs, begin }, from),
+  };
 
   function* toTexts(records: readonly In[], cutter: BatchCutter, { path: written }: PartFile): Generator<string> {
     for (let at = 0; at < records.length; ) {
@@ -91,4 +95,24 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
       throw new UnrecoverableError(`${written}: a record cannot be written as CSV: ${cause.message}`, { cause });
     }
   }
+}
+
+function checkToCsvOptions<In>(options: ToCsvFileOptions<In>): void {
+  checkOptions('toCsvFile', options, {
+    columns: true,
+    header: true,
+    delimiter: true,
+    compression: true,
+    rollBytes: true,
+    rollIntervalMs: true,
+  });
+  checkPackingOptions(options);
+  checkRollingOptions(options);
+  const { columns, header = true, delimiter = ',' } = options;
+  checkBoolean('header', header);
+  checkDelimiter(delimiter);
+  if (!Array.isArray(columns) || columns.length === 0) {
+    throw new InvalidArgumentError('columns', columns, 'the column names');
+  }
+  checkColumns(columns);
 }

@@ -1,46 +1,102 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
+import { crc32 } from '../../journal/crc32.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import { fileProblem } from '../file-problem.ts';
 import { GzipPacker } from './gzip-packer.ts';
-import { identityOf, type PreparedPart } from './prepared-part.ts';
+import { type BegunPart, copyBegunPart } from './begun-part.ts';
+import { identityOf, isAside, type PartPlace, type PreparedPart, setAside } from './prepared-part.ts';
 
 const flushLength = 256 * 1024;
 
-/** Where a part is written, and where it will be. */
-export type PartPlace = Pick<PreparedPart, 'path' | 'first' | 'number' | 'temporary' | 'place'>;
+/** How part files are written. */
+export interface PartFileOptions {
+  readonly packing: 'gzip' | 'none';
+  /** The directory of pending parts. */
+  readonly pending: string;
+  /** Whether it can go on over checkpoints, so that its CRC is needed. */
+  readonly isContinuable: boolean;
+}
 
 /** A part file in progress. It grows under a temporary name. */
 export class PartFile {
   readonly path: string;
-  readonly #about: PartPlace;
+  #about: PartPlace;
   readonly #handle: FileHandle;
-  readonly #packer: GzipPacker | undefined;
+  readonly #options: PartFileOptions;
+  readonly #environment: RuntimeContext['environment'];
+  /** Set while it has a gzip member without an end. */
+  #packer: GzipPacker | undefined;
+  #crc = 0;
+  #syncedBytes = 0;
   #text = '';
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
   #writtenBytes = 0;
   #isOpen = true;
 
-  private constructor(about: PartPlace, handle: FileHandle, packer: GzipPacker | undefined) {
+  private constructor(
+    about: PartPlace,
+    handle: FileHandle,
+    { environment }: Pick<RuntimeContext, 'environment'>,
+    options: PartFileOptions,
+  ) {
     this.path = about.path;
     this.#about = about;
     this.#handle = handle;
-    this.#packer = packer;
+    this.#environment = environment;
+    this.#options = options;
   }
 
   /** @throws FileAccessError */
   static async open(
     about: PartPlace,
-    { environment }: Pick<RuntimeContext, 'environment'>,
-    packing: 'gzip' | 'none',
+    context: Pick<RuntimeContext, 'environment'>,
+    options: PartFileOptions,
   ): Promise<PartFile> {
     try {
-      const handle = await open(about.temporary, 'wx');
-      return new PartFile(about, handle, packing === 'gzip' ? new GzipPacker(environment) : undefined);
+      return new PartFile(about, await open(about.temporary, 'ax'), context, options);
     } catch (error) {
       throw fileProblem(about.path, 'write', error);
     }
+  }
+
+  /** Bytes so far; of a compressed file, those that are compressed. */
+  get bytes(): number {
+    return this.#writtenBytes + (this.#options.packing === 'gzip' ? 0 : this.#text.length + this.#chunkBytes);
+  }
+
+  /**
+   * Begins with a copy of a part that an earlier attempt began. On failure it is removed.
+   * @returns the file that was copied
+   * @throws FileAccessError
+   */
+  async continue(begun: BegunPart, candidates: readonly string[]): Promise<string> {
+    try {
+      const source = await copyBegunPart(begun, candidates, this.path, this.#handle);
+      [this.#writtenBytes, this.#crc] = [begun.bytes, begun.crc];
+      return source;
+    } catch (error) {
+      await this.abort();
+      throw fileProblem(this.path, 'write', error);
+    }
+  }
+
+  /**
+   * At a barrier: what was written so far is synced, and a checkpoint may name it from now on. The file goes on.
+   * @throws FileAccessError
+   */
+  async keep(): Promise<Pick<BegunPart, 'temporary' | 'bytes' | 'crc'>> {
+    await this.#flush();
+    await this.#endMember();
+    try {
+      if (this.#syncedBytes < this.#writtenBytes) await this.#handle.datasync();
+    } catch (error) {
+      throw fileProblem(this.path, 'write', error);
+    }
+    this.#syncedBytes = this.#writtenBytes;
+    this.#about = await setAside(this.#about, this.#options.pending);
+    return { temporary: this.#about.temporary, bytes: this.#writtenBytes, crc: this.#crc };
   }
 
   /**
@@ -61,7 +117,8 @@ export class PartFile {
   async prepare(records: number): Promise<PreparedPart> {
     try {
       await this.#flush();
-      if (this.#packer !== undefined) await this.#write(await this.#packer.end());
+      if (this.#options.packing === 'gzip' && this.#writtenBytes === 0) this.#packer ??= this.#newPacker();
+      await this.#endMember();
       await this.#handle.datasync();
       await this.#close();
       return { ...this.#about, identity: await identityOf(this.#about.temporary), records, bytes: this.#writtenBytes };
@@ -71,10 +128,10 @@ export class PartFile {
     }
   }
 
-  /** Removes the temporary file. */
+  /** Removes the temporary file, unless a checkpoint may name it. */
   async abort(): Promise<void> {
     await this.#close();
-    await rm(this.#about.temporary, { force: true });
+    if (!isAside(this.#about, this.#options.pending)) await rm(this.#about.temporary, { force: true });
   }
 
   async #flush(): Promise<void> {
@@ -83,8 +140,20 @@ export class PartFile {
     this.#chunks = [];
     this.#chunkBytes = 0;
     if (!this.#isOpen) throw new IllegalStateError(`${this.path}: written to after it was closed`);
-    for (const chunk of chunks)
+    for (const chunk of chunks) {
+      if (this.#options.packing === 'gzip') this.#packer ??= this.#newPacker();
       await this.#write(this.#packer === undefined ? [chunk] : await this.#packer.pack(chunk));
+    }
+  }
+
+  #newPacker(): GzipPacker {
+    return new GzipPacker(this.#environment);
+  }
+
+  async #endMember(): Promise<void> {
+    if (this.#packer === undefined) return;
+    await this.#write(await this.#packer.end());
+    this.#packer = undefined;
   }
 
   async #write(chunks: readonly Uint8Array[]): Promise<void> {
@@ -92,6 +161,7 @@ export class PartFile {
       for (const chunk of chunks) {
         await this.#handle.appendFile(chunk);
         this.#writtenBytes += chunk.length;
+        if (this.#options.isContinuable) this.#crc = crc32(chunk, this.#crc);
       }
     } catch (error) {
       throw fileProblem(this.path, 'write', error);

@@ -3,10 +3,20 @@ import { basename, dirname, join } from 'node:path';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { SinkWriter } from '../../operators/sink.ts';
 import { fileProblem } from '../file-problem.ts';
+import type { BegunPart } from './begun-part.ts';
 import { checkOutputFile } from './output-file.ts';
 import { PartFile } from './part-file.ts';
 import { laterPartPath, partPath, pendingDirectory, pendingPartsOf } from './part-path.ts';
-import { commitPart, type PreparedPart, type PreparedParts, removePartsFrom, setAside } from './prepared-part.ts';
+import {
+  commitPart,
+  isAside,
+  type PreparedPart,
+  type PreparedParts,
+  putBack,
+  removePartsFrom,
+  setAside,
+} from './prepared-part.ts';
+import type { RollingOptions } from './part-options.ts';
 
 /** Fault points in sinks that write files (`environment.faults`). Their place has `file` and `subtask`. */
 export const partFileFaultPoints = {
@@ -21,22 +31,24 @@ export interface PartContent<In> {
   end?(): void | Promise<void>;
 }
 
-export interface PartWriterOptions<In> {
+export interface PartWriterOptions<In> extends RollingOptions {
   readonly packing: 'gzip' | 'none';
-  /** Begins the content of a part. */
-  readonly begin: (file: PartFile) => PartContent<In> | Promise<PartContent<In>>;
+  /** Begins the content of a part, or goes on with it. */
+  readonly begin: (file: PartFile, isContinued: boolean) => PartContent<In> | Promise<PartContent<In>>;
 }
 
 interface OpenPart<In> {
   readonly file: PartFile;
   readonly content: PartContent<In>;
   records: number;
+  /** By the environment's clock. */
+  readonly beganMs: number;
 }
 
 /**
- * The part files that one attempt of a subtask writes: one, or with checkpoints, one for each interval in which there
- * were records. They grow inside the run's claim on the path, under names made of run, subtask and attempt. A part is
- * complete and synced at the barrier, or at the end, and pending from then on; it is renamed into place when the checkpoint
+ * The part files that one attempt of a subtask writes: one; with checkpoints, one for each interval in which there were
+ * records, or for several (`rollIntervalMs`); and more where they get large (`rollBytes`). They grow inside the run's claim on the path, under names made of run, subtask and attempt. A part is
+ * complete and synced when it is closed, and pending from then on; it is renamed into place when the checkpoint
  * is complete, or at the end, and replaces that of an earlier attempt or run. A reader sees all of a part or nothing.
  *
  * Its methods are its own properties, for sinks that spread it.
@@ -55,7 +67,9 @@ export class PartWriter<In> implements SinkWriter<In> {
   #next: number;
   /** In progress. */
   #part: OpenPart<In> | undefined;
-  /** The last part, before it is committed. */
+  /** Closed since the last barrier. */
+  #closed: PreparedPart[] = [];
+  /** The last parts, before they are committed. */
   #ended: PreparedParts | undefined;
 
   private constructor(
@@ -93,7 +107,7 @@ export class PartWriter<In> implements SinkWriter<In> {
     from?: unknown,
   ): Promise<PartWriter<In>> {
     const { run, vertex, subtask, parallelism, attempt, beside, outputs } = context;
-    const next = (from as PreparedParts | undefined)?.next ?? 0;
+    const { next = 0, begun } = (from ?? {}) as Partial<PreparedParts>;
     const own = partPath(path, subtask, parallelism);
     try {
       checkOutputFile(own);
@@ -103,8 +117,6 @@ export class PartWriter<In> implements SinkWriter<In> {
         if (name.startsWith(prefix) && name !== `${prefix}${beside}`) await rm(join(claimed, name));
       }
       const [file, first] = [path, own].map((one) => join(dirname(claimed), basename(one))) as [string, string];
-      for (const pending of pendingPartsOf(file, first)) await rm(pending, { force: true });
-      if (next > 0) await removePartsFrom(first, next);
       const place = {
         path: own,
         first,
@@ -113,7 +125,10 @@ export class PartWriter<In> implements SinkWriter<In> {
         next,
       };
       const writer = new PartWriter(context, options, place);
-      writer.#part = await writer.#begin();
+      const pendings = pendingPartsOf(file, first);
+      await writer.#continue(begun, pendings);
+      for (const pending of pendings) if (pending !== begun?.temporary) await rm(pending, { force: true });
+      if (next > 0) await removePartsFrom(first, next);
       return writer;
     } catch (error) {
       throw fileProblem(own, 'write', error);
@@ -124,24 +139,33 @@ export class PartWriter<In> implements SinkWriter<In> {
     const part = this.#part;
     if (part === undefined) return this.#writeAnew(records);
     part.records += records.length;
-    return part.content.write(records);
+    const written = part.content.write(records);
+    if (this.#options.rollBytes === undefined) return written;
+    return written === undefined ? this.#roll(part) : written.then(() => this.#roll(part));
   };
 
   readonly prepareCheckpoint = async (): Promise<PreparedParts> => {
-    const part = this.#part;
-    if (part === undefined || part.records === 0) return { parts: [], next: this.#next };
-    this.#part = undefined;
-    return { parts: [await setAside(await this.#complete(part), this.#pending)], next: this.#next };
+    const { rollIntervalMs = 0 } = this.#options;
+    let part = this.#part;
+    if (part !== undefined && part.records > 0 && this.#ageOf(part) >= rollIntervalMs) {
+      await this.#end(part);
+      part = undefined;
+    }
+    const parts: PreparedPart[] = [];
+    for (const closed of this.#closed) parts.push(await setAside(closed, this.#pending));
+    this.#closed = [];
+    const prepared = { parts, next: this.#next };
+    if (part === undefined || part.records === 0) return prepared;
+    const begun = { ...(await part.file.keep()), records: part.records, ageMs: this.#ageOf(part) };
+    return { ...prepared, begun };
   };
 
   /** A part without records only if it is the first. */
   readonly prepare = async (): Promise<PreparedParts> => {
     const part = this.#part;
-    this.#part = undefined;
-    const parts: PreparedPart[] = [];
-    if (part !== undefined && (part.records > 0 || this.#next === 0)) parts.push(await this.#complete(part));
+    if (part !== undefined && (part.records > 0 || this.#next === 0)) await this.#end(part);
     else await part?.file.abort();
-    this.#ended = { parts, next: this.#next };
+    this.#ended = { parts: this.#closed, next: this.#next };
     return this.#ended;
   };
 
@@ -163,18 +187,43 @@ export class PartWriter<In> implements SinkWriter<In> {
   /** What is pending for a checkpoint stays. */
   readonly abort = async (): Promise<void> => {
     await this.#part?.file.abort();
-    for (const { temporary } of this.#ended?.parts ?? []) await rm(temporary, { force: true });
+    for (const part of this.#closed) if (!isAside(part, this.#pending)) await rm(part.temporary, { force: true });
   };
 
   async #writeAnew(records: readonly In[]): Promise<void> {
-    this.#part = await this.#begin();
+    const file = await this.#open();
+    this.#part = this.#partOf(file, await this.#options.begin(file, false));
     await this.write(records);
   }
 
-  async #begin(): Promise<OpenPart<In>> {
-    const { packing, begin } = this.#options;
+  /** The first part of an attempt. @param pendings where parts of the subtask may be that were begun */
+  async #continue(begun: BegunPart | undefined, pendings: readonly string[]): Promise<void> {
+    const file = await this.#open();
+    if (begun !== undefined) {
+      const committed = laterPartPath(this.#first, this.#next);
+      const source = await file.continue(begun, [begun.temporary, ...pendings, committed]);
+      // It may have been committed after the checkpoint, with records that will be written again.
+      if (source !== begun.temporary) await putBack(source, begun.temporary);
+    }
+    this.#part = this.#partOf(file, await this.#options.begin(file, begun !== undefined), begun);
+  }
+
+  #partOf(
+    file: PartFile,
+    content: PartContent<In>,
+    { records, ageMs }: Pick<BegunPart, 'records' | 'ageMs'> = { records: 0, ageMs: 0 },
+  ): OpenPart<In> {
+    return { file, content, records, beganMs: this.#context.environment.clock.now() - ageMs };
+  }
+
+  #ageOf({ beganMs }: OpenPart<In>): number {
+    return this.#context.environment.clock.now() - beganMs;
+  }
+
+  #open(): Promise<PartFile> {
+    const { packing, rollIntervalMs } = this.#options;
     const number = this.#next;
-    const file = await PartFile.open(
+    return PartFile.open(
       {
         path: laterPartPath(this.#path, number),
         first: this.#first,
@@ -183,20 +232,24 @@ export class PartWriter<In> implements SinkWriter<In> {
         place: laterPartPath(this.#first, number),
       },
       this.#context,
-      packing,
+      { packing, pending: this.#pending, isContinuable: rollIntervalMs !== undefined },
     );
-    return { file, content: await begin(file), records: 0 };
   }
 
-  async #complete({ file, content, records }: OpenPart<In>): Promise<PreparedPart> {
+  #roll(part: OpenPart<In>): void | Promise<void> {
+    if (part.file.bytes >= (this.#options.rollBytes as number)) return this.#end(part);
+  }
+
+  /** Closes the part in progress. */
+  async #end({ file, content, records }: OpenPart<In>): Promise<void> {
+    this.#part = undefined;
     try {
       await content.end?.();
     } catch (error) {
       await file.abort();
       throw error;
     }
-    const prepared = await file.prepare(records);
+    this.#closed.push(await file.prepare(records));
     this.#next++;
-    return prepared;
   }
 }

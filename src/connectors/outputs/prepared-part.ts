@@ -2,6 +2,7 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { syncDirectory } from '../../partitions/storage/file-segment.ts';
 import { fileProblem } from '../file-problem.ts';
+import type { BegunPart } from './begun-part.ts';
 import { checkOutputFile } from './output-file.ts';
 import { laterPartsOf, pendingName } from './part-path.ts';
 
@@ -23,12 +24,17 @@ export interface PreparedPart {
   readonly bytes: number;
 }
 
+/** Where a part is written, and where it will be. */
+export type PartPlace = Pick<PreparedPart, 'path' | 'first' | 'number' | 'temporary' | 'place'>;
+
 /** What a subtask has prepared for a checkpoint, or for its end. Plain data. */
 export interface PreparedParts {
-  /** In the order in which they were written; none if there were no records. */
+  /** Those that are complete, in the order in which they were written. */
   readonly parts: readonly PreparedPart[];
   /** The number of the next part. */
   readonly next: number;
+  /** The next part, if it has records already. It is not committed. */
+  readonly begun?: BegunPart | undefined;
 }
 
 /** The inode of a file, and the time of its last change, because a deleted file's inode is given to another one. */
@@ -62,10 +68,13 @@ export async function commitPart({ path, temporary, place, identity, first, numb
 }
 
 /**
- * Moves a prepared part out of the claim, with which unfinished files go: a complete checkpoint may name it when the run, or
- * its process, has ended.
+ * Moves a part out of the claim, with which unfinished files go: a complete checkpoint may name it when the run, or its
+ * process, has ended.
+ *
+ * @returns the part with its new place; the same if it is there already
  */
-export async function setAside(part: PreparedPart, directory: string): Promise<PreparedPart> {
+export async function setAside<Part extends PartPlace>(part: Part, directory: string): Promise<Part> {
+  if (isAside(part, directory)) return part;
   const temporary = join(directory, pendingName(part.first, basename(part.temporary)));
   try {
     const isMade = (await mkdir(directory, { recursive: true })) !== undefined;
@@ -76,6 +85,18 @@ export async function setAside(part: PreparedPart, directory: string): Promise<P
   } catch (error) {
     throw fileProblem(part.path, 'write', error);
   }
+}
+
+/** Moves a file to where a checkpoint names it: the next attempt, too, begins with that. */
+export async function putBack(file: string, temporary: string): Promise<void> {
+  await mkdir(dirname(temporary), { recursive: true });
+  await rename(file, temporary);
+  await syncDirectory(dirname(temporary));
+}
+
+/** Whether a part is where a checkpoint may name it. */
+export function isAside({ temporary }: PartPlace, directory: string): boolean {
+  return dirname(temporary) === directory;
 }
 
 /** Removes the parts of a subtask from a number above 0 on; the last one first, so that no gap is left if it dies. */

@@ -13,8 +13,9 @@ import { RowGroupBuffer } from './row-group-buffer.ts';
 import type { PartFile } from '../outputs/part-file.ts';
 import { partFileSink } from '../outputs/part-file-sink.ts';
 import { type PartContent, PartWriter } from '../outputs/part-writer.ts';
+import { checkRollingOptions, type RollingOptions } from '../outputs/part-options.ts';
 
-export interface ToParquetFileOptions<In> {
+export interface ToParquetFileOptions<In> extends Pick<RollingOptions, 'rollBytes'> {
   /**
    * The columns and their types, in order. Other properties are not written. Default: the properties of the records in
    * the first row group, each with the type of its first value: number as `double`, bigint as `int64`, string, boolean,
@@ -42,18 +43,20 @@ const maxGroupBytes = 32 << 20;
  * Exactly once: a subtask's file appears in one step when the subtask finishes, and replaces the file of an earlier
  * attempt or run. A failed attempt leaves nothing behind; a restarted subtask writes its file from the start. With
  * checkpoints, it writes a file for each interval with records, `name_part-00001.ext` after the first, which appears when
- * the checkpoint is complete; a restarted subtask continues behind those of its checkpoint.
+ * the checkpoint is complete; a restarted subtask continues behind those of its checkpoint. `rollBytes` makes more of them,
+ * and counts the row groups that are written.
  */
 export function toParquetFile<In extends object>(path: string, options: ToParquetFileOptions<In> = {}): Sink<In> {
   checkOutputPath(path);
-  checkOptions('toParquetFile', options, { columns: true, rowGroupSize: true, compression: true });
-  const { rowGroupSize = 16_384, compression = 'snappy' } = options;
+  checkOptions('toParquetFile', options, { columns: true, rowGroupSize: true, compression: true, rollBytes: true });
+  const { rowGroupSize = 16_384, compression = 'snappy', rollBytes } = options;
+  checkRollingOptions({ rollBytes });
   checkInteger('rowGroupSize', rowGroupSize, 1, Number.MAX_SAFE_INTEGER);
   checkWord('compression', compression, Object.keys(codecs));
   const columns = options.columns === undefined ? undefined : typesOf(options.columns);
   const sink = partFileSink(path, {
     kind: 'toParquetFile',
-    options: { columns: options.columns, rowGroupSize, compression },
+    options: { columns: options.columns, rowGroupSize, compression, rollBytes },
   });
   return {
     ...sink,
@@ -61,7 +64,7 @@ export function toParquetFile<In extends object>(path: string, options: ToParque
       const library = await loadLibrary();
       const begin = (file: PartFile): PartContent<In> =>
         new ParquetContent(library, file, new RowGroupBuffer(file.path, columns), rowGroupSize, codecs[compression]);
-      return PartWriter.open(sink.target.path, context, { packing: 'none', begin }, from);
+      return PartWriter.open(sink.target.path, context, { packing: 'none', rollBytes, begin }, from);
     },
   };
 }

@@ -467,6 +467,12 @@ describe('a sink', () => {
       toParquetFile('/a', { columns: { a: 'int64' } as never }),
       'columns of "out" was {"a":"int32"}, is {"a":"int64"}',
     ],
+    [
+      'parts',
+      toJsonLinesFile('/a'),
+      toJsonLinesFile('/a', { rollIntervalMs: 9 }),
+      'rollIntervalMs of "out" was not given, is 9',
+    ],
     ['groups', toParquetFile('/a'), toParquetFile('/a', { rowGroupSize: 9 }), 'rowGroupSize of "out" was 16384, is 9'],
     ['function', forEach(plus1 as never), forEach(plus2 as never), 'the function of "out" changed'],
     [
