@@ -75,14 +75,13 @@ export {
   reliable,
   type ReliableExchangeOptions,
 } from './api/exchange.ts';
-export type { KeepInRun } from './graph/keep-results.ts';
 export type { KeptResult } from './actors/protocol/deployment.ts';
 export { releaseKeptResult } from './partitions/storage/kept-result.ts';
 export type { DiskOverflow } from './partitions/retained/disk-room.ts';
 export type { FailurePlace, RecordPlace } from './failure-place.ts';
 export type { RootExceptionEntry } from './failover/exception-history.ts';
 export type { ExchangeSettings, MemoryOverflow, SyncPolicy } from './graph/exchange-settings.ts';
-export type { KeepResults } from './graph/keep-results.ts';
+export type { KeepInRun, KeepResults } from './graph/keep-results.ts';
 export type { JobResult, JobRun } from './run/job-run.ts';
 export type { JobSnapshot } from './run/folds/job-snapshot.ts';
 export type { JobRunOptions, ResumePolicy } from './run/run-options.ts';
@@ -126,7 +125,6 @@ export type {
 } from './failover/failover-strategy.ts';
 export type { FailureClass, FailureClassifier } from './failover/failure-classifier.ts';
 export { affectedRegions } from './failover/affected-regions.ts';
-export type { RestartMode } from './graph/reproducibility.ts';
 export { restartAll } from './failover/strategies/restart-all.ts';
 export { restartIndividual } from './failover/strategies/restart-individual.ts';
 export { restartPipelinedRegion } from './failover/strategies/restart-pipelined-region.ts';
@@ -138,7 +136,7 @@ export {
   type FailoverStrategyEvent,
   type FailoverStrategyInput,
 } from './machines/strategies/failover-strategy-machine.ts';
-export type { Reproducibility } from './graph/reproducibility.ts';
+export type { Reproducibility, RestartMode } from './graph/reproducibility.ts';
 export type { Topology } from './graph/topology.ts';
 
 // Whether and when they restart
@@ -213,6 +211,7 @@ export type { RecordContext, RecordPosition } from './connectors/record-position
 export { keptResult } from './connectors/kept-result-source.ts';
 export { parquetFile, type ParquetFileOptions } from './connectors/parquet/parquet-file.ts';
 export { toCsvFile, type ToCsvFileOptions } from './connectors/csv/to-csv-file.ts';
+export { toPostgres, type ToPostgresOptions } from './connectors/postgres/to-postgres.ts';
 export { toParquetFile, type ToParquetFileOptions } from './connectors/parquet/to-parquet-file.ts';
 export type { ParquetColumnType } from './connectors/parquet/column-type.ts';
 export type { ValueChoice, ValueOptions } from './connectors/value-options.ts';

@@ -70,6 +70,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   ToJsonLinesFileOptions: accepts<kintsugi.ToJsonLinesFileOptions>(),
   ToNodeWritableOptions: accepts<kintsugi.ToNodeWritableOptions>(),
   ToParquetFileOptions: accepts<kintsugi.ToParquetFileOptions<{ a: 1 }>>(),
+  ToPostgresOptions: accepts<kintsugi.ToPostgresOptions<{ a: 1 }>>(),
   ToWebWritableOptions: accepts<kintsugi.ToWebWritableOptions>(),
   ValueOptions: accepts<kintsugi.ValueOptions>(),
   VersionOptions: accepts<kintsugi.VersionOptions>(),
