@@ -148,6 +148,19 @@ describe('malformed lines', () => {
     expect(failure.message).toBe(`${path}:2:1: two is not allowed`);
     expect(failure.cause).toBeInstanceOf(TypeError);
   });
+
+  it('and objects that `parse` refuses, among others', async () => {
+    const path = fileOf('{"n":1}\n{"n":2}\n{"n":3}\n{"n":4}\n');
+    const seen: unknown[] = [];
+    const parse = (value: unknown) => {
+      seen.push(value);
+      if (seen.length === 3) throw new TypeError('three is not allowed');
+      return value;
+    };
+    const failure = await failureOf(readSubtasks(jsonLinesFile(path, { parse })));
+    expect(failure.message).toBe(`${path}:3:1: three is not allowed`);
+    expect(seen).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+  });
 });
 
 it('`int64` and `decimals` decide about numbers that a double cannot hold', async () => {

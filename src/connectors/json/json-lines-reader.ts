@@ -6,6 +6,7 @@ import type { RejectedRows } from '../rejecting-rows.ts';
 import { findJsonFault, type JsonFault } from './json-fault.ts';
 import { type CharCodes, charCodesOf, NumberSuspects } from './json-numbers.ts';
 import { checkJsonValueOptions, findNumberFault, type JsonValueOptions, parseWithCodes } from './json-values.ts';
+import { type ObjectLines, objectLinesAt } from './object-lines.ts';
 import type { LineFeeder } from '../lines/line-feeder.ts';
 
 export interface JsonLinesOptions<Out> extends JsonValueOptions {
@@ -19,7 +20,10 @@ export function checkJsonLinesOptions(options: JsonLinesOptions<unknown>): void 
   checkJsonValueOptions(options);
 }
 
-/** Parses lines of JSON. `JSON.parse` alone handles nearly all of them: see {@link NumberSuspects}. */
+/**
+ * Parses lines of JSON. `JSON.parse` alone handles nearly all of them (see {@link NumberSuspects}), objects many at once (see
+ * {@link objectLinesAt}).
+ */
 export class JsonLinesReader<Out> implements SourceReader<Out> {
   readonly #lines: LineFeeder;
   readonly #options: JsonLinesOptions<Out>;
@@ -31,6 +35,8 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
   #offset = 0;
   /** Index of the next line in `#text`. */
   #at = 0;
+  /** Lines before this index are parsed one by one. */
+  #apartUntil = 0;
 
   /** @param rejected decides about lines that are no records; undefined: reading fails */
   constructor(lines: LineFeeder, options: JsonLinesOptions<Out>, rejected?: RejectedRows) {
@@ -42,24 +48,37 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
 
   read(maxRecords: number): readonly Out[] | Promise<readonly Out[] | null> {
     const text = this.#text;
-    const codes = this.#codes;
     const { parse } = this.#options;
-    const records: Out[] = [];
+    let records: Out[] = [];
     let at = this.#at;
-    let line = '';
+    /** Number of lines from `at` on whose records it has. */
+    let ahead = 0;
     try {
       while (records.length < maxRecords && at < text.length) {
-        let end = text.indexOf('\n', at);
-        if (end < 0) end = text.length;
-        line = text.slice(at, end);
-        if (line.charCodeAt(0) > 0x20 || !isBlank(line)) {
-          const isSuspect = this.#suspects.areBetween(at, end);
-          const value: unknown = isSuspect ? parseWithCodes(line, codes, at, this.#options) : JSON.parse(line);
-          records.push(parse === undefined ? (value as Out) : parse(value));
+        const lines = at < this.#apartUntil ? undefined : this.#linesAt(at, maxRecords - records.length);
+        if (lines === undefined) {
+          const end = endOfLine(text, at);
+          const line = text.slice(at, end);
+          if (line.charCodeAt(0) > 0x20 || !isBlank(line)) {
+            const value = this.#valueOf(line, at, end);
+            records.push(parse === undefined ? (value as Out) : parse(value));
+          }
+          at = end + 1;
+          continue;
         }
-        at = end + 1;
+        if (parse === undefined && records.length === 0) records = lines.values as Out[];
+        else {
+          for (const value of lines.values) {
+            records.push(parse === undefined ? (value as Out) : parse(value));
+            ahead++;
+          }
+          ahead = 0;
+        }
+        at = lines.end;
       }
     } catch (error) {
+      for (; ahead > 0; ahead--) at = endOfLine(text, at) + 1;
+      const line = text.slice(at, endOfLine(text, at));
       if (this.#rejected === undefined) return this.#malformed(line, at, error);
       this.#at = at;
       return records.length > 0 ? records : this.#reject(this.#rejected, line, error);
@@ -82,12 +101,25 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
     return this.#lines.close();
   }
 
+  /** The next lines, if they can be parsed at once. */
+  #linesAt(at: number, maxLines: number): ObjectLines | undefined {
+    const lines = objectLinesAt(this.#text, at, this.#suspects.next(at), maxLines);
+    if (lines.values !== undefined) return lines;
+    this.#apartUntil = lines.end;
+    return undefined;
+  }
+
+  #valueOf(line: string, at: number, end: number): unknown {
+    const isSuspect = this.#suspects.areBetween(at, end);
+    return isSuspect ? parseWithCodes(line, this.#codes, at, this.#options) : JSON.parse(line);
+  }
+
   async #readOn(maxRecords: number): Promise<readonly Out[] | null> {
     const block = await this.#lines.next();
     if (block === null) return null;
     this.#text = block.text;
     this.#offset = block.offset;
-    this.#at = 0;
+    this.#at = this.#apartUntil = 0;
     this.#codes = charCodesOf(block.text, block.bytes);
     this.#suspects.reset(block.text, this.#codes);
     return this.read(maxRecords);
@@ -125,10 +157,14 @@ function findLineFault(line: string): JsonFault | undefined {
 /** The indexes where the non-blank lines of `text` begin. */
 export function* jsonLinesIn(text: string): Generator<number> {
   for (let at = 0, end = 0; at < text.length; at = end + 1) {
-    end = text.indexOf('\n', at);
-    if (end < 0) end = text.length;
+    end = endOfLine(text, at);
     if (!isBlank(text.slice(at, end))) yield at;
   }
+}
+
+function endOfLine(text: string, at: number): number {
+  const end = text.indexOf('\n', at);
+  return end < 0 ? text.length : end;
 }
 
 function isBlank(line: string): boolean {

@@ -56,10 +56,14 @@ export class NumberSuspects {
 
   /** Whether there is a suspect between two indexes. `from` never decreases from call to call. */
   areBetween(from: number, to: number): boolean {
+    return this.next(from) < to;
+  }
+
+  /** Index of the first suspect at or after `from`, which never decreases from call to call; Infinity if there is none. */
+  next(from: number): number {
     if (this.#run < from) this.#run = findLongRun(this.#codes, from, this.#withDecimals);
-    if (this.#run < to) return true;
     if (this.#exponent < from) this.#exponent = findFarExponent(this.#text, from);
-    return this.#exponent < to;
+    return Math.min(this.#run, this.#exponent);
   }
 }
 
