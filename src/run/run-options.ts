@@ -197,7 +197,8 @@ export interface ResolvedRunOptions {
 /** Default of `exceptionHistorySize`. */
 export const defaultExceptionHistorySize = 16;
 
-const optionNames: OptionNames<JobRunOptions> = {
+/** The names of all options of a run. */
+export const runOptionNames: OptionNames<JobRunOptions> = {
   failoverStrategy: true,
   restartBackoff: true,
   backoffScope: true,
@@ -240,7 +241,7 @@ const defaultBackoff = restartBackoffMachine(exponentialDelay());
  * @throws InvalidArgumentError for the first invalid option
  */
 export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
-  checkOptions('run', options, optionNames);
+  checkOptions('run', options, runOptionNames);
   const strategy = options.failoverStrategy ?? defaultStrategy;
   const backoff = options.restartBackoff ?? defaultBackoff;
   const { environment = systemEnvironment() } = options;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { explain, type JobExplanation } from '../../src/api/explain/explain.ts';
+import { explain, type ExplainOptions, type JobExplanation } from '../../src/api/explain/explain.ts';
 import type { DataStream } from '../../src/api/data-stream.ts';
 import { Job, type JobOptions } from '../../src/api/job.ts';
 import type { SubtasksOfVertex } from '../../src/api/explain/task-list.ts';
@@ -11,7 +11,9 @@ import type { FailoverRule } from '../../src/failover/failover-strategy.ts';
 import { restartAll } from '../../src/failover/strategies/restart-all.ts';
 import { restartIndividual } from '../../src/failover/strategies/restart-individual.ts';
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
+import { noRestart } from '../../src/failover/backoffs/no-restart.ts';
 import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
+import type { JobRunOptions } from '../../src/run/run-options.ts';
 import { add, type Flight, flights, sinkOf } from './outside.ts';
 
 function delays(options: JobOptions = {}): Job {
@@ -103,6 +105,22 @@ describe('explain with speculation', () => {
       expect(explained.noSecondAttempts).toBeUndefined();
       expect(explained.toString()).not.toContain('second attempt');
     }
+  });
+
+  it('takes all options of a run, and ignores those that concern none of what it says', () => {
+    const options: Omit<JobRunOptions, 'stateDirectory'> = {
+      ...{ slots: 3, batchSize: 10, restartBackoff: noRestart(), memoryBudgetBytes: 1e6, executors: 2 },
+    };
+    expect(`${explain(job, options)}`).toBe(`${explain(job)}`);
+    expect(() => explain(job, { slots: 0 })).toThrow(/^slots/);
+    expect(() => explain(job, { slot: 3 } as never)).toThrow(/did you mean `slots`/);
+  });
+
+  it('the rule of the run says what restarts, unless another one is given', () => {
+    const restarted = (options: ExplainOptions) => explain(delays(), options).whatRestarts('sum[2]').taskCount;
+    const all = explain(delays()).taskCount;
+    expect(restarted({ failoverStrategy: restartAll() })).toBe(all);
+    expect(restarted({ failoverStrategy: restartAll(), failoverRule: restartPipelinedRegion() })).toBeLessThan(all);
   });
 
   it('refuses options of it that are not valid', () => {

@@ -11,21 +11,23 @@ import { type SharedSlots, sharedSlots } from '../../scheduling/slot-sharing.ts'
 import { type SlotDemand, slotDemand } from '../../scheduling/slot-demand.ts';
 import { planJob } from '../job-planner.ts';
 import { type JobPlan, type JobMode, partitioningOf } from '../../run/job-plan.ts';
-import { type JobRunOptions, resolveRunOptions } from '../../run/run-options.ts';
-import { resolveSpeculation } from '../../run/executors/speculation-option.ts';
+import { type JobRunOptions, resolveRunOptions, runOptionNames } from '../../run/run-options.ts';
 import { type WithoutSecondAttempts, withoutSecondAttempts } from '../../run/executors/without-second-attempts.ts';
 import { type RegionGroup, regionGroups } from './region-groups.ts';
 import type { JobDefinition } from '../stream-graph.ts';
 import { type LiveSource, liveSources, protectionOf } from './live-sources.ts';
 import { AssumedFailures } from './assumed-failures.ts';
 import { consequence, type RestartScope } from './restart-scope.ts';
-import { explainResume, type ResumeExplanation } from './resume-explanation.ts';
+import { explainResume, type ResumeExplanation, type ResumeQuestion } from './resume-explanation.ts';
 import { listed } from './task-list.ts';
 import { counted, section } from './text-table.ts';
 
-/** Options of `explain`. */
-export interface ExplainOptions {
-  /** The rule behind `whatRestarts`, asked once per failed region. Default: `restartPipelinedRegion()`. */
+/** Options of `explain`: those of the run. It ignores those that do not concern what it says, such as `slots`. */
+export interface ExplainOptions extends Omit<JobRunOptions, 'stateDirectory'> {
+  /**
+   * The rule behind `whatRestarts`, asked once per failed region. Default: `failoverStrategy`, if that is a rule; otherwise
+   * `restartPipelinedRegion()`.
+   */
   readonly failoverRule?: FailoverRule | undefined;
   /** As for the run: says which vertices get no second attempts of slow tasks. Default: says nothing of them. */
   readonly speculation?: JobRunOptions['speculation'];
@@ -34,9 +36,7 @@ export interface ExplainOptions {
 }
 
 /** Options of `explain` for a run with a state directory. */
-export interface DurableExplainOptions
-  extends Omit<ExplainOptions, 'stateDirectory'>,
-    Pick<JobRunOptions, 'resume' | 'rerun' | 'environment' | 'checkpoints'> {
+export interface DurableExplainOptions extends Omit<ExplainOptions, 'stateDirectory'> {
   readonly stateDirectory: string;
 }
 
@@ -114,27 +114,25 @@ export function explain(job: JobDefinition, options: DurableExplainOptions): Pro
 export function explain(job: JobDefinition, options?: ExplainOptions): JobExplanation;
 export function explain(
   job: JobDefinition,
+  options: ExplainOptions | DurableExplainOptions,
+): JobExplanation | Promise<DurableJobExplanation>;
+export function explain(
+  job: JobDefinition,
   options: ExplainOptions | DurableExplainOptions = {},
 ): JobExplanation | Promise<DurableJobExplanation> {
-  checkOptions<DurableExplainOptions>('explain', options as DurableExplainOptions, durableOptionNames);
-  const { failoverRule, speculation } = options;
-  if (failoverRule !== undefined) checkFunction('failoverRule', failoverRule);
+  checkOptions<DurableExplainOptions>('explain', options as DurableExplainOptions, optionNames);
+  const { failoverRule: givenRule, ...runOptions } = options;
+  if (givenRule !== undefined) checkFunction('failoverRule', givenRule);
   const plan = planJob(job);
-  const { stateDirectory } = options;
-  const repeated = { repeatCalls: resolveSpeculation(speculation)?.repeatCalls, stateDirectory };
-  if (stateDirectory === undefined) return new PlanExplanation(plan, failoverRule, repeated);
-  return explainDurable(plan, options as DurableExplainOptions, repeated);
+  const resolved = resolveRunOptions(runOptions);
+  const { failoverRule: runRule, speculation, stateDirectory } = resolved;
+  const rule = givenRule ?? (typeof runRule === 'function' ? runRule : undefined);
+  const repeated = { repeatCalls: speculation?.repeatCalls, stateDirectory };
+  if (stateDirectory === undefined) return new PlanExplanation(plan, rule, repeated);
+  return explainDurable(plan, rule, repeated, { ...resolved, stateDirectory });
 }
 
-const durableOptionNames: OptionNames<DurableExplainOptions> = {
-  failoverRule: true,
-  speculation: true,
-  stateDirectory: true,
-  resume: true,
-  rerun: true,
-  environment: true,
-  checkpoints: true,
-};
+const optionNames: OptionNames<DurableExplainOptions> = { ...runOptionNames, failoverRule: true };
 
 /** How the run repeats work; `repeatCalls` is undefined without speculation. */
 interface Repeated {
@@ -144,18 +142,12 @@ interface Repeated {
 
 async function explainDurable(
   plan: JobPlan,
-  options: DurableExplainOptions,
+  rule: FailoverRule | undefined,
   repeated: Repeated,
+  { stateDirectory, resume, rerun, environment, checkpoints }: ResumeQuestion,
 ): Promise<DurableJobExplanation> {
-  const { failoverRule, ...runOptions } = options;
-  const { resume, rerun, environment, checkpoints } = resolveRunOptions(runOptions);
-  const { stateDirectory } = options;
-  return new DurablePlanExplanation(
-    plan,
-    failoverRule,
-    repeated,
-    await explainResume(plan, { stateDirectory, resume, rerun, environment, checkpoints }),
-  );
+  const resumed = await explainResume(plan, { stateDirectory, resume, rerun, environment, checkpoints });
+  return new DurablePlanExplanation(plan, rule, repeated, resumed);
 }
 
 class PlanExplanation implements JobExplanation {

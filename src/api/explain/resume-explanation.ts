@@ -18,7 +18,7 @@ import { resumedCheckpoint } from '../../run/durable/lasting-checkpoints.ts';
 import { refusalOfJob } from '../../run/durable/refused-job.ts';
 import { decideResume, type ResumeDecision } from '../../run/durable/resume-decision.ts';
 import { dividedExchanges, misdivided } from '../../run/durable/result-division.ts';
-import { isStored, readBooks, stateDirectoryInUse } from '../../run/durable/state-directory.ts';
+import { damageOf, isStored, readBooks, stateDirectoryInUse } from '../../run/durable/state-directory.ts';
 import { formatBytes } from '../../run/folds/job-receipt.ts';
 import { type JobShape, jobShape } from '../../run/folds/job-shape.ts';
 import type { JobPlan } from '../../run/job-plan.ts';
@@ -101,6 +101,7 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
   const decision = await decideResume({
     ...{ plan, shape, stateDirectory, books, resume, rerun, context },
     isStored: (stored) => isStored(stateDirectory, stored),
+    damageOf: (stored) => damageOf(stateDirectory, stored),
   });
   const checkpoints = await decideCheckpoints({
     ...{ plan, shape, books, decision, rerun, isOn: true },

@@ -23,7 +23,7 @@ import {
 import type { ResumePlan } from './resume-plan.ts';
 import { RunJournal } from './run-journal.ts';
 import { isStateDirectory } from './state-contents.ts';
-import { resultsDirectory, StateDirectory } from './state-directory.ts';
+import { damageOf, resultsDirectory, StateDirectory } from './state-directory.ts';
 
 export interface DurableRunOptions extends BatchLimits, LastingCheckpointsOptions {
   /** The results in it. */
@@ -181,6 +181,7 @@ export class DurableRun {
         const decision = await decideResume({
           ...{ plan: this.#plan, shape: this.#shape, stateDirectory, books: directory.earlier, resume, rerun },
           isStored: (stored, partition) => !isProblem(known.get(partition)) && durableStore.has(stored),
+          damageOf: (stored) => damageOf(stateDirectory, stored),
           context: { environment, signal },
         });
         if (decision.refusal !== undefined) throw decision.refusal;

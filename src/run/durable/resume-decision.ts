@@ -14,7 +14,7 @@ import { jobIdentity } from '../identity/job-identity.ts';
 import type { JobPlan } from '../job-plan.ts';
 import type { ResumePolicy } from '../run-options.ts';
 import { EarlierSources } from './earlier-sources.ts';
-import { planResume, type ResumePlan } from './resume-plan.ts';
+import { type EarlierRun, planRerun, planResume, type ResumePlan } from './resume-plan.ts';
 
 /** A job that is about to run with a state directory. */
 export interface ResumeQuestion {
@@ -25,6 +25,8 @@ export interface ResumeQuestion {
   readonly books: RunBooks | undefined;
   /** Whether the files of a stored result are there, and can be used as the result of this partition. */
   readonly isStored: (stored: StoredResult, partition: PartitionId) => boolean;
+  /** What is wrong with the files of a stored result; undefined if they are whole, or gone. */
+  readonly damageOf: (stored: StoredResult) => string | undefined;
   readonly resume: ResumePolicy;
   readonly rerun: boolean;
   readonly context: Pick<SourcePlanContext, 'environment' | 'signal'>;
@@ -42,25 +44,25 @@ export interface ResumeDecision extends ResumePlan {
   readonly refusal: NothingToResumeError | OtherJobStateError | CommittedOutputError | undefined;
 }
 
+const nothing: ResumePlan = { restored: new Map(), rejected: new Map(), rerun: [] };
+
 /**
  * Decides what a run would take over, by reading alone: the run itself asks, and `explain` does.
  * @throws FileAccessError and other errors of sources that plan what they read (as a rejection)
  */
 export async function decideResume(question: ResumeQuestion): Promise<ResumeDecision> {
-  const { plan, shape, books, isStored, resume, rerun } = question;
+  const { plan, shape, books, isStored, damageOf, resume, rerun } = question;
   const identity = jobIdentity(plan);
   const earlier = resume === 'never' ? undefined : books;
   const comparison = earlier && compareIdentities(earlier.identity, identity);
   const before = earlier && comparison && { books: earlier, comparison };
   const sources = await EarlierSources.examine(plan, before, (vertex) => contextOf(question, vertex));
   const { reasons } = sources;
-  const resumed: ResumePlan =
-    before === undefined || rerun
-      ? { restored: new Map(), rejected: new Map(), rerun: [] }
-      : planResume(shape, {
-          ...{ ...before, reasons, isPartThere: existsSync },
-          isReadable: isStored,
-        });
+  const run: EarlierRun | undefined = before && {
+    ...{ ...before, reasons, isPartThere: existsSync, damageOf },
+    isReadable: isStored,
+  };
+  const resumed = run === undefined ? nothing : (rerun ? planRerun : planResume)(shape, run);
   const refusal = refusalOf(question, earlier) ?? committedOutput(plan, resumed);
   return { ...resumed, earlier, comparison, identity, sources, refusal };
 }

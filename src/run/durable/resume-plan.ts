@@ -15,6 +15,8 @@ export interface EarlierRun {
   readonly reasons: ReadonlyMap<number, string>;
   /** Whether the files of a stored result are there, complete in length, and can be used for a partition. */
   readonly isReadable: (stored: StoredResult, partition: PartitionId) => boolean;
+  /** What is wrong with a stored result whose files are there, but cannot be read; undefined if they are gone. */
+  readonly damageOf: (stored: StoredResult) => string | undefined;
   /** Whether an output file is there. */
   readonly isPartThere: (path: string) => boolean;
 }
@@ -85,6 +87,17 @@ export function planResume({ graph, regions }: JobShape, earlier: EarlierRun): R
   return { restored, rejected, rerun: had.rerun(regions, affected) };
 }
 
+/** Nothing is taken over, because the user said so: what had finished runs again. */
+export function planRerun({ graph }: JobShape, earlier: EarlierRun): ResumePlan {
+  const had = new FinishedTasks(graph, earlier);
+  const rerun = graph.jobGraph.vertices.flatMap(({ parallelism }, vertex): RerunVertex[] => {
+    const tasks = Array.from({ length: parallelism }, (_, subtask) => graph.vertexAt(vertex, subtask));
+    if (!tasks.some((task) => had.finished(task))) return [];
+    return [{ vertex, why: '`rerun: true`', hadFinished: true, isChanged: false, isOwnChange: false }];
+  });
+  return { restored: new Map(), rejected: new Map(), rerun };
+}
+
 /** The tasks of the job that had finished in the earlier run. */
 class FinishedTasks {
   readonly #graph: JobShape['graph'];
@@ -104,6 +117,11 @@ class FinishedTasks {
       this.#resultsOf(vertex) !== undefined &&
       this.#isOutputThere(vertex)
     );
+  }
+
+  /** Whether it had finished, changed since or not. */
+  finished(vertex: ExecutionVertexId): boolean {
+    return this.#outcomeOf(vertex) !== undefined;
   }
 
   /** The stored result of a partition that may be re-used, as far as its own vertex is concerned. */
@@ -177,7 +195,20 @@ class FinishedTasks {
     if (!areDone) return 'it runs together with a task that has to run';
     const misfits = graph.edgesOutOf(jobVertex).flatMap((edge) => this.#whyUnfit(edge));
     if (misfits.length > 0) return `what it wrote does not fit: ${misfits.join('; ')}`;
-    return 'what it wrote is needed, and no longer there';
+    const damage = this.#damageOf(tasks);
+    return `what it wrote is needed, and ${damage === undefined ? 'no longer there' : `damaged: ${damage}`}`;
+  }
+
+  /** The first damage of the results of some tasks. */
+  #damageOf(tasks: readonly ExecutionVertexId[]): string | undefined {
+    const { damageOf } = this.#earlier;
+    for (const vertex of tasks) {
+      for (const { stored } of this.#resultsOf(vertex) ?? []) {
+        const damage = damageOf(stored);
+        if (damage !== undefined) return damage;
+      }
+    }
+    return undefined;
   }
 
   /** Why no earlier results fit an edge; empty if some do, there or not. */

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
 import { type ClaimOwner, OutputInUseError } from '../../errors/connector-errors.ts';
 import { StateDirectoryInUseError } from '../../errors/state-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { propertyOf } from '../../foreign-value.ts';
 import type { RunId } from '../../ids.ts';
 import { type JournalLog, openLog, readLog } from '../../journal/journal-log.ts';
 import type { LogLoss } from '../../journal/log-scan.ts';
@@ -141,11 +143,21 @@ function booksOf(payloads: Iterable<Uint8Array>): RunBooks | undefined {
 
 /** Whether the files of a stored result are there, complete in length. */
 export function isStored(stateDirectory: string, stored: StoredResult): boolean {
+  return problemOf(stateDirectory, stored) === undefined;
+}
+
+/** What is wrong with the files of a stored result; undefined if they are whole, or gone. */
+export function damageOf(stateDirectory: string, stored: StoredResult): string | undefined {
+  const problem = problemOf(stateDirectory, stored);
+  return problem === undefined || propertyOf(problem, 'code') === 'ENOENT' ? undefined : problem.message;
+}
+
+function problemOf(stateDirectory: string, stored: StoredResult): Error | undefined {
   try {
     readStoredIndex(resultsDirectory(stateDirectory), stored);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return toError(error);
   }
 }
 

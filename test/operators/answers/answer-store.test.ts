@@ -290,6 +290,23 @@ it('AS4: damage costs the answers that it hits, is reported, and is never a wron
   );
 });
 
+it('a damaged answer is paid again, but its call was not in flight when its process died', async () => {
+  const storage = new MemoryJournalStorage();
+  const rig = new StoreRig(storage);
+  const dead = rig.memory(await rig.open({ pid: 2 }));
+  await rig.ask(dead, records(5));
+  const bytes = storage.contentOf(storage.list()[0] as string) as Uint8Array;
+  const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf('answer to r2');
+  bytes[at] = (bytes[at] as number) ^ 1;
+  rig.alive.delete(2);
+  const store = await rig.open();
+  const memory = rig.memory(store);
+  expect(records(5).map((record) => recalled(memory, record) === undefined)).toEqual([
+    ...[false, false, true, false, false],
+  ]);
+  expect(records(5).map((record) => store.takeLost(memory.identify(record)))).not.toContain(true);
+});
+
 it('AS4: an answer that is too old is not found, and goes when its file is written anew', async () => {
   const rig = new StoreRig();
   const store = await rig.open({ ttlMs: 1_000 });

@@ -154,9 +154,10 @@ describe('a job that has finished', () => {
 
   it('runs again as a whole with rerun: true', async () => {
     await run();
-    const { tasks } = await run({}, { rerun: true });
-    expect([tasks.attempts, paid.length]).toEqual([4, 120]);
+    const receipt = await run({}, { rerun: true });
+    expect([receipt.tasks.attempts, paid.length]).toEqual([4, 120]);
     expect(written()).toEqual(numbers(60));
+    expect(receipt.toString()).toContain('"texts" runs again: `rerun: true`\n  "fix" runs again: `rerun: true`');
   });
 
   it.each([
@@ -261,6 +262,28 @@ describe('why something runs again that had finished, and is as it was', () => {
       ['right', 'what it reads is produced again'],
       ['last', 'what it reads is produced again'],
     ]);
+  });
+
+  it('what it wrote is damaged', async () => {
+    await fails();
+    const [index = ''] = readdirSync(at('state/results'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.index'),
+    );
+    const path = at(`state/results/${index}`);
+    writeFileSync(path, readFileSync(path).fill(7, 60));
+    const { resumed } = await run();
+    expect(resumed?.rerun[0]).toEqual({
+      operator: 'texts',
+      why: expect.stringMatching(/^what it wrote is needed, and damaged: its index: .*checksum/),
+    });
+    expect(written()).toEqual(numbers(60));
+  });
+
+  it('what it wrote is gone', async () => {
+    await fails();
+    rmSync(at('state/results'), { recursive: true });
+    const { resumed } = await run();
+    expect(resumed?.rerun[0]).toEqual({ operator: 'texts', why: 'what it wrote is needed, and no longer there' });
   });
 
   it('what it wrote is there, but does not fit another exchange', async () => {

@@ -55,6 +55,7 @@ export async function resumeReport(job: JobDefinition, { drawn, history }: Simul
     const { restored } = planResume(shape, {
       ...{ books: readBooks(storage), comparison, reasons: new Map(), isPartThere: () => true },
       isReadable: (stored) => live.isThere(stored),
+      damageOf: () => undefined,
     });
     const expected = live.resumable();
     sum.prefixes++;

@@ -107,6 +107,7 @@ export class AnswerFiles {
       return {
         answered: (...answer) => later(() => listener.answered(...answer)),
         marked: (marks) => later(() => listener.marked(marks)),
+        damaged: (bytes) => later(() => listener.damaged(bytes)),
       };
     });
     for (const _ of scan);
@@ -157,6 +158,7 @@ export class AnswerFiles {
     return {
       answered: (entry, offset, length) => this.#take(segment, number, entry, offset, length),
       marked: (marks) => this.#mark(number, marks),
+      damaged: (bytes) => this.#unanswered.namedAgain(bytes, number),
     };
   }
 

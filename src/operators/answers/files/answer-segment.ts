@@ -27,7 +27,12 @@ export interface ScanListener {
   /** @param length that of the payload */
   answered(entry: AnswerEntry, offset: number, length: number): void;
   marked(marks: CallMarks): void;
+  /** @param bytes what lies where records are damaged, or the beginning of it */
+  damaged(bytes: Uint8Array): void;
 }
+
+/** Most damaged bytes that are looked at. */
+const mostDamagedBytes = 1 << 20;
 
 /** Bytes read at once where answers are asked for that lie near each other, and how many of them lie before what is asked for. */
 const blockBytes = 1 << 16;
@@ -99,6 +104,7 @@ export class AnswerSegment {
       } else {
         this.#scanned = found.end;
         this.#lost(found);
+        listener.damaged(this.#file.read(found.offset, Math.min(found.end - found.offset, mostDamagedBytes)));
       }
     }
     this.#scan = scan;

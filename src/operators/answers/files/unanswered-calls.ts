@@ -1,4 +1,4 @@
-import { type CallHash, isSameCall } from './call-hash.ts';
+import { type CallHash, callHashAt, callHashBytes, isSameCall } from './call-hash.ts';
 
 const none: readonly number[] = [];
 
@@ -37,6 +37,17 @@ export class UnansweredCalls {
   answered(hash: CallHash): void {
     const known = this.#get(hash);
     if (known !== undefined) this.#delete(known);
+  }
+
+  /**
+   * That file names calls in a damaged record: those that it named as begun before are over, because a call is named again
+   * only by its answer, or by its end.
+   */
+  namedAgain(bytes: Uint8Array, segment: number): void {
+    for (let at = 0; at + callHashBytes <= bytes.length && this.#firstByWord.size > 0; at++) {
+      const hash = callHashAt(bytes, at);
+      if (this.#firstByWord.has(hash.a)) this.ended(hash, segment);
+    }
   }
 
   /** The files that say so; none for a call that never began, or has ended. */
