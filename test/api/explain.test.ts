@@ -111,7 +111,7 @@ describe('explain with speculation', () => {
     const options: Omit<JobRunOptions, 'stateDirectory'> = {
       ...{ slots: 3, batchSize: 10, restartBackoff: noRestart(), memoryBudgetBytes: 1e6, executors: 2 },
     };
-    expect(`${explain(job, options)}`).toBe(`${explain(job)}`);
+    expect(explain(job, options).toString()).toBe(explain(job).toString());
     expect(() => explain(job, { slots: 0 })).toThrow(/^slots/);
     expect(() => explain(job, { slot: 3 } as never)).toThrow(/did you mean `slots`/);
   });
