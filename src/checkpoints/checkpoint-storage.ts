@@ -61,9 +61,24 @@ export interface SweptFiles {
 }
 
 /** How another thread or process opens the same storage. Plain data. */
-export interface CheckpointStorageAddress {
-  readonly kind: 'files';
-  readonly directory: string;
+export type CheckpointStorageAddress = { readonly kind: 'files'; readonly directory: string } | S3Address;
+
+/** A bucket. Plain data. */
+export interface S3Address {
+  readonly kind: 's3';
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly region: string;
+  readonly endpoint: string;
+  /** undefined: those of the environment. */
+  readonly credentials: S3Credentials | undefined;
+}
+
+/** The keys of an S3 account. */
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
 }
 
 /**

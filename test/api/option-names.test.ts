@@ -319,6 +319,7 @@ const undefinedOptions: readonly [string, Call, readonly string[], object?][] = 
     ['header', 'delimiter', 'compression', 'rollBytes', 'rollIntervalMs'],
     { columns: ['a'] },
   ],
+  ['s3Checkpoints', (o) => kintsugi.s3Checkpoints(o), ['prefix', 'region', 'endpoint', 'credentials'], { bucket: 'a' }],
   ['toPostgres', (o) => kintsugi.toPostgres('a', o), ['connection', 'output', 'transactionColumn'], { columns: ['a'] }],
   ['toParquetFile', (o) => kintsugi.toParquetFile('a', o), ['columns', 'rowGroupSize', 'compression', 'rollBytes']],
   ['fromNodeStream', (o) => kintsugi.fromNodeStream(() => process.stdin, o), ['decode']],

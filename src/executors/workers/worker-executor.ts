@@ -7,7 +7,7 @@ import type { MasterPort } from '../../actors/protocol/messages.ts';
 import type { Environment } from '../../environment.ts';
 import type { ExecutorId } from '../../ids.ts';
 import type { ReadingPort, ServingPort } from '../../partitions/remote/exchange-messages.ts';
-import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
+import { openCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
 import { DurableStore } from '../../partitions/storage/durable-store.ts';
 import type { SpillStore } from '../../partitions/storage/spill-store.ts';
 import { LocalDataPlane, type LocalDataPlaneOptions } from '../local-data-plane.ts';
@@ -63,7 +63,7 @@ export class WorkerExecutor {
       environment: { ...environment, logger: services.logger },
       services,
       durableStore,
-      checkpointStorage: checkpoints && fileCheckpoints(checkpoints.directory),
+      checkpointStorage: checkpoints && openCheckpoints(checkpoints),
       ...(spillStore && { spillStore }),
       ...(maxSteps && { maxSteps }),
     });

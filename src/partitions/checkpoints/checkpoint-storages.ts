@@ -1,9 +1,10 @@
 import { join, resolve } from 'node:path';
-import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
+import type { CheckpointStorage, CheckpointStorageAddress } from '../../checkpoints/checkpoint-storage.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { FileJournalStorage } from '../storage/file-journal-storage.ts';
 import { DiskCheckpointFiles } from './disk-checkpoint-files.ts';
 import { MemoryCheckpointFiles } from './memory-checkpoint-files.ts';
+import { s3Checkpoints } from './s3-checkpoints.ts';
 import { StoredCheckpoints } from './stored-checkpoints.ts';
 
 /**
@@ -40,4 +41,11 @@ export function fileCheckpoints(directory: string): CheckpointStorage {
     address: { kind: 'files', directory: path },
     open: (scope) => new DiskCheckpointFiles(new FileJournalStorage(join(path, scope))),
   });
+}
+
+/** Opens a storage by its address, in another thread or process. */
+export function openCheckpoints(address: CheckpointStorageAddress): CheckpointStorage {
+  if (address.kind === 'files') return fileCheckpoints(address.directory);
+  const { kind: _, ...options } = address;
+  return s3Checkpoints(options);
 }

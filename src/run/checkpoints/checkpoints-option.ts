@@ -25,8 +25,8 @@ export interface CheckpointOptions {
    */
   readonly mode?: BarrierAlignment | undefined;
   /**
-   * Where checkpoints are kept: `fileCheckpoints(directory)`, `memoryCheckpoints()`. Default: files in `stateDirectory`;
-   * without one, memory.
+   * Where checkpoints are kept: `fileCheckpoints(directory)`, `s3Checkpoints({ bucket })`, `memoryCheckpoints()`. Default:
+   * files in `stateDirectory`; without one, memory.
    */
   readonly storage?: CheckpointStorage | undefined;
   /** How many completed checkpoints of a part are kept. Those before the last are used if it cannot be read. Default 1. */

@@ -95,10 +95,15 @@ export async function rewrite(
 ): Promise<void> {
   const bytes = (await files.read(name, 0, 1 << 30)) as Uint8Array;
   await files.remove([name]);
+  await put(files, name, change(bytes.slice()));
+}
+
+/** Writes a file of one chunk. */
+export async function put(files: CheckpointFiles, name: string, bytes: Uint8Array): Promise<void> {
   await files.create(
     name,
     (async function* () {
-      yield await Promise.resolve(change(bytes.slice()));
+      yield await Promise.resolve(bytes);
     })(),
   );
 }

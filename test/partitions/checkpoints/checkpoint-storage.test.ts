@@ -8,8 +8,10 @@ import {
   found,
   id,
   numbers,
+  put,
   rewrite,
 } from './checkpoint-rigs.ts';
+import { gofakes3Path, S3Server, withoutGofakes3 } from './s3-server.ts';
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const namesIn = async (files: CheckpointFiles): Promise<string[]> =>
@@ -17,7 +19,16 @@ const namesIn = async (files: CheckpointFiles): Promise<string[]> =>
 const pieceOf = (number: number): string => `${String(number).padStart(10, '0')}-map.state`;
 const manifestOf = (number: number): string => `${String(number).padStart(10, '0')}.manifest`;
 
-describe.each(checkpointRigs)('a storage for checkpoints: %s', (_, make) => {
+const s3 = new S3Server();
+const hasS3 = gofakes3Path !== undefined;
+if (hasS3) {
+  beforeAll(() => s3.start());
+  afterAll(() => s3.stop());
+} else process.stderr.write(withoutGofakes3);
+
+const rigs: typeof checkpointRigs = hasS3 ? [...checkpointRigs, ['S3', () => s3.rig()]] : checkpointRigs;
+
+describe.each(rigs)('a storage for checkpoints: %s', (_, make) => {
   let rig: CheckpointRig;
   let storage: CheckpointStorage;
   beforeEach(() => {
@@ -132,11 +143,15 @@ describe.each(checkpointRigs)('a storage for checkpoints: %s', (_, make) => {
     ]);
     const files = rig.files('run');
     const bytes = (await files.read(pieceOf(1), 0, 1 << 20)) as Uint8Array;
+    const readOther = async (name: string, other: Uint8Array): Promise<Uint8Array> => {
+      await put(files, `0000000001-${name}map.state`, other);
+      return storage.read(location.replace('map', `${name}map`));
+    };
+    expect(await readOther('same', bytes)).toEqual(await storage.read(location));
     for (let at = 0; at < bytes.length; at++) {
-      await rewrite(files, pieceOf(1), () => bytes.map((byte, index) => (index === at ? byte ^ 4 : byte)));
-      await expect(storage.read(location)).rejects.toThrow(/Checkpoint file .*map\.state cannot be used: /);
-      await rewrite(files, pieceOf(1), () => bytes.subarray(0, at));
-      await expect(storage.read(location)).rejects.toThrow(/it ends at/);
+      const changed = bytes.map((byte, index) => (index === at ? byte ^ 4 : byte));
+      await expect(readOther(`${at}-`, changed)).rejects.toThrow(/Checkpoint file .*map\.state cannot be used: /);
+      await expect(readOther(`to-${at}-`, bytes.subarray(0, at))).rejects.toThrow(/it ends at/);
     }
     await files.remove([pieceOf(1)]);
     await expect(storage.read(location)).rejects.toThrow(/it is missing/);
