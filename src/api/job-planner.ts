@@ -12,6 +12,7 @@ import type { ExchangeSettings } from '../graph/exchange-settings.ts';
 import { isKeptBeyondJob } from '../graph/keep-results.ts';
 import { checkPlaces, type OutsidePlaces } from './planning/output-places.ts';
 import type { JobPlan } from '../run/job-plan.ts';
+import { checkKeyedParallelism } from './planning/keyed-parallelism.ts';
 import { beginFold } from './planning/partial-folds.ts';
 import { canShareTask, checkCoLocation, slotGroupsOf } from './planning/slot-groups.ts';
 import { orderFaults } from './planning/record-order.ts';
@@ -77,6 +78,8 @@ export function planJob(job: JobDefinition): JobPlan {
   openRings(job, vertices, edges);
   checkCoLocation(vertices, edges);
   checkPlaces(placesOf(placed.values(), edges));
+  const vertexById = new Map(vertices.map((vertex) => [vertex.id, vertex]));
+  checkKeyedParallelism(edges, (vertex) => (vertexById.get(vertex) as PlannedVertex).parallelism);
 
   const jobGraph = createJobGraph(
     job.name,
@@ -95,7 +98,6 @@ export function planJob(job: JobDefinition): JobPlan {
       exchange: exchangeTypes[exchange],
     })),
   );
-  const vertexById = new Map(vertices.map((vertex) => [vertex.id, vertex]));
   const ordered = jobGraph.vertices.map((vertex) => vertexById.get(vertex.id) as PlannedVertex);
   const outputsById = new Map(vertices.map((vertex) => [vertex.id, [] as VertexProgram['outputs'][number][]]));
   for (const [edge, { source, partitioning }] of edges.entries()) {

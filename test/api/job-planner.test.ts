@@ -319,6 +319,19 @@ describe('planJob', () => {
       vertices: ['in'],
     },
     {
+      title: 'more tasks by key than there are key groups',
+      build: (job) => {
+        job
+          .source('in', flights())
+          .keyBy(origin)
+          .reduce(add, { uid: 'sum', parallelism: 32_769 })
+          .sink('out', sinkOf(), { parallelism: 1 });
+      },
+      message:
+        /"sum" reads by key and should run at parallelism 32769, but keys are divided among at most 32768 tasks\. Lower its parallelism to 32768/,
+      vertices: ['sum'],
+    },
+    {
       title: 'a source that cannot be split so far',
       build: (job) => {
         job

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { InvalidArgumentError } from '../../src/errors/usage-errors.ts';
-import { subpartitionOfKey } from '../../src/partitions/records/key-hash.ts';
+import { keyGroupCount, keyGroupOf, keyGroupsOf, subpartitionOfKey } from '../../src/partitions/records/key-hash.ts';
 
 const keys = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -11,24 +11,24 @@ const keys = fc.oneof(
   fc.constantFrom(null, undefined, -0, 0, Number.NaN, 2 ** 31, -(2 ** 31), 2 ** 53),
 );
 
-/** The whole hash: as many subpartitions as there are hashes. */
-const hashKey = (key: unknown) => subpartitionOfKey(key, 2 ** 32);
-
 describe('the subpartition of a key', () => {
   it('is the same for keys that a Map holds equal, in every process', () => {
     fc.assert(
       fc.property(
         keys,
         (key) =>
-          new Set([hashKey(key), hashKey(typeof key === 'string' ? key.slice(0, 1) + key.slice(1) : key)]).size === 1,
+          new Set([keyGroupOf(key), keyGroupOf(typeof key === 'string' ? key.slice(0, 1) + key.slice(1) : key)]).size === 1,
       ),
     );
-    expect(hashKey(-0)).toBe(hashKey(0));
-    expect(hashKey(Number.NaN)).toBe(hashKey(0 / 0));
-    // Fixed values, because a change would send the keys of a kept result to other subtasks.
-    expect(['OSL', 'a', '', 7, 1.5, 7n, true, null, undefined].map((key) => hashKey(key))).toEqual([
+    expect(keyGroupOf(-0)).toBe(keyGroupOf(0));
+    expect(keyGroupOf(Number.NaN)).toBe(keyGroupOf(0 / 0));
+    // Fixed values, because a change would send the keys of a result or a state to other subtasks.
+    const hashes = [
       3350913014, 2141232806, 3954623016, 415870660, 2321223580, 1419016502, 3794260505, 3760482487, 1738713326,
-    ]);
+    ];
+    expect(['OSL', 'a', '', 7, 1.5, 7n, true, null, undefined].map((key) => keyGroupOf(key))).toEqual(
+      hashes.map((hash) => Math.floor((hash / 2 ** 32) * 32_768)),
+    );
   });
 
   it.each([
@@ -54,14 +54,28 @@ describe('the subpartition of a key', () => {
 
   it('is always in the range of the subpartitions', () => {
     fc.assert(
-      fc.property(keys, fc.integer({ min: 1, max: 1_000 }), (key, count) => {
+      fc.property(keys, fc.integer({ min: 1, max: keyGroupCount }), (key, count) => {
         const subpartition = subpartitionOfKey(key, count);
         return Number.isInteger(subpartition) && subpartition >= 0 && subpartition < count;
       }),
     );
   });
 
+  it('is the one that has its key group, of ranges that join and differ by one group at most', () => {
+    fc.assert(
+      fc.property(keys, fc.integer({ min: 1, max: keyGroupCount }), (key, count) => {
+        const subpartition = subpartitionOfKey(key, count);
+        const { first, end } = keyGroupsOf(subpartition, count);
+        const group = keyGroupOf(key);
+        expect(first <= group && group < end).toBe(true);
+        expect(keyGroupsOf(subpartition + 1, count).first).toBe(end);
+        expect([Math.floor(keyGroupCount / count), Math.ceil(keyGroupCount / count)]).toContain(end - first);
+        expect([keyGroupsOf(0, count).first, keyGroupsOf(count - 1, count).end]).toEqual([0, keyGroupCount]);
+      }),
+    );
+  });
+
   it.each([[{ a: 1 }], [[1]], [new Date(0)], [Symbol('s')], [() => 1]])('refuses %p as a key', (key) => {
-    expect(() => hashKey(key)).toThrow(InvalidArgumentError);
+    expect(() => keyGroupOf(key)).toThrow(InvalidArgumentError);
   });
 });

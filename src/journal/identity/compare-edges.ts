@@ -88,6 +88,9 @@ export function partitioningDifferences(
   if (before.kind !== now.kind) {
     return [`the partitioning after "${source}" was ${before.kind}, is ${now.kind}`];
   }
+  if (before.keyRule !== now.keyRule) {
+    return [`the partitioning after "${source}" assigned keys to tasks by the rule of another version`];
+  }
   const { changes, unknown } = partDifferences(`the partitioning after "${source}"`, before.key ?? {}, now.key ?? {});
   return [...changes, ...unknown.map(({ reason }) => reason)];
 }

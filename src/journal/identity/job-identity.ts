@@ -42,6 +42,8 @@ export interface PartitioningIdentity {
   readonly kind: 'single' | 'forward' | 'rebalance' | 'broadcast' | 'hash';
   /** The key function of `hash`, and of `single` if records would be divided by key. */
   readonly key?: PartsIdentity;
+  /** How keys are assigned to tasks. Absent: by the remainder of their hash, as in jobs of earlier versions. */
+  readonly keyRule?: 'key groups';
 }
 
 /** The results of one vertex for another. */

@@ -2,18 +2,33 @@ import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 
 const scratch = new DataView(new ArrayBuffer(8));
 
+const groupBits = 15;
+
+/** Number of key groups: equal, contiguous ranges of the hashes of keys. More tasks than that cannot share keys. */
+export const keyGroupCount = 2 ** groupBits;
+
 /**
  * The subpartition, of `count`, for records with this key: the same in every process and version, and for keys that a
- * `Map` holds equal.
+ * `Map` holds equal. Each subpartition has a contiguous range of key groups, and their sizes differ by one at most.
+ *
+ * @param count at most 65 536
  * @throws InvalidArgumentError for a key that is not a string, number, bigint, boolean, null or undefined.
  */
 export function subpartitionOfKey(key: unknown, count: number): number {
-  return (hashKey(key) >>> 0) % count;
+  return Math.imul(hashKey(key) >>> (32 - groupBits), count) >>> groupBits;
 }
 
-/** The hash of a key, from 0 to 2³² − 1. @throws InvalidArgumentError as {@link subpartitionOfKey} */
-export function hashOfKey(key: unknown): number {
-  return hashKey(key) >>> 0;
+/** The key group of a key. @throws InvalidArgumentError as {@link subpartitionOfKey} */
+export function keyGroupOf(key: unknown): number {
+  return hashKey(key) >>> (32 - groupBits);
+}
+
+/** The key groups of a subpartition of `count`: from `first` up to `end`, which is that of the next one. */
+export function keyGroupsOf(subpartition: number, count: number): { readonly first: number; readonly end: number } {
+  return {
+    first: Math.ceil((subpartition * keyGroupCount) / count),
+    end: Math.ceil(((subpartition + 1) * keyGroupCount) / count),
+  };
 }
 
 /**

@@ -64,5 +64,6 @@ function edgesOf({ jobGraph, programs, exchanges }: JobPlan): readonly EdgeIdent
 function identityOf(partitioning: Partitioning, consumers: number): PartitioningIdentity {
   if (partitioning.kind === 'broadcast') return { kind: 'broadcast' };
   const kind = consumers === 1 ? 'single' : partitioning.kind;
-  return partitioning.kind === 'hash' ? { kind, key: keyParts(partitioning) } : { kind };
+  if (partitioning.kind !== 'hash') return { kind };
+  return { kind, key: keyParts(partitioning), keyRule: 'key groups' };
 }

@@ -148,6 +148,11 @@ describe('a changed vertex', () => {
       { partitioning: { kind: 'hash', key: { key: unknown('has no text') } } },
       'the key function of the partitioning after "texts" has no text',
     ],
+    [
+      'rule by which keys get to tasks',
+      { partitioning: { kind: 'hash', key: { key: text('key') }, keyRule: 'key groups' } },
+      'the partitioning after "texts" assigned keys to tasks by the rule of another version',
+    ],
     ['partitioning', { partitioning: { kind: 'rebalance' } }, 'the partitioning after "texts" was hash, is rebalance'],
   ])('its input by another %s: neither it nor the result is the same', (_, given, reason) => {
     const now = changed({}, { 0: edge('texts', 'fix', given) });

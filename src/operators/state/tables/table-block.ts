@@ -1,7 +1,6 @@
-import { hashOfKey } from '../../../partitions/records/key-hash.ts';
 import { packData, unpackData } from '../../../partitions/records/packed-data.ts';
 import type { Batch } from '../../../partitions/stream-element.ts';
-import { keyGroupCount } from './table-state.ts';
+import { stretchCount, stretchOf } from './table-state.ts';
 
 /** Packs values of a state. @throws RecordNotSerializableError for what is not plain data */
 export type Pack = (values: Batch) => Uint8Array;
@@ -9,7 +8,7 @@ export type Pack = (values: Batch) => Uint8Array;
 /** Most entries of a block: packing one takes about a millisecond. */
 const mostEntries = 1_024;
 
-/** Entries of a key group that are not packed yet. */
+/** Entries of a stretch of key groups that are not packed yet. */
 interface OpenBlock {
   readonly deleted: unknown[];
   readonly places: number[];
@@ -28,21 +27,16 @@ export interface BlockContent {
   readonly values: readonly unknown[];
 }
 
-/** The key group of a key: a contiguous range of the hashes that choose its subtask. */
-function keyGroupOf(key: unknown): number {
-  return Math.floor((hashOfKey(key) / 2 ** 32) * keyGroupCount);
-}
-
 /** A block that was made. */
 export interface MadeBlock {
   readonly group: number;
   readonly bytes: Uint8Array;
 }
 
-/** Divides the entries of a run into blocks, by key group. */
+/** Divides the entries of a run into blocks, by stretch of key groups. */
 export class BlockMaker {
   readonly #pack: Pack;
-  readonly #open: (OpenBlock | undefined)[] = Array.from({ length: keyGroupCount });
+  readonly #open: (OpenBlock | undefined)[] = Array.from({ length: stretchCount });
   #places = 0;
 
   constructor(pack: Pack = packData) {
@@ -56,7 +50,7 @@ export class BlockMaker {
 
   /** Adds an entry. Returns the block that is full now. */
   add(key: unknown, value: unknown): MadeBlock | undefined {
-    const group = keyGroupOf(key);
+    const group = stretchOf(key);
     const open = this.#openOf(group);
     open.places.push(this.#places++);
     open.keys.push(key);
@@ -66,7 +60,7 @@ export class BlockMaker {
 
   /** Adds a key that has no state any more; called before `add` for the same key. */
   delete(key: unknown): MadeBlock | undefined {
-    const group = keyGroupOf(key);
+    const group = stretchOf(key);
     const open = this.#openOf(group);
     open.deleted.push(key);
     return open.deleted.length < mostEntries ? undefined : this.#make(group, open);

@@ -1,10 +1,20 @@
+import { keyGroupCount, keyGroupOf } from '../../../partitions/records/key-hash.ts';
 import type { StoredPiece } from '../../../checkpoints/checkpoint-storage.ts';
 
-/** Number of key groups: equal, contiguous ranges of the hashes of keys. */
-export const keyGroupCount = 128;
+/** How many adjacent key groups are stored together. */
+const groupsTogether = 256;
 
-/** Some entries of one key group, of a run. Plain data. */
+/** Number of those stretches. */
+export const stretchCount = keyGroupCount / groupsTogether;
+
+/** The stretch in which the entry of a key is stored. */
+export function stretchOf(key: unknown): number {
+  return Math.floor(keyGroupOf(key) / groupsTogether);
+}
+
+/** Some entries of one stretch of key groups, of a run. Plain data. */
 export interface TableBlock {
+  /** The stretch. */
   readonly group: number;
   /** Its length. */
   readonly bytes: number;
