@@ -7,6 +7,8 @@ export interface CheckpointRequest {
   readonly isForced: boolean;
   /** Whether the timer made it, not a user. */
   readonly isPeriodic: boolean;
+  /** Names the savepoint that a user wants. */
+  readonly savepoint?: number | undefined;
 }
 
 /** How many checkpoints may be under way, and how soon one may follow another. */

@@ -4,7 +4,7 @@ import type { Sink, SinkWriter } from '../operators/sink.ts';
 import { checkFunction } from '../options.ts';
 import { TimeSlice } from '../time-slice.ts';
 import { isThenable } from '../user-code.ts';
-import { type RecordContext, recordContext } from './record-position.ts';
+import { goOnAfterAll, type RecordContext, recordContext } from './record-position.ts';
 
 /**
  * Calls `fn` with each record, one after the other; a promise it returns is awaited before the next record.
@@ -19,6 +19,7 @@ export function forEach<In>(fn: (record: In, context: RecordContext) => unknown)
     guarantee: 'at-least-once',
     redo: 'repeats',
     definition: { kind: 'forEach', functions: { function: fn } },
+    redistribute: goOnAfterAll,
     open: (context, from) => new Calls(fn, context, (from as number | undefined) ?? 0),
   };
 }

@@ -1,7 +1,8 @@
 import type { Source } from '../operators/source.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import { noRecord } from '../partitions/loop-ends.ts';
-import { shareOf } from './byte-range.ts';
+import { type ByteRange, shareOf } from './byte-range.ts';
+import { divideIndexes, type IndexPosition, IndexRanges } from './index-ranges.ts';
 
 /**
  * Reads the elements of an array, which must not change during a run.
@@ -15,19 +16,23 @@ export function fromArray<Out>(records: readonly Out[]): Source<Out> {
     definition: { kind: 'fromArray', records },
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
+    redistribute: (positions, parallelism) =>
+      divideIndexes(positions as readonly IndexPosition[], parallelism, (subtask) =>
+        shareOf(subtask, positions.length, records.length),
+      ),
     open: ({ subtask, parallelism }, _plan, from = 0) => {
-      const { start, end } = shareOf(subtask, parallelism, records.length);
-      let at = start + (from as number);
+      const left = new IndexRanges(shareOf(subtask, parallelism, records.length), from as IndexPosition);
+      const first = left.copy();
       return {
-        position: () => at - start,
+        position: () => left.position,
         // Without `next`, because a slice of records that exist anyway costs less than handing them out one by one.
         read: (maxRecords) => {
-          if (at >= end) return null;
-          const first = at;
-          at = Math.min(end, at + maxRecords);
-          return records.slice(first, at);
+          if (!left.advance()) return null;
+          const { at } = left;
+          left.at = Math.min(left.end, at + maxRecords);
+          return records.slice(at, left.at);
         },
-        locate: (record) => `array[${start + (from as number) + record}]`,
+        locate: (record) => `array[${first.numberAt(record)}]`,
         close: () => {},
       };
     },
@@ -44,20 +49,35 @@ export function range(start: number, end: number): Source<number> {
   if (!Number.isSafeInteger(end) || end < start) {
     throw new InvalidArgumentError('end', end, `a whole number, at least ${start}`);
   }
+  const own = (subtask: number, parallelism: number): ByteRange => {
+    const share = shareOf(subtask, parallelism, end - start);
+    return { start: start + share.start, end: start + share.end };
+  };
   return {
     name: `range(${start}, ${end})`,
     definition: { kind: 'range', options: { start, end } },
     maxParallelism: Number.MAX_SAFE_INTEGER,
     deterministic: true,
+    redistribute: (positions, parallelism) =>
+      divideIndexes(positions as readonly IndexPosition[], parallelism, (subtask) => own(subtask, positions.length)),
     open: ({ subtask, parallelism }, _plan, from = 0) => {
-      const share = shareOf(subtask, parallelism, end - start);
-      let at = start + share.start + (from as number);
-      const last = start + share.end;
+      const left = new IndexRanges(own(subtask, parallelism), from as IndexPosition);
+      // In variables, because a property that changes with each number costs more than the number.
+      let { at, end: last } = left;
+      const goOn = (): boolean => {
+        left.at = at;
+        const isThere = left.advance();
+        ({ at, end: last } = left);
+        return isThere;
+      };
       return {
-        position: () => at - start - share.start,
-        next: () => (at < last ? at++ : noRecord),
+        position: () => {
+          left.at = at;
+          return left.position;
+        },
+        next: () => (at < last || goOn() ? at++ : noRecord),
         read: (maxRecords) => {
-          if (at >= last) return null;
+          if (at >= last && !goOn()) return null;
           const numbers: number[] = [];
           for (const stop = Math.min(last, at + maxRecords); at < stop; at++) numbers.push(at);
           return numbers;

@@ -51,3 +51,9 @@ export function recordContext(context: RuntimeContext, numberOf: () => number): 
 function escaped(name: string): string {
   return encodeURIComponent(Buffer.from(name).toString());
 }
+
+/** The numbers of records at which the subtasks of a sink go on at another parallelism, so that none is given twice. */
+export function goOnAfterAll(numbers: readonly unknown[], parallelism: number): readonly number[] {
+  const next = Math.max(0, ...numbers.map((number) => (number as number | undefined) ?? 0));
+  return Array.from({ length: parallelism }, () => next);
+}

@@ -99,11 +99,18 @@ export class JobCanceledError extends KintsugiError {
   readonly code = 'JOB_CANCELED';
   readonly job: string;
   readonly run: RunId | undefined;
+  /** The savepoint with which it was stopped; undefined without one. */
+  readonly savepoint: string | undefined;
 
-  constructor(job: string, options?: { cause?: unknown; run?: RunId | undefined }) {
-    super(`Job "${job}" was canceled`, options);
+  constructor(job: string, options?: { cause?: unknown; run?: RunId | undefined; savepoint?: string | undefined }) {
+    const savepoint = options?.savepoint;
+    super(
+      `Job "${job}" was ${savepoint === undefined ? 'canceled' : `stopped with the savepoint in ${savepoint}`}`,
+      options,
+    );
     this.job = job;
     this.run = options?.run;
+    this.savepoint = savepoint;
   }
 }
 

@@ -185,7 +185,7 @@ export class TaskCheckpoints {
     const partitions = new Set(ended.map(({ partition }) => partition));
     task.actor.send({
       type: 'task.checkpoint',
-      barrier: { kind: 'barrier', checkpoint, ...(alignment === 'at-least-once' && { alignment }) },
+      barrier: { kind: 'barrier', checkpoint, ...(alignment !== 'exactly-once' && { alignment }) },
       ended: [...channels.keys()].filter((channel) =>
         partitions.has((channels[channel] as ResultPartitionId).partition),
       ),

@@ -54,6 +54,8 @@ export interface OperatorStage {
   poll(): Batch | undefined;
   /** No more results: the input has ended or is no longer needed, and all results were polled. */
   readonly isDone: boolean;
+  /** Whether nothing that was pushed is under way. Default: whether it accepts a batch. */
+  readonly isIdle?: boolean;
   /** What it was working on when `push` or `poll` threw; undefined until then. */
   readonly blame: Blame | undefined;
   /** Calls of operators that remember their answers; undefined if there is none. */
@@ -72,6 +74,8 @@ export interface OperatorStage {
    *   released (`releaseTables`); default: everything is packed now
    */
   snapshot(checkpoint?: CheckpointId): StateSnapshot<StageState>;
+  /** Nothing is under way: hands on, as results, what it holds only until the end of its input. Default: nothing. */
+  handOn?(): void;
   /** A checkpoint for which it was asked for its state is complete, or never will be. */
   endCheckpoint?(checkpoint: CheckpointId, isComplete: boolean): void;
   /**

@@ -84,4 +84,13 @@ export interface Sink<In> {
    * checkpoint, or before the subtask is opened again. Safe to call again.
    */
   readonly commitPrepared?: ((prepared: unknown) => void | PromiseLike<unknown>) | undefined;
+  /**
+   * What `open` gets, by subtask, when another number of subtasks continues from a savepoint. All that was prepared is
+   * committed by `commitPrepared` as ever, by any of them. Without it, the sink continues at the parallelism of the savepoint
+   * alone.
+   * @param prepared by earlier subtask: what `prepareCheckpoint` returned last; undefined for one that had finished
+   */
+  readonly redistribute?:
+    | ((prepared: readonly unknown[], parallelism: number) => readonly unknown[] | PromiseLike<readonly unknown[]>)
+    | undefined;
 }

@@ -95,6 +95,12 @@ export interface Source<Out, Plan = unknown> {
    */
   describeChange?(before: Plan, now: Plan): string | undefined;
   /**
+   * The positions with which another number of subtasks continues, from those of all subtasks in a savepoint: together they
+   * read the same rest, each record once. Without it, the source continues at the parallelism of the savepoint alone.
+   * @param plan the plan by which the positions were reached; undefined if there was none
+   */
+  redistribute?(positions: readonly unknown[], parallelism: number, plan: Plan | undefined): readonly unknown[];
+  /**
    * Opens the share of one subtask. `plan` is the result of `plan`, copied and frozen. A run always passes it; opened
    * without it, a source plans by itself.
    * @param from the `position` of another reader of the same share; undefined: from the start

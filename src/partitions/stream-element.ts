@@ -17,7 +17,7 @@ export interface Barrier {
    * How a task with several channels treats it. `exactly-once`: a channel that has delivered it waits for the others.
    * `at-least-once`: none does. Default `exactly-once`.
    */
-  readonly alignment?: BarrierAlignment;
+  readonly alignment?: BarrierKind;
 }
 
 /**
@@ -25,6 +25,13 @@ export interface Barrier {
  * `at-least-once`: it may hold later ones, which are processed again after a restore.
  */
 export type BarrierAlignment = 'exactly-once' | 'at-least-once';
+
+/**
+ * How tasks treat a barrier. Those of savepoints are aligned as `exactly-once`, and before a task takes part it lets its
+ * calls be answered, so that nothing is under way in it. After one that says `stop` it takes nothing and no timer fires,
+ * unless the savepoint fails.
+ */
+export type BarrierKind = BarrierAlignment | 'savepoint' | 'stop';
 
 /** No record follows whose event time is this or earlier. */
 export interface Watermark {

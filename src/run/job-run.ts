@@ -3,7 +3,7 @@ import type { JobEvent } from '../actors/job-event.ts';
 import type { KeptResult } from '../actors/protocol/deployment.ts';
 import { isTerminalJobStatus, type JobStatus } from '../actors/protocol/states.ts';
 import type { Clock } from '../environment.ts';
-import { JobCanceledError, JobFailedError, JobIncompleteError } from '../errors/job-errors.ts';
+import { JobFailedError } from '../errors/job-errors.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { RootExceptionEntry } from '../failover/exception-history.ts';
 import type { ExecutorId, RegionId, RunId } from '../ids.ts';
@@ -18,7 +18,9 @@ import type { JobSnapshot } from './folds/job-snapshot.ts';
 import type { LiveRun } from './folds/receipt-book.ts';
 import { foldEvent, type RunFolds } from './folds/run-folds.ts';
 import type { Observers } from './observers.ts';
+import { endError, type StopReason } from './end-error.ts';
 import type { DrainOptions, RunControls } from './run-controls.ts';
+import type { Savepoints } from './savepoints/savepoints.ts';
 import type { StorageUse } from './storage-use.ts';
 
 /** The result of a finished job. Its records are in its sinks. */
@@ -39,6 +41,7 @@ export interface JobRunParts {
   readonly moving: () => LiveRun['moving'];
   readonly storage: () => readonly StorageUse[];
   readonly observers: Observers;
+  readonly takeSavepoint: Savepoints['take'];
   /** What its user may steer, too. */
   readonly controls: () => Pick<RunControls, 'release' | 'drainExecutor'>;
   /** Takes over what an earlier run left, before anything runs; undefined if nothing outlives the process. */
@@ -71,7 +74,7 @@ export class JobRun implements AsyncDisposable {
   #isSnapshotDue = false;
   #master: JobMasterActorRef | undefined;
   /** Why the job was stopped; undefined if it was not. */
-  #stopped: { readonly reason: unknown } | undefined;
+  #stopped: StopReason | undefined;
   #onAbort: (() => void) | undefined;
 
   constructor(parts: JobRunParts) {
@@ -162,6 +165,30 @@ export class JobRun implements AsyncDisposable {
   async stop(reason?: unknown): Promise<void> {
     this.#stop(reason);
     await this.#settled.catch(() => {});
+  }
+
+  /**
+   * Takes a savepoint: a checkpoint of the whole job, copied into a directory of its own, which another run continues
+   * (`fromSavepoint`), also at another parallelism. It is yours: nothing removes it. The run goes on, and commits nothing
+   * because of it. Calls in flight are answered first. Needs the option `checkpoints`.
+   *
+   * @param directory one that is empty, or does not exist
+   * @returns its absolute path, once it is complete and synced
+   * @throws InvalidArgumentError | IllegalStateError | SavepointFailedError (as a rejection)
+   */
+  async savepoint(directory: string): Promise<string> {
+    return await this.#parts.takeSavepoint({ directory, stops: false }, this.#settled);
+  }
+
+  /**
+   * Takes a {@link savepoint} and stops there: sources read nothing more, transactional sinks commit what came before, and
+   * `result` rejects with a JobCanceledError that names it. If the savepoint fails, the run goes on.
+   */
+  async stopWithSavepoint(directory: string): Promise<string> {
+    const path = await this.#parts.takeSavepoint({ directory, stops: true }, this.#settled);
+    this.#stop(undefined, path);
+    await this.#settled.catch(() => {});
+    return path;
   }
 
   /** {@link stop}, without a reason. */
@@ -260,9 +287,9 @@ export class JobRun implements AsyncDisposable {
     }
   }
 
-  #stop(reason: unknown): void {
+  #stop(reason: unknown, savepoint?: string): void {
     if (isTerminalJobStatus(this.status)) return;
-    this.#stopped ??= { reason };
+    this.#stopped ??= { reason, savepoint };
     this.#master?.send({ type: 'job.cancel' });
   }
 
@@ -282,33 +309,11 @@ export class JobRun implements AsyncDisposable {
       const { status } = this;
       if (status === 'finished') {
         this.#close(() => this.#resolve({ job: this.job, receipt: this.receipt(), kept: ended?.kept ?? [] }));
-      } else this.#close(() => this.#reject(this.#errorOf(status, ended?.failure)));
+      } else
+        this.#close(() =>
+          this.#reject(endError({ ...this.#parts, status, stopped: this.#stopped, failure: ended?.failure })),
+        );
     });
-  }
-
-  /** Why the job did not finish. */
-  #errorOf(status: JobStatus, failure: JobMasterContext['failure']): Error {
-    const { run, shape } = this.#parts;
-    if (status === 'canceled') {
-      const reason = this.#stopped?.reason;
-      return new JobCanceledError(this.job, { run, ...(reason !== undefined && { cause: reason }) });
-    }
-    if (status === 'incomplete') return this.#incompleteError();
-    const { vertex, cause = new Error('unknown'), why = status, place } = failure ?? {};
-    const task = vertex === undefined ? undefined : shape.graph.nameOf(vertex as never);
-    return new JobFailedError(this.job, task, why, { cause, place, run });
-  }
-
-  #incompleteError(): JobIncompleteError {
-    const { run, folds, shape } = this.#parts;
-    const { quarantined } = folds.receipt;
-    const isQuarantined = new Set(quarantined.map(({ region }) => region));
-    const heldUp: string[] = [];
-    for (let region = 0 as RegionId; region < shape.regions.count; region++) {
-      if (isQuarantined.has(region) || folds.snapshot.hasFinished(region)) continue;
-      for (const vertex of shape.regions.verticesOf(region)) heldUp.push(shape.graph.nameOf(vertex as never));
-    }
-    return new JobIncompleteError(this.job, { quarantined, heldUp }, { run });
   }
 
   #close(settle: () => void): void {

@@ -19,7 +19,7 @@ import type { JobServices } from '../machines/job-services.ts';
 import { DurableStore } from '../partitions/storage/durable-store.ts';
 import { closeAll, type CloseLimit } from '../operators/close-all.ts';
 import { publishEvent } from './diagnostics.ts';
-import { checkpointingOf, storageOf } from './checkpoints/checkpointing.ts';
+import { checkpointingOf, scopeOfSeries, storageOf } from './checkpoints/checkpointing.ts';
 import { DurableRun } from './durable/durable-run.ts';
 import { resultsDirectory } from './durable/state-directory.ts';
 import { FullDisk } from './full-disk.ts';
@@ -35,6 +35,8 @@ import { RunClock } from './run-clock.ts';
 import { checkWorkers, executorsOf, type RunExecutorsParts } from './executors/run-executors.ts';
 import { insideOf } from './run-inside.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
+import { beginWithSavepoint } from './savepoints/begin-with-savepoint.ts';
+import { Savepoints } from './savepoints/savepoints.ts';
 import { speculationOf } from './executors/speculation-option.ts';
 import { storageUse } from './storage-use.ts';
 
@@ -89,7 +91,11 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     storage: () => storageUse(executors.held, shape, folds.snapshot, clock.now()),
     observers,
     controls: () => insideOf(run).controls,
-    begin: durable && (() => takeOver(durable, ledger, master, observe)),
+    takeSavepoint: (wanted, ended) => savepoints.take(wanted, ended),
+    begin: beginningOf(durable, {
+      ...{ ...options, plan, shape, ledger, master: () => master },
+      observe: (event) => observe(event),
+    }),
     connect: (connected) => {
       connections.serve(master, actors);
       executors.connect((executor, port) => connections.accept(executor, port), connected);
@@ -113,6 +119,11 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     ...{ ledger, environment, gateway: connections, charts, observe, actors },
     ...recoveryOf(options, shape),
     speculation: speculationOf({ ...options, plan, shape, logger }),
+  });
+  const savepoints = new Savepoints({
+    ...{ run: id, plan, shape, environment, storage: options.checkpointStorage },
+    checkpoints: () => checkpointsOf(master),
+    planOf: (vertex) => ledger.sourcePlanOf(vertex),
   });
   openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers, folds, invalid });
   run.start(master);
@@ -184,6 +195,28 @@ function durableRun(
   const { stateDirectory, durableStore } = options;
   if (stateDirectory === undefined || durableStore === undefined) return undefined;
   return new DurableRun(plan, shape, { ...options, stateDirectory, durableStore }, failed);
+}
+
+/** What a run does before anything else; undefined for nothing. */
+function beginningOf(
+  durable: DurableRun | undefined,
+  parts: ReturnType<typeof guarded> & {
+    readonly plan: JobPlan;
+    readonly shape: JobShape;
+    readonly ledger: JobLedger;
+    readonly master: () => JobMasterActorRef;
+    readonly observe: (event: JobEvent) => void;
+  },
+): (() => Promise<void>) | undefined {
+  const { savepoint, checkpointStorage: storage, plan, shape, ledger, master, run, observe } = parts;
+  if (durable !== undefined) return () => takeOver(durable, ledger, master(), observe);
+  if (savepoint === undefined || storage === undefined) return undefined;
+  const scopeOf = (head: string): string => scopeOfSeries(plan.name, run, head);
+  return async () => {
+    const { components, plans } = await beginWithSavepoint({ ...parts, savepoint, storage, scopeOf });
+    checkpointsOf(master())?.takeOver(components);
+    for (const [vertex, own] of plans) ledger.takePlan(shape.graph.jobGraph.vertices[vertex]?.id as JobVertexId, own);
+  };
 }
 
 /** Takes over what an earlier run has finished. */

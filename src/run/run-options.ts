@@ -20,8 +20,9 @@ import {
   type ResolvedCheckpoints,
   resolveCheckpoints,
 } from './checkpoints/checkpoints-option.ts';
+import { type ChosenSavepoint, resolveSavepoint, type SavepointOptions } from './savepoints/savepoint-option.ts';
 import { type ExecutorsOption, resolveExecutors } from './executors/executors-option.ts';
-import { type HeartbeatOptions, resolveHeartbeat } from './heartbeat-option.ts';
+import { type HeartbeatOptions, resolveHeartbeat } from './executors/heartbeat-option.ts';
 import { type RunRecordingOptions, type ResolvedRecordOptions, resolveRecord } from './record-option.ts';
 import {
   type ResolvedSpeculation,
@@ -34,7 +35,7 @@ import { budget, checkOptions, count, milliseconds, type OptionNames } from '../
 /**
  * Options of a run. Every option has a default: `job.run()` runs the job in this process and recovers from failures.
  */
-export interface JobRunOptions {
+export interface JobRunOptions extends SavepointOptions {
   /**
    * Decides which regions restart after a failure: a rule (`restartPipelinedRegion()`, the default; `restartAll()`;
    * `restartIndividual()`; a custom function) or a machine made with `failoverStrategySetup`.
@@ -187,6 +188,7 @@ export interface ResolvedRunOptions {
   readonly resume: ResumePolicy;
   readonly rerun: boolean;
   readonly checkpoints: ResolvedCheckpoints | undefined;
+  readonly savepoint: ChosenSavepoint | undefined;
   readonly exceptionHistorySize: number;
   readonly signal: AbortSignal | undefined;
   readonly inspect: ((event: InspectionEvent) => void) | undefined;
@@ -225,6 +227,7 @@ export const runOptionNames: OptionNames<JobRunOptions> = {
   resume: true,
   rerun: true,
   checkpoints: true,
+  ...{ fromSavepoint: true, allowRemovedState: true },
   exceptionHistorySize: true,
   signal: true,
   inspect: true,
@@ -275,6 +278,7 @@ export function resolveRunOptions(options: JobRunOptions): ResolvedRunOptions {
     spillDirectory: directory('spillDirectory', options.spillDirectory),
     ...durability(options),
     checkpoints: resolveCheckpoints(options.checkpoints),
+    savepoint: resolveSavepoint(options, options.checkpoints !== undefined),
     exceptionHistorySize: count(
       'exceptionHistorySize',
       options.exceptionHistorySize,

@@ -17,7 +17,8 @@ describe('the subpartition of a key', () => {
       fc.property(
         keys,
         (key) =>
-          new Set([keyGroupOf(key), keyGroupOf(typeof key === 'string' ? key.slice(0, 1) + key.slice(1) : key)]).size === 1,
+          new Set([keyGroupOf(key), keyGroupOf(typeof key === 'string' ? key.slice(0, 1) + key.slice(1) : key)])
+            .size === 1,
       ),
     );
     expect(keyGroupOf(-0)).toBe(keyGroupOf(0));

@@ -88,7 +88,7 @@ describe('a job that fails says what went wrong, in which operator, and at which
       const job = Job.create('prices', { parallelism: 2 });
       job
         .source('reviews', fromArray(reviews), { parallelism: 1 })
-        .keyBy(({ id }) => id % 2, { exchange })
+        .keyBy(({ id }) => `${id % 2}`, { exchange })
         .process<number, Review>({ onRecord: (row, _, emit) => emit(failAt(6)(row)) }, { uid: 'store' })
         .sink('out', collect());
       const { error, run } = await failureOf(job);

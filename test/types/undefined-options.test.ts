@@ -64,7 +64,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   SpeculationOptions: accepts<kintsugi.SpeculationOptions>(),
   StateOptions: accepts<kintsugi.StateOptions>(),
   SlotOptions: accepts<kintsugi.SlotOptions>(),
-  Source: accepts<Omit<kintsugi.Source<1>, 'plan' | 'changedSince' | 'describeChange'>>(),
+  Source: accepts<Omit<kintsugi.Source<1>, 'plan' | 'changedSince' | 'describeChange' | 'redistribute'>>(),
   SourceOptions: accepts<kintsugi.SourceOptions>(),
   ThroughOptions: accepts<kintsugi.ThroughOptions>(),
   ToCsvFileOptions: accepts<kintsugi.ToCsvFileOptions<{ a: 1 }>>(),

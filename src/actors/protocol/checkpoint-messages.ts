@@ -1,6 +1,6 @@
 import type { WrittenHandle } from '../../operators/state/state-handle.ts';
 import type { AttemptNumber, CheckpointId, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
-import type { BarrierAlignment } from '../../partitions/stream-element.ts';
+import type { BarrierAlignment, BarrierKind } from '../../partitions/stream-element.ts';
 import type { PlainError } from '../../plain-error.ts';
 
 export type { BarrierAlignment };
@@ -60,7 +60,7 @@ export type CheckpointCommand =
   | ({
       readonly type: 'checkpoint.trigger';
       readonly checkpoint: CheckpointId;
-      readonly alignment: BarrierAlignment;
+      readonly alignment: BarrierKind;
       /**
        * Those of its streaming inputs whose producers have finished without the barrier, which will not bring it. Absent:
        * none.

@@ -1,13 +1,14 @@
 import { basename, resolve } from 'node:path';
 import type { ConnectorDefinition } from '../../operators/identity/step-declaration.ts';
 import type { Sink, SinkTarget } from '../../operators/sink.ts';
+import { otherParallelism } from './other-parallelism.ts';
 import { commitPart, type PreparedParts } from './prepared-part.ts';
 
 /** The common part of all sinks of part files. `made` is the call without the path. */
 export function partFileSink(
   path: string,
   made: ConnectorDefinition,
-): Pick<Sink<never>, 'name' | 'guarantee' | 'redo' | 'takesSecondAttempts' | 'definition' | 'commitPrepared'> & {
+): Pick<Sink<never>, 'name' | 'guarantee' | 'redo' | 'takesSecondAttempts' | 'definition' | 'commitPrepared' | 'redistribute'> & {
   readonly target: SinkTarget;
 } {
   // Absolute, because the working directory may be another one later, and in another process.
@@ -22,5 +23,7 @@ export function partFileSink(
     commitPrepared: async (prepared) => {
       for (const part of (prepared as PreparedParts).parts) await commitPart(part);
     },
+    redistribute: (prepared, parallelism) =>
+      otherParallelism(place, prepared as readonly (PreparedParts | undefined)[], parallelism),
   };
 }

@@ -17,6 +17,7 @@ import {
   setAside,
 } from './prepared-part.ts';
 import type { RollingOptions } from './part-options.ts';
+import { type OtherParts, removeGone } from './other-parallelism.ts';
 
 /** Fault points in sinks that write files (`environment.faults`). Their place has `file` and `subtask`. */
 export const partFileFaultPoints = {
@@ -65,6 +66,7 @@ export class PartWriter<In> implements SinkWriter<In> {
   /** The directory of pending parts. */
   readonly #pending: string;
   #next: number;
+  readonly #before: Pick<PreparedParts, 'before'> | undefined;
   /** In progress. */
   #part: OpenPart<In> | undefined;
   /** Closed since the last barrier. */
@@ -81,6 +83,7 @@ export class PartWriter<In> implements SinkWriter<In> {
       readonly prefix: string;
       readonly pending: string;
       readonly next: number;
+      readonly before: PreparedParts['before'];
     },
   ) {
     this.#context = context;
@@ -90,6 +93,7 @@ export class PartWriter<In> implements SinkWriter<In> {
     this.#prefix = place.prefix;
     this.#pending = place.pending;
     this.#next = place.next;
+    this.#before = place.before && { before: place.before };
   }
 
   /**
@@ -107,7 +111,7 @@ export class PartWriter<In> implements SinkWriter<In> {
     from?: unknown,
   ): Promise<PartWriter<In>> {
     const { run, vertex, subtask, parallelism, attempt, beside, outputs } = context;
-    const { next = 0, begun } = (from ?? {}) as Partial<PreparedParts>;
+    const { next = 0, begun, before } = (from ?? {}) as Partial<PreparedParts>;
     const own = partPath(path, subtask, parallelism);
     try {
       checkOutputFile(own);
@@ -122,13 +126,14 @@ export class PartWriter<In> implements SinkWriter<In> {
         first,
         prefix: join(claimed, `${prefix}${attempt}`),
         pending: pendingDirectory(file),
-        next,
+        ...{ next, before },
       };
       const writer = new PartWriter(context, options, place);
       const pendings = pendingPartsOf(file, first);
       await writer.#continue(begun, pendings);
       for (const pending of pendings) if (pending !== begun?.temporary) await rm(pending, { force: true });
       if (next > 0) await removePartsFrom(first, next);
+      if (from !== undefined && 'gone' in (from as object)) await removeGone(from as OtherParts);
       return writer;
     } catch (error) {
       throw fileProblem(own, 'write', error);
@@ -144,17 +149,18 @@ export class PartWriter<In> implements SinkWriter<In> {
     return written === undefined ? this.#roll(part) : written.then(() => this.#roll(part));
   };
 
-  readonly prepareCheckpoint = async (): Promise<PreparedParts> => {
+  /** Nothing stays in progress at a savepoint, after which others may write. */
+  readonly prepareCheckpoint = async ({ isSavepoint = false } = {}): Promise<PreparedParts> => {
     const { rollIntervalMs = 0 } = this.#options;
     let part = this.#part;
-    if (part !== undefined && part.records > 0 && this.#ageOf(part) >= rollIntervalMs) {
+    if (part !== undefined && part.records > 0 && (isSavepoint || this.#ageOf(part) >= rollIntervalMs)) {
       await this.#end(part);
       part = undefined;
     }
     const parts: PreparedPart[] = [];
     for (const closed of this.#closed) parts.push(await setAside(closed, this.#pending));
     this.#closed = [];
-    const prepared = { parts, next: this.#next };
+    const prepared = { parts, next: this.#next, ...this.#before };
     if (part === undefined || part.records === 0) return prepared;
     const begun = { ...(await part.file.keep()), records: part.records, ageMs: this.#ageOf(part) };
     return { ...prepared, begun };

@@ -4,6 +4,7 @@ import { syncDirectory } from '../../partitions/storage/file-segment.ts';
 import { fileProblem } from '../file-problem.ts';
 import type { BegunPart } from './begun-part.ts';
 import { checkOutputFile } from './output-file.ts';
+import type { EarlierParts } from './other-parallelism.ts';
 import { laterPartsOf, pendingName } from './part-path.ts';
 
 /** A part file that is complete and synced, but does not have its final name yet. Plain data. */
@@ -35,6 +36,8 @@ export interface PreparedParts {
   readonly next: number;
   /** The next part, if it has records already. It is not committed. */
   readonly begun?: BegunPart | undefined;
+  /** Those of the times when the output had another parallelism; absent if it never had. */
+  readonly before?: readonly EarlierParts[];
 }
 
 /** The inode of a file, and the time of its last change, because a deleted file's inode is given to another one. */

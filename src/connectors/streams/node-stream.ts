@@ -8,6 +8,7 @@ import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../../operators/sink.ts';
 import type { Source, SourceReader } from '../../operators/source.ts';
 import { checkDecodeOptions, decoded, decodingErrors, type MayDecode } from '../lines/decoder.ts';
+import { goOnAfterAll } from '../record-position.ts';
 import { Chunks, type ToChunk } from './chunks.ts';
 
 /**
@@ -129,6 +130,7 @@ export function toNodeWritable<In = unknown>(
     name: create.name || 'Node stream',
     guarantee: 'at-least-once',
     redo: 'repeats',
+    redistribute: goOnAfterAll,
     definition: { kind: 'toNodeWritable', functions: { function: create, toChunk }, options: { end } },
     open: (context, from) => {
       const stream = create(context);

@@ -6,6 +6,7 @@ import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Sink, SinkWriter } from '../../operators/sink.ts';
 import type { Source } from '../../operators/source.ts';
 import { checkDecodeOptions, type DecodeOptions, decoded, decodingErrors, type MayDecode } from '../lines/decoder.ts';
+import { goOnAfterAll } from '../record-position.ts';
 import { Chunks, type ToChunk } from './chunks.ts';
 import { PullReader } from './pull-reader.ts';
 
@@ -98,6 +99,7 @@ export function toWebWritable<In>(
     name: create.name || 'web stream',
     guarantee: 'at-least-once',
     redo: 'repeats',
+    redistribute: goOnAfterAll,
     definition: { kind: 'toWebWritable', functions: { function: create, toChunk } },
     open: (context, from) => {
       const stream = create(context);

@@ -35,6 +35,8 @@ export class RunBooks {
   readonly staleCheckpoints: readonly string[];
   /** No number up to this one is used again for a checkpoint. */
   readonly lastCheckpoint: number;
+  /** The savepoint with which the first of the runs began that continue each other; undefined if there was none. */
+  readonly savepoint: string | undefined;
   readonly #plans: Map<number, unknown>;
   /** By vertex and subtask. */
   readonly #finished: Map<number, TaskOutcome>[];
@@ -52,6 +54,7 @@ export class RunBooks {
     this.parts = parts;
     this.staleCheckpoints = beginning.staleCheckpoints ?? [];
     this.lastCheckpoint = beginning.lastCheckpoint ?? 0;
+    this.savepoint = beginning.savepoint;
     this.#checkpoints = new Map(checkpoints.map((series) => [keyOf(series.head), series]));
     this.#plans = new Map(plans);
     this.#finished = identity.vertices.map(() => new Map<number, TaskOutcome>());

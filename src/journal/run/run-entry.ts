@@ -55,6 +55,8 @@ export interface RunBeginning {
   readonly checkpoints?: readonly EntryCheckpoints[];
   /** Names, in their storage, of checkpoints of earlier runs that are to be removed; absent if there are none. */
   readonly staleCheckpoints?: readonly string[];
+  /** The savepoint with which the first of the runs began; absent if it began without one. */
+  readonly savepoint?: string;
   /** No number up to this one is used again for a checkpoint, because results may have its barriers; absent: 0. */
   readonly lastCheckpoint?: number;
 }

@@ -21,10 +21,9 @@ import { type CoordinatorEvent, coordinatorSetup } from './coordinator-setup.ts'
 
 type EventOf<Type extends CoordinatorEvent['type']> = { readonly event: Extract<CoordinatorEvent, { type: Type }> };
 
-const wishOf = ({ event: { kind, isForced, isPeriodic } }: EventOf<'checkpoint.requested'>) => ({
-  kind,
-  isForced,
-  isPeriodic,
+const wishOf = ({ event: { kind, isForced, isPeriodic, savepoint } }: EventOf<'checkpoint.requested'>) => ({
+  ...{ kind, isForced, isPeriodic },
+  ...(savepoint !== undefined && { savepoint }),
 });
 
 const submit = (isTriggering: boolean) =>

@@ -33,7 +33,7 @@ export interface CheckpointedComponent {
   /** Starts the barriers; answered by `checkpoint.begun`, or by `checkpoint.unprepared` if not all tasks run. */
   begin(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void;
   /** Answered by `checkpoint.stored` or `checkpoint.unstored`. */
-  store(asker: AskingCheckpoint, checkpoint: CheckpointId): void;
+  store(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void;
   /** It failed: its states are discarded, and its tasks are told. */
   discard(checkpoint: CheckpointId): void;
 

@@ -1,6 +1,7 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { CheckpointReport, RestoredState } from '../../actors/protocol/checkpoint-messages.ts';
 import { retain, type RetainedCheckpoints, withoutUnreadable } from '../../checkpoints/completed-checkpoint.ts';
+import { Leftovers } from '../../checkpoints/leftovers.ts';
 import { reasonOfDecline } from '../../checkpoints/failure-reason.ts';
 import { PendingCheckpoint, type TaskAttempt } from '../../checkpoints/pending-checkpoint.ts';
 import type { CheckpointRequest } from '../../checkpoints/request-decider.ts';
@@ -10,6 +11,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { CheckpointId, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import { fromPlainError } from '../../plain-error.ts';
+import { type SavepointOrder, SavepointOrders } from './savepoint-order.ts';
 import { type AcknowledgedTask, type ComponentCheckpoint, manifestOf } from './checkpoint-content.ts';
 import { completedEvent, failedEvent, passedRecords } from './checkpoint-facts.ts';
 import type {
@@ -41,15 +43,15 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   readonly #pending = new Map<CheckpointId, Pending>();
   #retained: RetainedCheckpoints<AcknowledgedTask> = [];
   #newest: CheckpointId | undefined;
-  #cleaningCount = 0;
-  /** Those to be discarded, and the pending ones that must end first. */
-  #leftovers: { readonly checkpoint: CheckpointId; readonly awaited: Set<CheckpointId> }[] = [];
+  readonly #leftovers: Leftovers;
+  readonly #orders = new SavepointOrders();
   /** Called once no checkpoint waits for the storage. */
   #whenSettled: (() => void)[] = [];
 
   constructor(options: ComponentCheckpointsOptions) {
     this.#options = options;
     this.#series = new CheckpointSeries(options.scope, options.storage);
+    this.#leftovers = new Leftovers((one) => options.storage.discard(this.scope, one), options.cleaned);
   }
 
   /** Continues the checkpoints of an earlier run. Call it before the job starts. */
@@ -69,7 +71,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   }
 
   get cleaningCount(): number {
-    return this.#cleaningCount;
+    return this.#leftovers.count;
   }
 
   /** Those from which it can restart, oldest first. */
@@ -93,44 +95,56 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     );
   }
 
-  begin(asker: AskingCheckpoint, checkpoint: CheckpointId, { kind }: CheckpointRequest): void {
-    const { component, job, clock, gateway, alignment, isLasting } = this.#options;
+  begin(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void {
+    const { component, job, clock, gateway, isLasting } = this.#options;
+    const order = this.#orders.of(request);
     const { running, finished, missing } = tasksAtTrigger(component, job);
     if (missing !== undefined) {
       asker.send({ type: 'checkpoint.unprepared', reason: 'notAllRunning', vertex: missing });
       return;
     }
     const book = new PendingCheckpoint<AcknowledgedTask>(
-      { id: checkpoint, kind, triggeredMs: clock.now() },
+      { id: checkpoint, kind: request.kind, triggeredMs: clock.now() },
       running,
       finished,
     );
     this.#newest = checkpoint;
     this.#pending.set(checkpoint, { book, asker, phase: 'collecting' });
     asker.send({ type: 'checkpoint.begun', openCount: book.openCount });
-    for (const start of barrierStarts(component, { running, finished, isLasting }, job)) {
+    const alignment = order === undefined ? this.#options.alignment : order.stops ? 'stop' : 'savepoint';
+    const readsToTheEnd = isLasting || order !== undefined;
+    for (const start of barrierStarts(component, { running, finished, isLasting: readsToTheEnd }, job)) {
       gateway.trigger(job.executorOf(start.vertex) as ExecutorId, { ...start, checkpoint, alignment });
     }
   }
 
-  store(asker: AskingCheckpoint, checkpoint: CheckpointId): void {
-    const { storage, job, clock } = this.#options;
+  store(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void {
+    const { job } = this.#options;
     const pending = this.#pending.get(checkpoint) as Pending;
-    const vertex = unrepeatableEnd(pending.book, job);
+    const order = this.#orders.of(request);
+    const vertex = order === undefined ? unrepeatableEnd(pending.book, job) : undefined;
     if (vertex !== undefined) {
       asker.send({ type: 'checkpoint.unstored', reason: 'notReady', vertex });
       return;
     }
     pending.phase = 'completing';
-    const manifest = manifestOf(pending.book, {
-      graph: job.graph,
-      scope: this.#series.scope,
-      epochMs: clock.epochMs(),
-    });
-    storage.commit(manifest).then(
+    const { book } = pending;
+    (order === undefined ? this.#commit(book, book.kind) : this.#writeSavepoint(book, order)).then(
       () => asker.send({ type: 'checkpoint.stored' }),
       (cause: unknown) => asker.send({ type: 'checkpoint.unstored', reason: 'storing', cause: toError(cause) }),
     );
+  }
+
+  #commit({ id, states, finished }: Pending['book'], kind: CheckpointRequest['kind']): Promise<void> {
+    const { storage, job, clock } = this.#options;
+    const about = { graph: job.graph, scope: this.scope, epochMs: clock.epochMs() };
+    return storage.commit(manifestOf({ id, kind, states, finished }, about));
+  }
+
+  /** One after which the run stops is also a checkpoint of its own, because its sinks commit. */
+  async #writeSavepoint(book: Pending['book'], order: SavepointOrder): Promise<void> {
+    await order.write(book);
+    if (order.stops) await this.#commit(book, 'checkpoint');
   }
 
   discard(checkpoint: CheckpointId): void {
@@ -149,30 +163,41 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     this.#observe({ type: 'checkpoint.triggered', checkpoint, kind, taskCount, finishedCount });
   }
 
-  completed(checkpoint: CheckpointId): void {
+  completed(checkpoint: CheckpointId, request: CheckpointRequest): void {
     const { component, job, gateway, clock, retained: count } = this.#options;
     const { book } = this.#pending.get(checkpoint) as Pending;
     this.#pending.delete(checkpoint);
-    const { id, kind, triggeredMs, states, finished } = book;
+    const { id, triggeredMs, states, finished } = book;
+    const order = this.#orders.take(request);
+    const kind = order?.stops === true ? 'checkpoint' : book.kind;
     const completed = { id, kind, triggeredMs, states, finished, component: component.id, completedMs: clock.now() };
     const { retained, dropped } = retain(this.#retained, completed, count);
     this.#retained = retained;
-    this.#observe(completedEvent(completed, job.graph));
+    this.#observe(completedEvent({ ...completed, kind: book.kind }, job.graph));
     if (kind === 'checkpoint') gateway.completed(checkpoint, book.tasks, passedRecords(retained[0], job));
     this.#clean(dropped.map((one) => one.id));
     this.#settle();
+    const goOn = (): void => gateway.aborted(checkpoint, book.tasks);
+    order?.completed(goOn);
+    if (order?.stops !== false) return;
+    // For the run it is as if it had failed: nothing is committed, and what it left in the storage goes.
+    goOn();
+    this.#clean([checkpoint]);
   }
 
-  failed({ checkpoint, request: { kind }, ...problem }: CheckpointOfRequest & CheckpointProblem): void {
+  failed({ checkpoint, request, ...problem }: CheckpointOfRequest & CheckpointProblem): void {
     const { job, clock } = this.#options;
+    const { kind } = request;
     const book = checkpoint === undefined ? undefined : this.#pending.get(checkpoint)?.book;
     if (checkpoint !== undefined) this.#pending.delete(checkpoint);
     this.#observe(failedEvent({ ...problem, checkpoint, kind }, book, { graph: job.graph, nowMs: clock.now() }));
     this.#settle();
+    this.#orders.take(request)?.failed(problem);
   }
 
-  refused(): void {
-    // The timer tries again; nobody else asks yet.
+  /** After a checkpoint that was refused, the timer tries again. */
+  refused(request: CheckpointRequest, reason: CheckpointProblem['reason']): void {
+    this.#orders.take(request)?.failed({ reason });
   }
 
   failing({ reason, cause }: CheckpointOfRequest & CheckpointProblem): void {
@@ -213,6 +238,11 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   }
 
   // Restarts
+
+  /** A savepoint is wanted. Returns the number that names it in the request. */
+  order(order: SavepointOrder): number {
+    return this.#orders.add(order);
+  }
 
   /** The latest checkpoint from which its tasks can continue. */
   get latest(): ComponentCheckpoint | undefined {
@@ -284,7 +314,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
 
   /** A checkpoint has ended. */
   #settle(): void {
-    this.#discardLeftovers();
+    this.#leftovers.discard(this.#pending);
     if (!this.isSettled) return;
     for (const callback of this.#whenSettled.splice(0)) callback();
   }
@@ -295,32 +325,9 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     if (type === 'checkpoint.acknowledged' && !isKept) this.#clean([checkpoint]);
   }
 
-  /**
-   * Discards checkpoints once those that are pending now have ended: they may refer to the same pieces, or have written some
-   * that no manifest names yet.
-   */
+  /** Discards checkpoints once those that are pending now have ended. */
   #clean(checkpoints: readonly CheckpointId[]): void {
-    for (const checkpoint of checkpoints) {
-      this.#cleaningCount++;
-      const awaited = new Set([...this.#pending.keys()].filter((pending) => pending !== checkpoint));
-      this.#leftovers.push({ checkpoint, awaited });
-    }
-    this.#discardLeftovers();
-  }
-
-  /** What cannot be discarded, a sweep finds later. */
-  #discardLeftovers(): void {
-    const { storage, cleaned } = this.#options;
-    const done = (): void => {
-      this.#cleaningCount--;
-      cleaned();
-    };
-    this.#leftovers = this.#leftovers.filter(({ checkpoint, awaited }) => {
-      for (const pending of awaited) if (!this.#pending.has(pending)) awaited.delete(pending);
-      if (awaited.size > 0) return true;
-      storage.discard(this.#series.scope, checkpoint).then(done, done);
-      return false;
-    });
+    this.#leftovers.add(checkpoints, this.#pending);
   }
 
   /** The first task at which its barriers start. */

@@ -5,7 +5,7 @@ import type { PendingActions } from './pending-checkpoint-machine.ts';
 export const pendingActions: PendingActions = {
   prepare: ({ context, self }) => context.component.prepare(self),
   begin: ({ context, self }, { checkpoint }) => context.component.begin(self, checkpoint, context.request),
-  store: ({ context, self }, { checkpoint }) => context.component.store(self, checkpoint),
+  store: ({ context, self }, { checkpoint }) => context.component.store(self, checkpoint, context.request),
   discard: ({ context }, { checkpoint }) => {
     if (checkpoint !== undefined) context.component.discard(checkpoint);
   },

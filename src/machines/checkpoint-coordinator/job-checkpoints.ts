@@ -24,6 +24,7 @@ import type { ContinuedCheckpoints } from './component-checkpoints-options.ts';
 import type { JobTasks } from './component-tasks.ts';
 import { ComponentCondition } from './component-condition.ts';
 import type { CoordinatorEvent } from './coordinator-setup.ts';
+import type { SavepointOrder } from './savepoint-order.ts';
 import type { JobCheckpointing } from './job-checkpointing.ts';
 import type { pendingCheckpointMachine } from './pending-checkpoint-machine.ts';
 
@@ -82,6 +83,22 @@ export class JobCheckpoints {
   /** JC3. Continues the checkpoints of an earlier run, by component. Call it before the job starts. */
   takeOver(continued: ReadonlyMap<ComponentId, ContinuedCheckpoints>): void {
     for (const [component, checkpoints] of continued) this.#coordinated[component]?.checkpoints.takeOver(checkpoints);
+  }
+
+  /** Asks a component for a savepoint. */
+  order(component: ComponentId, order: SavepointOrder): void {
+    const { checkpoints, coordinator } = this.#coordinated[component] as Coordinated;
+    const wish = {
+      kind: 'savepoint',
+      isForced: false,
+      isPeriodic: false,
+      savepoint: checkpoints.order(order),
+    } as const;
+    this.#tell(coordinator, { type: 'checkpoint.requested', ...wish });
+  }
+
+  get components(): readonly StreamingComponent[] {
+    return this.#components.list;
   }
 
   /** Takes every event of the job. */

@@ -37,6 +37,11 @@ export class Deployments {
     return true;
   }
 
+  /** The plan of a vertex's source, once it has one. */
+  sourcePlanOf(vertex: JobVertexId): { readonly plan: unknown } | undefined {
+    return this.#plans.get(vertex);
+  }
+
   /** The results that an attempt will write; this begins the attempt. */
   registrationsOf(vertex: ExecutionVertexId, attempt: AttemptNumber, mode: RestartMode): PartitionRegistration[] {
     const results = this.#attempts.resultsOf(vertex, attempt);

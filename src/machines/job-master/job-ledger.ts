@@ -124,6 +124,10 @@ export class JobLedger implements IsolationView {
     return this.#deployments.takePlan(vertex, plan);
   }
 
+  sourcePlanOf(vertex: JobVertexId): { readonly plan: unknown } | undefined {
+    return this.#deployments.sourcePlanOf(vertex);
+  }
+
   // Regions
 
   /** Takes the regions that finished in an earlier run, with their results. Call it before the job starts. */

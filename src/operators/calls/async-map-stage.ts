@@ -65,7 +65,7 @@ export class AsyncMapStage implements OperatorStage {
   readonly #placed: CallEntry[] = [];
   readonly #underWay: UnderWay;
   #failure: Error | undefined;
-  #blame: Blame | undefined;
+  blame: Blame | undefined;
   /** undefined: an error fails the stage. */
   readonly #rejections: StageContext['rejections'];
   readonly #lineage: Lineage | undefined;
@@ -122,12 +122,12 @@ export class AsyncMapStage implements OperatorStage {
     return results;
   }
 
-  get isDone(): boolean {
-    return this.#isOver && this.isAccepting && this.#begun.count === 0;
+  get isIdle(): boolean {
+    return this.isAccepting && this.#begun.count === 0;
   }
 
-  get blame(): Blame | undefined {
-    return this.#blame;
+  get isDone(): boolean {
+    return this.#isOver && this.isIdle;
   }
 
   get calls(): CallCounts | undefined {
@@ -323,7 +323,7 @@ export class AsyncMapStage implements OperatorStage {
     for (const open of this.#begun.open) withdraw(open);
     if (this.#failure !== undefined) return;
     this.#failure = toError(thrown);
-    this.#blame = { operator: this.#operator, record: { value: record, number } };
+    this.blame = { operator: this.#operator, record: { value: record, number } };
   }
 
   /** @throws the error, if it fails the stage */

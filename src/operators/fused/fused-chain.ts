@@ -128,6 +128,13 @@ export class FusedChain implements OperatorStage {
     }));
   }
 
+  handOn(): void {
+    const out: unknown[] = [];
+    this.#segments.at(-1)?.segment.handOn?.(out);
+    this.#lineage?.note(out.length, undefined);
+    this.#results.addAll(out);
+  }
+
   endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void {
     for (const { segment } of this.#segments) segment.endCheckpoint(checkpoint, isComplete);
   }

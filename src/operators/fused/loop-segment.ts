@@ -79,6 +79,10 @@ export class LoopSegment implements Segment {
     this.#partials?.restore(state.passed ?? 0);
   }
 
+  handOn(out: unknown[]): void {
+    this.#partials?.handOn(out);
+  }
+
   endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void {
     for (const cells of this.#accumulators) cells.endCheckpoint(checkpoint, isComplete);
   }

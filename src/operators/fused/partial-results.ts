@@ -45,7 +45,11 @@ export class PartialResults {
   /** Passes on a record of another key. */
   pass(key: unknown, accumulator: unknown, out: unknown[]): void {
     out.push({ key, accumulator } satisfies Partial);
-    if (++this.#passed < passedPerChoice) return;
+    if (++this.#passed >= passedPerChoice) this.handOn(out);
+  }
+
+  /** Hands on all accumulators. */
+  handOn(out: unknown[]): void {
     this.#passed = 0;
     for (const [held, cell] of this.#accumulators.front) {
       out.push({ key: held, accumulator: cell.accumulator } satisfies Partial);

@@ -56,5 +56,7 @@ export interface Segment {
   /** Whether a checkpoint for which keyed states were set aside is complete, or never will be. */
   endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void;
   /** Takes over the state of another segment with the same operators. Called before its first record. */
+  /** Hands on what it holds of records only until the end of its input. Default: nothing. */
+  handOn?(out: unknown[]): void;
   restore(state: SegmentState): void;
 }

@@ -5,19 +5,12 @@ import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { KeyedStates } from './tables/keyed-states.ts';
 import { LoadedTable } from './tables/loaded-table.ts';
+import type { KeySelection } from './key-selection.ts';
 import type { WrittenHandle } from './state-handle.ts';
 import { mapTables, tablesIn } from './state-tables.ts';
 import { type BlockContent, decodeBlock } from './tables/table-block.ts';
 import type { TableRun, TableState } from './tables/table-state.ts';
 import type { TaskState } from './task-state.ts';
-
-/** Which part of the keyed states is read. Default: all of it. */
-export interface KeySelection {
-  /** Whether a key group may have keys of the task. */
-  hasGroup(group: number): boolean;
-  /** Whether the task has a key. */
-  hasKey(key: unknown): boolean;
-}
 
 /**
  * Reads the state of a task, with all pieces to which it refers. The next checkpoint of the task may refer to them too,
@@ -43,6 +36,19 @@ export async function readState(
 
 type StoredHandle = Extract<WrittenHandle, { kind: 'stored' }>;
 
+/** The state of a task, with its keyed states as they are stored: the runs name the pieces that they are in. */
+export async function readOutline(storage: CheckpointStorage | undefined, handle: WrittenHandle): Promise<TaskState> {
+  const state = handle.kind === 'inline' ? handle.state : await new StateReading(storage, undefined).state(handle);
+  const own = handle.kind === 'stored' ? handle : undefined;
+  const located = (table: KeyedStates): KeyedStates =>
+    'runs' in table && table.runs !== undefined ? { kind: 'table', runs: locatedRuns(table.runs, own) } : table;
+  return { ...state, chain: mapTables(state.chain, located) };
+}
+
+function locatedRuns(runs: readonly TableRun[], handle: StoredHandle | undefined): TableRun[] {
+  return runs.map((run) => ({ ...run, piece: run.piece ?? pieceOf(run, handle) }));
+}
+
 class StateReading {
   readonly #storage: CheckpointStorage | undefined;
   readonly #selection: KeySelection | undefined;
@@ -58,7 +64,7 @@ class StateReading {
   }
 
   async table({ runs }: TableState, handle: StoredHandle | undefined): Promise<LoadedTable> {
-    const located = runs.map((run) => ({ ...run, piece: run.piece ?? pieceOf(run, handle) }));
+    const located = locatedRuns(runs, handle);
     const table = new LoadedTable(this.#selection === undefined ? located : undefined);
     const { hasKey } = this.#selection ?? {};
     for (const run of located)
@@ -69,7 +75,7 @@ class StateReading {
   async #blocksOf({ piece, blocks }: TableRun): Promise<BlockContent[]> {
     const contents: BlockContent[] = [];
     for (const { group, at } of blocks) {
-      if (this.#selection?.hasGroup(group) === false) continue;
+      if (this.#selection?.hasStretch(group) === false) continue;
       const location = piece?.location ?? 'in the message';
       const bytes = typeof at === 'number' ? await this.#needed(location).readChunk(location, at) : at;
       contents.push(understanding(location, () => decodeBlock(bytes)));

@@ -69,5 +69,12 @@ export interface ChainState {
   readonly stages: readonly StageState[];
 }
 
+/** The keyed states of a chain in which nothing was under way, whatever its stages are. */
+export interface KeyedChainState {
+  readonly kind: 'keyed';
+  /** By operator that has one, in order. */
+  readonly tables: readonly KeyedStates[];
+}
+
 /** The state of a stage: everything that was pushed and is not in polled results. */
-export type StageState = FusedState | CallsState | PipeState | PassingState | ChainState;
+export type StageState = FusedState | CallsState | PipeState | PassingState | ChainState | KeyedChainState;

@@ -22,6 +22,8 @@ export function mapTables(state: StageState, map: (table: KeyedStates) => KeyedS
       return { ...state, segments: state.segments.map((segment) => mapSegment(segment, map)) };
     case 'chain':
       return { ...state, stages: state.stages.map((stage) => mapTables(stage, map)) };
+    case 'keyed':
+      return { ...state, tables: state.tables.map(map) };
     case 'calls':
     case 'pipe':
     case 'passing':

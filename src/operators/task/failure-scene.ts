@@ -23,8 +23,10 @@ export class FailureScene {
     this.#culprit ??= { uid, ...(record && { record }) };
   }
 
-  /** Blames what a stage was working on. */
-  blameOperator({ operator, uid: owner, record, key }: Blame, uids: TaskParts['uids']): void {
+  /** Blames what the chain of a task was working on, if it knows. */
+  blameOperator({ chain: { blame }, uids }: Pick<TaskParts, 'chain' | 'uids'>): void {
+    if (blame === undefined) return;
+    const { operator, uid: owner, record, key } = blame;
     const uid = owner ?? uidOf(operator, uids);
     if (uid === undefined) return;
     this.#culprit ??= { uid, ...(record && { record }), ...(key && { key }) };

@@ -7,6 +7,7 @@ import { type CloseLimit, closeAll, closingOf } from '../close-all.ts';
 import { createOperatorChain } from './operator-chain.ts';
 import type { CommitGate } from '../sinks/commit-gate.ts';
 import { SinkOutput } from '../sinks/sink-output.ts';
+import type { OperatorStage } from '../operator-stage.ts';
 import type { Sink, SinkWriter } from '../sink.ts';
 import { SourceInput } from './source-input.ts';
 import type { Source, SourceReader } from '../source.ts';
@@ -19,7 +20,9 @@ import type { TaskContext } from './task-context.ts';
 import type { RuntimeContext } from '../runtime-context.ts';
 import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
+import type { StageState } from '../state/stage-state.ts';
 import { refuseState } from '../state/state-snapshot.ts';
+import { mapTables } from '../state/state-tables.ts';
 import type { GateState, InputState, OutputState, PreparedOutput, TaskRestore } from '../state/task-state.ts';
 import type { ChannelOrder } from '../../partitions/channel-order.ts';
 import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
@@ -213,7 +216,7 @@ function join(
   });
   try {
     if (restore !== undefined) {
-      chain.restore(restore.state.chain);
+      restoreChain(chain, restore.state.chain);
       for (const index of program.outputs.keys()) outputs[index]?.restore(restore.state.outputs[index] as OutputState);
     }
     // Channels last: what was opened before may fail, and a pipelined result is read once.
@@ -224,6 +227,16 @@ function join(
     chain.close();
     throw error;
   }
+}
+
+/** Keyed states alone are put into the state of a chain that has none yet. */
+function restoreChain(chain: OperatorStage, state: StageState): void {
+  const fresh = state.kind === 'keyed' ? chain.snapshot() : undefined;
+  if (state.kind !== 'keyed' || fresh?.kind !== 'taken') return chain.restore(state);
+  const tables = [...state.tables];
+  const filled = mapTables(fresh.state, (empty) => tables.shift() ?? empty);
+  if (tables.length > 0) refuseState('a chain with fewer keyed states', `${state.tables.length} of them`);
+  chain.restore(filled);
 }
 
 /** A writer for each edge, and the sink. */

@@ -194,6 +194,10 @@ class StageChain implements OperatorStage {
     }
   }
 
+  get isIdle(): boolean {
+    return this.#stages.every((stage) => stage.isIdle ?? stage.isAccepting);
+  }
+
   get isDone(): boolean {
     return this.#first === this.#stages.length;
   }
@@ -228,6 +232,10 @@ class StageChain implements OperatorStage {
       stages.push(snapshot.state);
     }
     return { kind: 'taken', state: { kind: 'chain', done: this.#first, stages } };
+  }
+
+  handOn(): void {
+    this.#stages.at(-1)?.handOn?.();
   }
 
   endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void {

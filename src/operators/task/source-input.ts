@@ -83,8 +83,8 @@ export class SourceInput implements TaskInput {
   }
 
   emitNext(): boolean {
-    if (this.#barrier !== undefined) return this.emitBarrier();
     const state = this.#state;
+    if (this.#barrier !== undefined && !this.#hasReadAhead(this.#barrier)) return this.emitBarrier();
     switch (state.kind) {
       case 'idle':
         return (this.#pull !== undefined && this.#offer(this.#pull)) || this.#read();
@@ -101,7 +101,7 @@ export class SourceInput implements TaskInput {
 
   emitBarrier(): boolean {
     const barrier = this.#barrier;
-    if (barrier === undefined) return false;
+    if (barrier === undefined || this.#hasReadAhead(barrier)) return false;
     this.#barrier = undefined;
     this.#elements.next(barrier);
     return true;
@@ -161,6 +161,12 @@ export class SourceInput implements TaskInput {
     // A reader is closed once; an error during that has no effect.
     this.#closed ??= (async () => this.#reader.close())().catch(ignoreRejection);
     void this.#closed.then(() => done());
+  }
+
+  /** Whether records were read before the position of a savepoint, and are not passed on: they come first. */
+  #hasReadAhead({ alignment }: Barrier): boolean {
+    const isOfSavepoint = alignment === 'savepoint' || alignment === 'stop';
+    return isOfSavepoint && this.#state.kind === 'read' && this.#state.answer !== null;
   }
 
   /** Has the records at hand pulled. Returns false if there is none: `read` knows why. */

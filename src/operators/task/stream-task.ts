@@ -15,6 +15,7 @@ import type { Blame } from '../operator-stage.ts';
 import type { SideOutput } from '../rejected/dead-letter-output.ts';
 import type { Runnable } from './task-scheduler.ts';
 import type { MovingCounts, StreamTaskOptions, TaskParts } from './task-parts.ts';
+import { BarrierHold } from './barrier-hold.ts';
 import { notRunning, takeCheckpoint } from './checkpoint-step.ts';
 
 /**
@@ -31,6 +32,8 @@ import { notRunning, takeCheckpoint } from './checkpoint-step.ts';
  *   sinks prepare their output for the checkpoint, it takes no input.
  * - ST6 When it finishes or fails, a source or sink that does not close in time is left open and reported.
  * - ST8 If it asks, its sinks commit only once it is let.
+ * - ST9 At the barrier of a savepoint it lets its calls be answered first. After one that stops it, it takes nothing and
+ *   has no results, unless the savepoint fails.
  */
 export class StreamTask implements Runnable {
   readonly #options: StreamTaskOptions;
@@ -43,6 +46,7 @@ export class StreamTask implements Runnable {
   /** Why it ends early. The first reason counts. */
   #end: { readonly kind: 'failed'; readonly cause: Error } | { readonly kind: 'canceled' } | undefined;
   readonly #scene = new FailureScene();
+  readonly #hold = new BarrierHold((barrier) => this.#takePart(barrier));
   #brake: TaskBrake | undefined;
   #isInputOver = false;
   #isCurtailed = false;
@@ -104,6 +108,7 @@ export class StreamTask implements Runnable {
     if (this.#phase !== 'running') return;
     this.#parts?.input.abandon(checkpoint);
     this.#parts?.chain.endCheckpoint?.(checkpoint, false);
+    if (this.#hold.aborted(checkpoint)) this.#wake();
   }
 
   run(shouldYield: () => boolean): 'ready' | 'blocked' {
@@ -158,15 +163,12 @@ export class StreamTask implements Runnable {
     const { input, chain } = this.#parts as TaskParts;
     const outputs = this.#outputs;
     do {
-      let isNeeded = outputs.length === 0;
-      for (const output of outputs) {
-        if (output.failure !== undefined) {
-          this.#failAt(output, output.failure);
-          return this.#endEarly();
-        }
-        isNeeded ||= output.isNeeded;
+      const failed = outputs.find(({ failure }) => failure !== undefined);
+      if (failed?.failure !== undefined) {
+        this.#failAt(failed, failed.failure);
+        return this.#endEarly();
       }
-      if (!isNeeded) {
+      if (outputs.length > 0 && !outputs.some(({ isNeeded }) => isNeeded)) {
         this.#curtail();
         return 'blocked';
       }
@@ -176,6 +178,7 @@ export class StreamTask implements Runnable {
         return 'blocked';
       }
       this.#waitingForRoom.end();
+      if (this.#hold.isStopped) return 'blocked';
       const results = chain.poll();
       if (results !== undefined) {
         this.#write(results);
@@ -188,6 +191,10 @@ export class StreamTask implements Runnable {
       }
       // ST1: a loop of the chain may have put results into them.
       if (!outputs.every(({ isWritable }) => isWritable)) continue;
+      if (this.#hold.isOn) {
+        if (this.#isInputOver || !this.#hold.goesOn(chain)) return this.#flush();
+        continue;
+      }
       if (!this.#isInputOver && this.#brake?.isOn !== true && chain.isAccepting && input.emitNext()) {
         if (this.#end !== undefined) return this.#endEarly();
         this.#brake?.noteTaken();
@@ -197,11 +204,21 @@ export class StreamTask implements Runnable {
         if (this.#end !== undefined) return this.#endEarly();
         continue;
       }
-      // Nothing to do for now: records that wait for a full batch must not wait any longer.
-      for (const output of outputs) output.flush();
-      return 'blocked';
+      return this.#flush();
     } while (!shouldYield());
     return 'ready';
+  }
+
+  /** Nothing to do for now: records that wait for a full batch must not wait any longer. */
+  #flush(): 'blocked' {
+    for (const output of this.#outputs) output.flush();
+    return 'blocked';
+  }
+
+  #takePart(barrier: Barrier): void {
+    takeCheckpoint(barrier, this.#parts as TaskParts, this.#options.context.environment.clock, (outcome) => {
+      if (this.#phase === 'running' && this.#end === undefined) this.#options.listener.checkpointed?.(outcome);
+    });
   }
 
   #take(element: StreamElement): void {
@@ -209,16 +226,9 @@ export class StreamTask implements Runnable {
     if (element.kind === 'end') {
       this.#progress.reach(taskFaultPoints.end);
       this.#isInputOver = true;
-      chain.end();
-      return;
+      return chain.end();
     }
-    if (element.kind === 'barrier') {
-      const { context, listener } = this.#options;
-      takeCheckpoint(element, this.#parts as TaskParts, context.environment.clock, (outcome) => {
-        if (this.#phase === 'running' && this.#end === undefined) listener.checkpointed?.(outcome);
-      });
-      return;
-    }
+    if (element.kind === 'barrier') return this.#hold.arrived(element);
     if (element.kind !== 'records') {
       throw new IllegalStateError(`A mark (${element.kind}) reached a task, which cannot handle marks yet`);
     }
@@ -232,9 +242,8 @@ export class StreamTask implements Runnable {
 
   /** Lets the chain take records from the input. @returns how many it took */
   #pull(first: unknown, count: number): number {
-    const { chain } = this.#parts as TaskParts;
     this.#progress.begin();
-    return chain.pull?.(first, count) ?? 0;
+    return this.#parts?.chain.pull?.(first, count) ?? 0;
   }
 
   #write(results: Batch): void {
@@ -324,9 +333,7 @@ export class StreamTask implements Runnable {
     if (this.#end === undefined) {
       this.#end = { kind: 'failed', cause: toError(error) };
       if (uid !== undefined) this.#scene.blame(uid, record);
-      else if (this.#parts?.chain.blame !== undefined) {
-        this.#scene.blameOperator(this.#parts.chain.blame, this.#parts.uids);
-      }
+      else if (this.#parts !== undefined) this.#scene.blameOperator(this.#parts);
     }
     this.#wake();
   }

@@ -2,7 +2,14 @@ import { crc32 } from 'node:zlib';
 import type { CheckpointId } from '../../ids.ts';
 import { crc32 as crc32OfFew } from '../../journal/crc32.ts';
 import { putWord } from '../../journal/record-header.ts';
-import { type Barrier, type Batch, elementOf, type Mark, type WrittenElement } from '../stream-element.ts';
+import {
+  type Barrier,
+  type BarrierKind,
+  type Batch,
+  elementOf,
+  type Mark,
+  type WrittenElement,
+} from '../stream-element.ts';
 import { packPlain, packRecords, unpackPlain, unpackRecords } from './plain-codec.ts';
 import { decodeColumns, encodeColumns } from './record-columns.ts';
 
@@ -116,10 +123,14 @@ export function decodeElement(frame: Uint8Array, expected?: ElementPlace): Writt
   return elementOf(records);
 }
 
+function isPlain(alignment: unknown): boolean {
+  return alignment !== 'at-least-once' && alignment !== 'savepoint' && alignment !== 'stop';
+}
+
 function partsOf(mark: Mark): Batch {
   switch (mark.kind) {
     case 'barrier':
-      return [markCodes.barrier, mark.checkpoint, ...(mark.alignment === 'at-least-once' ? [mark.alignment] : [])];
+      return [markCodes.barrier, mark.checkpoint, ...(isPlain(mark.alignment) ? [] : [mark.alignment])];
     case 'watermark':
       return [markCodes.watermark, mark.timestampMs];
     case 'idleness':
@@ -132,7 +143,7 @@ function markOf(content: unknown): Mark {
   const [code, value, alignment] = Array.isArray(content) ? (content as unknown[]) : [];
   if (code === markCodes.barrier && typeof value === 'number') {
     const barrier: Barrier = { kind: 'barrier', checkpoint: value as CheckpointId };
-    return alignment === 'at-least-once' ? { ...barrier, alignment } : barrier;
+    return isPlain(alignment) ? barrier : { ...barrier, alignment: alignment as BarrierKind };
   }
   if (code === markCodes.watermark && typeof value === 'number') return { kind: 'watermark', timestampMs: value };
   if (code === markCodes.idleness && typeof value === 'boolean') return { kind: 'idleness', isIdle: value };

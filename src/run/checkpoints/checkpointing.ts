@@ -16,6 +16,8 @@ interface CheckpointedRun {
   readonly run: RunId;
   readonly checkpoints: ResolvedCheckpoints | undefined;
   readonly stateDirectory: string | undefined;
+  /** The savepoint with which it begins. */
+  readonly savepoint: unknown;
   readonly shape: JobShape;
 }
 
@@ -33,7 +35,7 @@ export function scopeOfSeries(job: string, run: RunId, head: string): string {
 export function storageOf({
   checkpoints,
   stateDirectory,
-}: Omit<CheckpointedRun, 'run' | 'shape'>): CheckpointStorage | undefined {
+}: Pick<CheckpointedRun, 'checkpoints' | 'stateDirectory'>): CheckpointStorage | undefined {
   if (checkpoints === undefined) return undefined;
   if (checkpoints.storage !== undefined) return checkpoints.storage;
   return stateDirectory === undefined ? memoryCheckpoints() : fileCheckpoints(checkpointsDirectory(stateDirectory));
@@ -44,13 +46,14 @@ export function storageOf({
  * @throws InvalidArgumentError if a source cannot take part
  */
 export function checkpointingOf(
-  { run, checkpoints, stateDirectory, shape }: CheckpointedRun,
+  { run, checkpoints, stateDirectory, savepoint, shape }: CheckpointedRun,
   storage: CheckpointStorage | undefined,
 ): JobCheckpointing | undefined {
   if (checkpoints === undefined || storage === undefined) return undefined;
   if (checkpoints.mode === 'exactly-once') refuseUnrepeatable(shape);
   const { mode, storage: _, ...settings } = checkpoints;
-  const isLasting = stateDirectory !== undefined;
+  // Results of tasks that had finished in a savepoint are not there either.
+  const isLasting = stateDirectory !== undefined || savepoint !== undefined;
   const scopeOf = (head: string): string => scopeOfSeries(shape.job, run, head);
   return { ...settings, alignment: mode, storage, isLasting, maxQueued: mostQueued, scopeOf };
 }

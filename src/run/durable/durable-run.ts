@@ -1,5 +1,6 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import { EndNotRecordedError, NothingToResumeError } from '../../errors/state-errors.ts';
+import { SavepointConflictError } from '../../errors/savepoint-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { PartitionId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
@@ -21,6 +22,8 @@ import {
   ResultDivision,
 } from './result-division.ts';
 import type { ResumePlan } from './resume-plan.ts';
+import { openSavepoint } from '../savepoints/open-savepoint.ts';
+import type { ChosenSavepoint } from '../savepoints/savepoint-option.ts';
 import { RunJournal } from './run-journal.ts';
 import { isStateDirectory } from './state-contents.ts';
 import { damageOf, resultsDirectory, StateDirectory } from './state-directory.ts';
@@ -29,6 +32,8 @@ export interface DurableRunOptions extends BatchLimits, LastingCheckpointsOption
   /** The results in it. */
   readonly durableStore: Pick<DurableStore, 'has'>;
   readonly resume: ResumePolicy;
+  /** The savepoint with which it begins, unless it continues a run that did. */
+  readonly savepoint: ChosenSavepoint | undefined;
 }
 
 /** What a run takes over when it begins. */
@@ -83,7 +88,8 @@ export class DurableRun {
     // The clock cannot see this work: files are read and synced.
     const release = environment.hold?.();
     try {
-      const isMissing = this.#options.resume === 'require' && !isStateDirectory(stateDirectory);
+      const isRequired = this.#options.resume === 'require' && this.#options.savepoint === undefined;
+      const isMissing = isRequired && !isStateDirectory(stateDirectory);
       if (isMissing) throw new NothingToResumeError(stateDirectory, this.#plan.name);
       const since = new Date(clock.epochMs()).toISOString();
       const directory = StateDirectory.open(stateDirectory, { run, job: this.#plan.name, since });
@@ -134,7 +140,11 @@ export class DurableRun {
     const { clock } = environment;
     const { decision, divided } = await this.#decide(directory);
     await this.#checkpoints.decide(directory.earlier, decision);
-    const { earlier, identity, sources } = decision;
+    const plans = new Map(decision.sources.plans);
+    const begins = await this.#beginsWith(directory.earlier);
+    if (begins !== undefined)
+      for (const [vertex, plan] of await this.#checkpoints.begin(begins)) plans.set(vertex, plan);
+    const { earlier, identity } = decision;
     const stored = [...decision.restored.values()].flatMap((results) => [...results.values()]);
     const parts = partsOf(this.#plan);
     if (directory.earlier?.identity.job === this.#plan.name) removeStaleParts(directory.earlier, parts);
@@ -151,7 +161,7 @@ export class DurableRun {
       identity,
       finished: this.#restoredTasks(decision),
       parts,
-      plans: [...sources.plans],
+      plans: [...plans],
       ...this.#checkpoints.entries,
     });
     directory.sweep(stored);
@@ -159,17 +169,28 @@ export class DurableRun {
     return {
       restored: decision.restored,
       rerun: decision.rerun,
-      plans: new Map([...sources.plans].map(([vertex, plan]) => [identity.vertices[vertex]?.id as string, plan])),
+      plans: new Map([...plans].map(([vertex, plan]) => [identity.vertices[vertex]?.id as string, plan])),
       checkpoints: this.#checkpoints.taken,
       resumed: earlier && this.#resumedEvent(earlier, decision, divided),
     };
+  }
+
+  /** The savepoint with which it begins; undefined if it continues an earlier run. @throws SavepointConflictError */
+  async #beginsWith(books: RunBooks | undefined): Promise<ChosenSavepoint | undefined> {
+    const { savepoint, resume, stateDirectory } = this.#options;
+    if (savepoint === undefined || books === undefined || resume === 'never') return savepoint;
+    const isOfIt = books.savepoint !== undefined && (await openSavepoint(savepoint.directory)).id === books.savepoint;
+    if (isOfIt) return undefined;
+    throw new SavepointConflictError(savepoint.directory, stateDirectory, books.run);
   }
 
   /** Decides what to take over, and divides anew what other numbers of consumers will read. */
   async #decide(
     directory: StateDirectory,
   ): Promise<{ readonly decision: ResumeDecision; readonly divided: readonly MisdividedResult[] }> {
-    const { environment, stateDirectory, durableStore, resume, rerun } = this.#options;
+    const { environment, stateDirectory, durableStore, rerun, savepoint } = this.#options;
+    // There is something to begin with.
+    const resume = savepoint !== undefined && this.#options.resume === 'require' ? 'auto' : this.#options.resume;
     const { signal } = this.#abort;
     const division = new ResultDivision({
       ...{ ...this.#options, plan: this.#plan, shape: this.#shape, signal },

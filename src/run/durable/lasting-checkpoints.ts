@@ -15,6 +15,8 @@ import type { ResolvedCheckpoints } from '../checkpoints/checkpoints-option.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 import { type CheckpointResume, type ComponentResume, decideCheckpoints, verticesOf } from './checkpoint-resume.ts';
+import { type BegunWithSavepoint, beginWithSavepoint } from '../savepoints/begin-with-savepoint.ts';
+import type { ChosenSavepoint } from '../savepoints/savepoint-option.ts';
 import type { ResumeDecision } from './resume-decision.ts';
 
 export interface LastingCheckpointsOptions {
@@ -47,6 +49,8 @@ export class LastingCheckpoints {
   readonly #options: LastingCheckpointsOptions;
   readonly #storage: CheckpointStorage;
   #resume: CheckpointResume | undefined;
+  /** The savepoint with which the first of the runs began that this one continues. */
+  #savepoint: string | undefined;
 
   constructor(plan: JobPlan, shape: JobShape, options: LastingCheckpointsOptions) {
     this.#plan = plan;
@@ -67,13 +71,41 @@ export class LastingCheckpoints {
     });
     if (resume.refusal !== undefined) throw resume.refusal;
     this.#resume = resume;
+    this.#savepoint = decision.earlier?.savepoint;
+  }
+
+  /**
+   * Begins with a savepoint instead, which becomes the checkpoints of the run. Returns the plans of its sources.
+   * @throws as {@link beginWithSavepoint}
+   */
+  async begin(savepoint: ChosenSavepoint): Promise<BegunWithSavepoint['plans']> {
+    const { environment } = this.#options;
+    const resume = this.#resume as CheckpointResume;
+    const { lastNumber, components } = resume;
+    const begun = await beginWithSavepoint({
+      ...{ savepoint, plan: this.#plan, shape: this.#shape, storage: this.#storage, environment, lastNumber },
+      scopeOf: (head) => this.#scopeOf(head),
+    });
+    this.#savepoint = begun.id;
+    this.#resume = {
+      ...resume,
+      lastNumber: (lastNumber + 1) as CheckpointId,
+      components: components.map((one): ComponentResume => {
+        const { scope, retained } = begun.components.get(one.component.id) ?? {};
+        if (scope === undefined || retained === undefined) return one;
+        const completedAtMs = retained.at(-1)?.completedMs;
+        return { ...one, scope, retained, completedAtMs, hasCompleted: true, damaged: [], why: undefined };
+      }),
+    };
+    return begun.plans;
   }
 
   /** What the journal says of them when the run begins. LC2 */
-  get entries(): Pick<RunBeginning, 'checkpoints' | 'staleCheckpoints' | 'lastCheckpoint'> {
+  get entries(): Pick<RunBeginning, 'checkpoints' | 'staleCheckpoints' | 'lastCheckpoint' | 'savepoint'> {
     const { stale = [], lastNumber = 0 } = this.#resume ?? {};
     const checkpoints = this.#series();
     return {
+      ...(this.#savepoint !== undefined && { savepoint: this.#savepoint }),
       ...(checkpoints.length > 0 && { checkpoints }),
       ...(stale.length > 0 && { staleCheckpoints: stale }),
       ...(lastNumber > 0 && { lastCheckpoint: lastNumber }),

@@ -12,6 +12,11 @@ export function stretchOf(key: unknown): number {
   return Math.floor(keyGroupOf(key) / groupsTogether);
 }
 
+/** The stretches that have some of these key groups. */
+export function stretchesOfGroups({ first, end }: { readonly first: number; readonly end: number }) {
+  return { first: Math.floor(first / groupsTogether), last: Math.floor((end - 1) / groupsTogether) };
+}
+
 /** Some entries of one stretch of key groups, of a run. Plain data. */
 export interface TableBlock {
   /** The stretch. */

@@ -1,6 +1,6 @@
-import type { HeartbeatSettings } from '../actors/protocol/heartbeat.ts';
-import { InvalidArgumentError } from '../errors/usage-errors.ts';
-import { checkInteger, checkOptions, longestTimerMs } from '../options.ts';
+import type { HeartbeatSettings } from '../../actors/protocol/heartbeat.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
+import { checkInteger, checkOptions, longestTimerMs } from '../../options.ts';
 
 /**
  * How the master and its executors watch each other. The times are a fifth of those that Flink has for clusters: what

@@ -1,0 +1,39 @@
+import type { ComponentCheckpoint } from './checkpoint-content.ts';
+import type { CheckpointProblem } from './pending-events.ts';
+
+/** What a savepoint of a component holds. */
+export type SavepointStates = Pick<ComponentCheckpoint, 'states' | 'finished'>;
+
+/** What somebody wants who asks for a savepoint of a component. */
+export interface SavepointOrder {
+  /** Whether its tasks take nothing after their barriers. */
+  readonly stops: boolean;
+  /** Copies the states to where they are kept. They are read meanwhile, and may go afterwards. */
+  write(savepoint: SavepointStates): Promise<void>;
+  /** It is written. @param goOn lets the tasks go on that it stopped */
+  completed(goOn: () => void): void;
+  failed(problem: Pick<CheckpointProblem, 'reason' | 'cause'>): void;
+}
+
+/** The savepoints of a component that are wanted, by the number that their requests carry. */
+export class SavepointOrders {
+  readonly #orders = new Map<number, SavepointOrder>();
+  #count = 0;
+
+  add(order: SavepointOrder): number {
+    this.#orders.set(++this.#count, order);
+    return this.#count;
+  }
+
+  /** undefined for a request of a checkpoint. */
+  of({ savepoint }: { readonly savepoint?: number | undefined }): SavepointOrder | undefined {
+    return savepoint === undefined ? undefined : this.#orders.get(savepoint);
+  }
+
+  /** The order of a request, which has ended. */
+  take(request: { readonly savepoint?: number | undefined }): SavepointOrder | undefined {
+    const order = this.of(request);
+    if (request.savepoint !== undefined) this.#orders.delete(request.savepoint);
+    return order;
+  }
+}

@@ -1,0 +1,29 @@
+import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
+import { CheckpointFormatError } from '../../errors/checkpoint-errors.ts';
+import { SavepointUnreadableError } from '../../errors/savepoint-errors.ts';
+import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
+import { type SavepointContent, savepointScope } from './savepoint-content.ts';
+
+/** A savepoint that is there. */
+export interface OpenSavepoint {
+  readonly directory: string;
+  /** Names it among all savepoints. */
+  readonly id: string;
+  /** When it was complete, in ms since 1970. */
+  readonly completedEpochMs: number;
+  readonly content: SavepointContent;
+  readonly storage: CheckpointStorage;
+}
+
+/** @throws SavepointUnreadableError | CheckpointFormatError | CheckpointStorageError (as a rejection) */
+export async function openSavepoint(directory: string): Promise<OpenSavepoint> {
+  const storage = fileCheckpoints(directory);
+  for await (const found of storage.find(savepointScope)) {
+    if (found.kind === 'damaged') throw new SavepointUnreadableError(directory, `${found.location}: ${found.problem}`);
+    const { completedEpochMs, content } = found.manifest;
+    const savepoint = content as SavepointContent;
+    if (savepoint.format !== 1) throw new CheckpointFormatError(directory, savepoint.format, 1);
+    return { directory, id: `${savepoint.run}@${completedEpochMs}`, completedEpochMs, content: savepoint, storage };
+  }
+  throw new SavepointUnreadableError(directory, 'it has no manifest, so there is none, or it was not completed');
+}

@@ -1,0 +1,72 @@
+import type { WrittenHandle } from '../../operators/state/state-handle.ts';
+import { sinksOf } from '../durable/output-parts.ts';
+import type { JobPlan } from '../job-plan.ts';
+
+/** The scope of a savepoint in its directory, and its number. */
+export const savepointScope = 'savepoint';
+
+/** A step of a job, as far as its state depends on it. */
+export interface SavepointStep {
+  readonly uid: string;
+  readonly role: 'source' | 'operator' | 'sink';
+  readonly kind: string;
+  /** Of a `process` that declares its states: their kinds by name. */
+  readonly states?: Readonly<Record<string, string>>;
+}
+
+/** The tasks of a vertex, by what their states are made of. */
+export interface VertexOutline {
+  /** The uid of its first step. */
+  readonly id: string;
+  readonly parallelism: number;
+  readonly steps: readonly SavepointStep[];
+  /** The uids of its operators that have keyed states, in order. */
+  readonly tables: readonly string[];
+  /** Its sinks, in order; those of dead letters by the name of their vertex. */
+  readonly sinks: readonly string[];
+}
+
+/** The state of a task in a savepoint. */
+export type SavepointTask = WrittenHandle | { readonly kind: 'finished' };
+
+export interface SavepointVertex extends VertexOutline {
+  /** By subtask. */
+  readonly tasks: readonly SavepointTask[];
+  /** The plan of its source; absent if it has none. */
+  readonly source?: { readonly plan: unknown };
+}
+
+/** What a savepoint says of a job. Plain data. */
+export interface SavepointContent {
+  readonly format: 1;
+  readonly job: string;
+  /** The run that it was taken of. */
+  readonly run: string;
+  readonly vertices: readonly SavepointVertex[];
+}
+
+/** By index of the vertex. */
+export function outlinesOf(plan: JobPlan): readonly VertexOutline[] {
+  const sinks = sinksOf(plan);
+  return plan.jobGraph.vertices.map(({ id, parallelism }, index) => {
+    const uids = plan.chains[index] as readonly string[];
+    const { operators, source } = plan.programs[index] as JobPlan['programs'][number];
+    const first = source === undefined ? 0 : 1;
+    return {
+      ...{ id, parallelism },
+      steps: (plan.declarations[index] ?? []).map(({ role, kind }, step) => {
+        const operator = operators[step - first];
+        const states = operator?.kind === 'process' ? operator.states : undefined;
+        return { uid: uids[step] as string, role, kind, ...(states && { states: kindsOf(states) }) };
+      }),
+      tables: operators.flatMap(({ kind }, at) =>
+        kind === 'aggregate' || kind === 'process' ? [uids[first + at] as string] : [],
+      ),
+      sinks: (sinks[index] ?? []).map((sink) => ('vertex' in sink ? sink.vertex : sink.uid)),
+    };
+  });
+}
+
+function kindsOf(states: Readonly<Record<string, { readonly kind: string }>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(states).map(([name, { kind }]) => [name, kind]));
+}

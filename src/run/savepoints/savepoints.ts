@@ -1,0 +1,206 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { CheckpointStorage, StoredPiece } from '../../checkpoints/checkpoint-storage.ts';
+import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
+import type { Environment } from '../../environment.ts';
+import { SavepointFailedError } from '../../errors/savepoint-errors.ts';
+import { toError } from '../../errors/thrown-value.ts';
+import { IllegalStateError, InvalidArgumentError } from '../../errors/usage-errors.ts';
+import type { CheckpointId, ExecutionVertexId, JobVertexId, RunId } from '../../ids.ts';
+import type { JobCheckpoints } from '../../machines/checkpoint-coordinator/job-checkpoints.ts';
+import type { SavepointStates } from '../../machines/checkpoint-coordinator/savepoint-order.ts';
+import { copyState } from '../../operators/state/state-copy.ts';
+import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
+import type { JobShape } from '../folds/job-shape.ts';
+import type { JobPlan } from '../job-plan.ts';
+import { outlinesOf, type SavepointContent, savepointScope, type SavepointTask } from './savepoint-content.ts';
+
+/** A savepoint that is wanted. */
+export interface WantedSavepoint {
+  /** One that is empty, or does not exist. */
+  readonly directory: string;
+  /** Whether the tasks take nothing after their barriers. */
+  readonly stops: boolean;
+}
+
+export interface SavepointsParts {
+  readonly run: RunId;
+  readonly plan: JobPlan;
+  readonly shape: JobShape;
+  readonly environment: Environment;
+  /** undefined if the run takes no checkpoints. */
+  readonly checkpoints: () => JobCheckpoints | undefined;
+  /** Where its checkpoints are. */
+  readonly storage: CheckpointStorage | undefined;
+  readonly planOf: (vertex: JobVertexId) => { readonly plan: unknown } | undefined;
+}
+
+const theOnly = 1 as CheckpointId;
+
+/**
+ * Takes savepoints of a run: a checkpoint of each of its components, copied into a directory of its own, where nothing
+ * refers to anything outside. Without its manifest, which comes last, a directory is no savepoint.
+ */
+export class Savepoints {
+  readonly #parts: SavepointsParts;
+
+  constructor(parts: SavepointsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @param ended settles when the run has ended
+   * @returns the absolute path of a complete savepoint
+   * @throws InvalidArgumentError | IllegalStateError | SavepointFailedError (as a rejection)
+   */
+  take(wanted: WantedSavepoint, ended: Promise<unknown>): Promise<string> {
+    const fail = (): Promise<never> =>
+      Promise.reject(new SavepointFailedError(wanted.directory, 'stopped', inWords('stopped')));
+    return Promise.race([this.#take(wanted), ended.then(fail, fail)]);
+  }
+
+  async #take({ directory, stops }: WantedSavepoint): Promise<string> {
+    const path = emptyDirectory(directory);
+    const checkpoints = this.#checkpoints();
+    const storage = fileCheckpoints(path);
+    const tasks = new Map<ExecutionVertexId, SavepointTask>();
+    const resuming: (() => void)[] = [];
+    const goOn = (): void => {
+      if (stops) for (const resume of resuming) resume();
+    };
+    const outcomes = await Promise.allSettled(
+      checkpoints.components.map(
+        ({ id }) =>
+          new Promise<void>((complete, fail) =>
+            checkpoints.order(id, {
+              stops,
+              write: (states) => this.#write(storage, states, tasks),
+              completed: (resume) => {
+                resuming.push(resume);
+                complete();
+              },
+              failed: ({ reason, cause }) =>
+                fail(new SavepointFailedError(path, reason, cause?.message ?? inWords(reason), { cause })),
+            }),
+          ),
+      ),
+    );
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    try {
+      if (failed !== undefined) throw failed.reason;
+      await this.#held(() => this.#commit(storage, tasks));
+    } catch (error) {
+      goOn();
+      rmSync(path, { recursive: true, force: true });
+      if (error instanceof SavepointFailedError) throw error;
+      const cause = toError(error);
+      throw new SavepointFailedError(path, 'storing', cause.message, { cause });
+    }
+    return path;
+  }
+
+  #checkpoints(): JobCheckpoints {
+    const { checkpoints, shape } = this.#parts;
+    const found = checkpoints();
+    if (found === undefined) {
+      throw new IllegalStateError(
+        'A savepoint is a checkpoint, and this run takes none: give `job.run` the option `checkpoints`',
+      );
+    }
+    const batch = found.components.find(({ writesCompleteResults }) => writesCompleteResults);
+    if (batch !== undefined) {
+      throw new IllegalStateError(
+        `"${idOf(batch, shape)}" writes a result that is read once it is complete, which is in no savepoint: use a \`pipelined\`, \`memory\` or \`reliable\` exchange behind it`,
+      );
+    }
+    return found;
+  }
+
+  async #write(
+    to: CheckpointStorage,
+    { states, finished }: SavepointStates,
+    tasks: Map<ExecutionVertexId, SavepointTask>,
+  ): Promise<void> {
+    const { storage, shape } = this.#parts;
+    const { graph } = shape;
+    for (const vertex of finished) tasks.set(vertex, { kind: 'finished' });
+    await this.#held(async () => {
+      for (const [vertex, { state }] of states) {
+        const name = `${graph.jobVertexOf(vertex).id}.${graph.subtaskOf(vertex)}`;
+        const place = { storage: to, name: { scope: savepointScope, checkpoint: theOnly, name } };
+        tasks.set(vertex, state.kind === 'finished' ? state : await copyState({ storage, handle: state }, place));
+      }
+    });
+  }
+
+  async #commit(storage: CheckpointStorage, tasks: ReadonlyMap<ExecutionVertexId, SavepointTask>): Promise<void> {
+    const { run, plan, shape, environment, planOf } = this.#parts;
+    const { graph } = shape;
+    const pieces: StoredPiece[] = [];
+    for (const task of tasks.values()) {
+      if (task.kind !== 'stored') continue;
+      const { location, bytes, crc } = task;
+      pieces.push({ location, bytes, crc });
+    }
+    const vertices = outlinesOf(plan).map((outline, index) => {
+      const source = planOf(outline.id as JobVertexId);
+      return {
+        ...outline,
+        ...(source && { source: { plan: source.plan } }),
+        tasks: Array.from(
+          { length: outline.parallelism },
+          (_, subtask) => tasks.get(graph.vertexAt(index, subtask)) as SavepointTask,
+        ),
+      };
+    });
+    const content: SavepointContent = { format: 1, job: plan.name, run, vertices };
+    const completedEpochMs = environment.clock.epochMs();
+    await storage.commit({ scope: savepointScope, checkpoint: theOnly, completedEpochMs, pieces, content });
+  }
+
+  /** The clock cannot see this work: files are written and synced. */
+  async #held<Result>(work: () => Promise<Result>): Promise<Result> {
+    const release = this.#parts.environment.hold?.();
+    try {
+      return await work();
+    } finally {
+      release?.();
+    }
+  }
+}
+
+/** @throws InvalidArgumentError unless it is the path of a directory that is empty, or does not exist */
+function emptyDirectory(directory: unknown): string {
+  const wanted = 'the path of a directory that is empty or does not exist';
+  if (typeof directory !== 'string' || directory === '') throw new InvalidArgumentError('directory', directory, wanted);
+  const path = resolve(directory);
+  let found: readonly string[];
+  try {
+    found = readdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path;
+    throw new InvalidArgumentError('directory', directory, `${wanted} (${toError(error).message})`);
+  }
+  if (found.length > 0) throw new InvalidArgumentError('directory', directory, wanted);
+  return path;
+}
+
+function idOf({ heads }: StreamingComponent, { graph }: JobShape): string {
+  return graph.jobVertexOf(heads[0] as ExecutionVertexId).id;
+}
+
+/** A reason of which nobody has said more. */
+function inWords(reason: string): string {
+  switch (reason) {
+    case 'stopped':
+      return 'the job has ended, or is ending';
+    case 'failover':
+      return 'a task of it restarts';
+    case 'notAllRunning':
+      return 'not all of its tasks run yet';
+    case 'expired':
+      return 'it took longer than `checkpoints.timeoutMs`';
+    default:
+      return `its checkpoint failed (${reason})`;
+  }
+}
