@@ -97,6 +97,7 @@ export type { DividedExchange, JobEvent, JobEventType } from './actors/job-event
 
 // Checkpoints
 export type { CheckpointOptions } from './run/checkpoints/checkpoints-option.ts';
+export type { SavepointOptions } from './run/savepoints/savepoint-option.ts';
 export type { CheckpointsReceipt, ContinuedReceipt } from './run/checkpoints/checkpoint-receipt.ts';
 export type { CheckpointReport, ComponentCheckpointsReport } from './run/checkpoints/checkpoint-history.ts';
 export type { BarrierAlignment } from './partitions/stream-element.ts';
@@ -298,14 +299,8 @@ export {
   RestartRequestedError,
   UnrecoverableError,
 } from './errors/job-errors.ts';
-export {
-  CheckpointConflictError,
-  CheckpointFormatError,
-  CheckpointsFailedError,
-  CheckpointStorageError,
-  CheckpointUnreadableError,
-  NoCheckpointLeftError,
-} from './errors/checkpoint-errors.ts';
+export * from './errors/checkpoint-errors.ts';
+export * from './errors/savepoint-errors.ts';
 export { JournalAccessError, JournalFormatError } from './errors/journal-errors.ts';
 export {
   CommittedOutputError,

@@ -5,6 +5,7 @@ import * as jobErrors from './errors/job-errors.ts';
 import * as journalErrors from './errors/journal-errors.ts';
 import * as recordingErrors from './errors/recording-errors.ts';
 import * as resultErrors from './errors/result-errors.ts';
+import * as savepointErrors from './errors/savepoint-errors.ts';
 import * as stateErrors from './errors/state-errors.ts';
 import * as usageErrors from './errors/usage-errors.ts';
 import * as userCodeErrors from './errors/user-code-errors.ts';
@@ -40,6 +41,7 @@ for (const family of [
   checkpointErrors,
   journalErrors,
   recordingErrors,
+  savepointErrors,
   stateErrors,
   userCodeErrors,
 ]) {

@@ -78,8 +78,6 @@ export function planJob(job: JobDefinition): JobPlan {
   openRings(job, vertices, edges);
   checkCoLocation(vertices, edges);
   checkPlaces(placesOf(placed.values(), edges));
-  const vertexById = new Map(vertices.map((vertex) => [vertex.id, vertex]));
-  checkKeyedParallelism(edges, (vertex) => (vertexById.get(vertex) as PlannedVertex).parallelism);
 
   const jobGraph = createJobGraph(
     job.name,
@@ -98,6 +96,7 @@ export function planJob(job: JobDefinition): JobPlan {
       exchange: exchangeTypes[exchange],
     })),
   );
+  const vertexById = new Map(vertices.map((vertex) => [vertex.id, vertex]));
   const ordered = jobGraph.vertices.map((vertex) => vertexById.get(vertex.id) as PlannedVertex);
   const outputsById = new Map(vertices.map((vertex) => [vertex.id, [] as VertexProgram['outputs'][number][]]));
   for (const [edge, { source, partitioning }] of edges.entries()) {
@@ -231,6 +230,7 @@ function edgeOf(
   }
   const chosen: Partitioning = input.partitioning ?? { kind: isEven ? 'forward' : 'rebalance' };
   const partitioning = chosen.kind === 'hash' && rejectsRecords(reader) ? { ...chosen, passesErrors: true } : chosen;
+  if (partitioning.kind === 'hash') checkKeyedParallelism(target);
   const isShuffle = partitioning.kind !== 'forward';
   return {
     source: upstream.vertex.id,

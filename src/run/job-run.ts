@@ -8,7 +8,6 @@ import { toError } from '../errors/thrown-value.ts';
 import type { RootExceptionEntry } from '../failover/exception-history.ts';
 import type { ExecutorId, RegionId, RunId } from '../ids.ts';
 import type { JobMasterActorRef } from '../machines/job-master/job-master-machine.ts';
-import type { JobMasterContext } from '../machines/job-master/job-master-setup.ts';
 import { freezeRecords } from '../partitions/records/freeze-records.ts';
 import type { ComponentCheckpointsReport } from './checkpoints/checkpoint-history.ts';
 import { eventIterator } from './event-iterator.ts';

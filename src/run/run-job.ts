@@ -85,26 +85,21 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const folds = runFolds(shape, options);
   const leftOpen = (what: string): void =>
     observe({ type: 'closing.timedOut', atMs: clock.now(), task: undefined, what, timeoutMs: cancellationTimeoutMs });
+  const parts = { ...options, plan, shape, ledger, master: () => master };
   const run = new JobRun({
     ...{ run: id, shape, folds, clock },
     moving: () => executors.moving(),
     storage: () => storageUse(executors.held, shape, folds.snapshot, clock.now()),
     observers,
     controls: () => insideOf(run).controls,
-    takeSavepoint: (wanted, ended) => savepoints.take(wanted, ended),
-    begin: beginningOf(durable, {
-      ...{ ...options, plan, shape, ledger, master: () => master },
-      observe: (event) => observe(event),
-    }),
+    takeSavepoint: (wanted, ended) => savepointsOf(parts).take(wanted, ended),
+    begin: beginningOf(durable, { ...parts, observe: (event) => observe(event) }),
     connect: (connected) => {
       connections.serve(master, actors);
       executors.connect((executor, port) => connections.accept(executor, port), connected);
     },
-    dispose: async () => {
-      const hasFinished = master.getSnapshot().matches('finished') && durable?.isRecorded !== false;
-      await disposed(hasFinished, connections, executors, { clock, timeoutMs: cancellationTimeoutMs, leftOpen });
-      await durable?.close();
-    },
+    dispose: () =>
+      disposed({ durable, master, connections, executors }, { clock, timeoutMs: cancellationTimeoutMs, leftOpen }),
     close: () => {
       actors.stop(master);
       actors.end();
@@ -119,11 +114,6 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     ...{ ledger, environment, gateway: connections, charts, observe, actors },
     ...recoveryOf(options, shape),
     speculation: speculationOf({ ...options, plan, shape, logger }),
-  });
-  const savepoints = new Savepoints({
-    ...{ run: id, plan, shape, environment, storage: options.checkpointStorage },
-    checkpoints: () => checkpointsOf(master),
-    planOf: (vertex) => ledger.sourcePlanOf(vertex),
   });
   openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers, folds, invalid });
   run.start(master);
@@ -197,16 +187,26 @@ function durableRun(
   return new DurableRun(plan, shape, { ...options, stateDirectory, durableStore }, failed);
 }
 
+/** The parts of a run that savepoints are made of. */
+type StartedParts = ReturnType<typeof guarded> & {
+  readonly plan: JobPlan;
+  readonly shape: JobShape;
+  readonly ledger: JobLedger;
+  readonly master: () => JobMasterActorRef;
+};
+
+function savepointsOf({ checkpointStorage: storage, ledger, master, ...parts }: StartedParts): Savepoints {
+  return new Savepoints({
+    ...{ ...parts, storage },
+    checkpoints: () => checkpointsOf(master()),
+    planOf: (vertex) => ledger.sourcePlanOf(vertex),
+  });
+}
+
 /** What a run does before anything else; undefined for nothing. */
 function beginningOf(
   durable: DurableRun | undefined,
-  parts: ReturnType<typeof guarded> & {
-    readonly plan: JobPlan;
-    readonly shape: JobShape;
-    readonly ledger: JobLedger;
-    readonly master: () => JobMasterActorRef;
-    readonly observe: (event: JobEvent) => void;
-  },
+  parts: StartedParts & { readonly observe: (event: JobEvent) => void },
 ): (() => Promise<void>) | undefined {
   const { savepoint, checkpointStorage: storage, plan, shape, ledger, master, run, observe } = parts;
   if (durable !== undefined) return () => takeOver(durable, ledger, master(), observe);
@@ -250,14 +250,17 @@ function recoveryOf(
   };
 }
 
+interface EndingParts {
+  readonly durable: DurableRun | undefined;
+  readonly master: JobMasterActorRef;
+  readonly connections: ExecutorConnections;
+  readonly executors: Executors;
+}
+
 /** Settles when the executors have stopped and released their resources, or the time limit has passed. */
-function disposed(
-  hasFinished: boolean,
-  connections: ExecutorConnections,
-  executors: Executors,
-  limit: CloseLimit,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
+async function disposed({ durable, master, connections, executors }: EndingParts, limit: CloseLimit): Promise<void> {
+  const hasFinished = master.getSnapshot().matches('finished') && durable?.isRecorded !== false;
+  await new Promise<void>((resolve, reject) => {
     const close = (done: () => void): void => {
       connections.stop(hasFinished, () => {
         executors.kept
@@ -268,6 +271,7 @@ function disposed(
     };
     closeAll([{ what: 'the files of the run', close }], limit, resolve);
   });
+  await durable?.close();
 }
 
 /** The options of a run, and its id. Its observers are guarded, and its clock ends with it. */

@@ -31,6 +31,34 @@ const table: Readonly<Record<string, Row>> = {
     message:
       'Checkpoint file a/7-map.state cannot be used: it is missing. The checkpoint before it is used if one is retained: keep more with `retained`',
   },
+  SavepointFailedError: {
+    make: () => new errors.SavepointFailedError('/s/1', 'expired', 'it took too long'),
+    code: 'SAVEPOINT_FAILED',
+    recovery: 'restart',
+    message:
+      'No savepoint was taken in /s/1: it took too long. The run goes on; ask again with a directory that is empty',
+  },
+  SavepointUnreadableError: {
+    make: () => new errors.SavepointUnreadableError('/s/1', 'it has no manifest'),
+    code: 'SAVEPOINT_UNREADABLE',
+    recovery: 'never',
+    message:
+      'No savepoint can be read in /s/1: it has no manifest. Name the directory that `run.savepoint` resolved with',
+  },
+  SavepointMismatchError: {
+    make: () =>
+      new errors.SavepointMismatchError('/s/1', 'sum', 'it was reduce, and is process', 'Give it another uid'),
+    code: 'SAVEPOINT_MISMATCH',
+    recovery: 'never',
+    message: '"sum" cannot continue from the savepoint in /s/1: it was reduce, and is process. Give it another uid',
+  },
+  SavepointConflictError: {
+    make: () => new errors.SavepointConflictError('/s/1', '/state', 'b2'),
+    code: 'SAVEPOINT_CONFLICT',
+    recovery: 'never',
+    message:
+      "The run should begin with the savepoint in /s/1, but the state directory /state holds run b2, which it would continue. Leave out `fromSavepoint` to continue that, or name another state directory, or say `resume: 'never'` to give it up",
+  },
   CheckpointFormatError: {
     make: () => new errors.CheckpointFormatError('a/7.manifest', 9, 1),
     code: 'CHECKPOINT_FORMAT',

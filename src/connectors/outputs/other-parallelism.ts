@@ -2,13 +2,6 @@ import { rm } from 'node:fs/promises';
 import { laterPartsOf, partPath } from './part-path.ts';
 import { type PreparedParts, removePartsFrom } from './prepared-part.ts';
 
-/** The parts that were there when a run went on at another parallelism. */
-export interface EarlierParts {
-  readonly parallelism: number;
-  /** By subtask: the number of its next part; null if it had finished. */
-  readonly next: readonly (number | null)[];
-}
-
 /** What a subtask continues with whose parts have other names than before. Plain data. */
 export interface OtherParts extends PreparedParts {
   /** Parts that were committed after the savepoint, and will be written again under other names: from a number on. */

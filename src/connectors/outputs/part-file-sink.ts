@@ -8,7 +8,10 @@ import { commitPart, type PreparedParts } from './prepared-part.ts';
 export function partFileSink(
   path: string,
   made: ConnectorDefinition,
-): Pick<Sink<never>, 'name' | 'guarantee' | 'redo' | 'takesSecondAttempts' | 'definition' | 'commitPrepared' | 'redistribute'> & {
+): Pick<
+  Sink<never>,
+  'name' | 'guarantee' | 'redo' | 'takesSecondAttempts' | 'definition' | 'commitPrepared' | 'redistribute'
+> & {
   readonly target: SinkTarget;
 } {
   // Absolute, because the working directory may be another one later, and in another process.

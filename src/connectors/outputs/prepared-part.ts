@@ -4,7 +4,6 @@ import { syncDirectory } from '../../partitions/storage/file-segment.ts';
 import { fileProblem } from '../file-problem.ts';
 import type { BegunPart } from './begun-part.ts';
 import { checkOutputFile } from './output-file.ts';
-import type { EarlierParts } from './other-parallelism.ts';
 import { laterPartsOf, pendingName } from './part-path.ts';
 
 /** A part file that is complete and synced, but does not have its final name yet. Plain data. */
@@ -27,6 +26,13 @@ export interface PreparedPart {
 
 /** Where a part is written, and where it will be. */
 export type PartPlace = Pick<PreparedPart, 'path' | 'first' | 'number' | 'temporary' | 'place'>;
+
+/** The parts that were there when a run went on at another parallelism. */
+export interface EarlierParts {
+  readonly parallelism: number;
+  /** By subtask: the number of its next part; null if it had finished. */
+  readonly next: readonly (number | null)[];
+}
 
 /** What a subtask has prepared for a checkpoint, or for its end. Plain data. */
 export interface PreparedParts {

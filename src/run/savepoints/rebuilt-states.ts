@@ -98,7 +98,7 @@ export class RebuiltStates {
     }
     if (before.parallelism === outline.parallelism) return inputs;
     const positions = inputs.map(({ position }) => unpackData(position)[0]);
-    const divided = (await source.redistribute?.(positions, outline.parallelism, before.source?.plan)) ?? [];
+    const divided = source.redistribute?.(positions, outline.parallelism, before.source?.plan) ?? [];
     return divided.map(at);
   }
 

@@ -1,0 +1,456 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Exchange,
+  forEach,
+  Job,
+  JobCanceledError,
+  type JobEvent,
+  type JobRun,
+  type JobRunOptions,
+  SavepointConflictError,
+  SavepointFailedError,
+  SavepointMismatchError,
+  SavepointUnreadableError,
+  toJsonLinesFile,
+} from '../../src/index.ts';
+import { seededRandom, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
+import { tickingSource, transactionalSink, World } from '../support/abandoned-run.ts';
+
+const count = 400;
+const checkpoints = { intervalMs: 5 };
+
+interface Sum {
+  readonly key: string;
+  readonly n: number;
+  readonly sum: number;
+}
+
+interface Shape {
+  readonly parallelism: number;
+  readonly exchange?: Exchange;
+  readonly pays?: ((n: number) => Promise<void>) | undefined;
+}
+
+const keyOf = (n: number): string => `k${n % 23}`;
+
+/** One row for each record: the sum of its key so far. The source has one task, the rest `parallelism`. */
+const sumsOf = (out: Parameters<ReturnType<typeof streamOf>['sink']>[1], shape: Shape): Job => {
+  const job = Job.create('sums', { mode: 'streaming', parallelism: shape.parallelism });
+  streamOf(job, shape).sink('out', out, { version: 1 });
+  return job;
+};
+
+const streamOf = (job: Job, { exchange = 'pipelined', pays }: Shape) =>
+  job
+    .source('ticks', tickingSource(count), { version: 1, parallelism: 1 })
+    .mapAsync(async (n) => (await pays?.(n), n), { uid: 'paid', parallelism: 1 })
+    .keyBy(keyOf, { exchange })
+    .process<{ sum: number }, Sum>(
+      {
+        onRecord: (n, context, emit) => {
+          const sum = (context.get()?.sum ?? 0) + n;
+          context.set({ sum });
+          emit({ key: keyOf(n), n, sum });
+        },
+      },
+      { uid: 'sum' },
+    );
+
+/** What a run that nothing interrupts writes. */
+const expected = ((): readonly Sum[] => {
+  const sums = new Map<string, number>();
+  return Array.from({ length: count }, (_, n) => {
+    const sum = (sums.get(keyOf(n)) ?? 0) + n;
+    sums.set(keyOf(n), sum);
+    return { key: keyOf(n), n, sum };
+  });
+})();
+
+const sorted = (rows: readonly Sum[]): Sum[] => [...rows].sort((a, b) => a.n - b.n);
+
+/** Runs on virtual time that share a directory. */
+class Runs implements Disposable {
+  readonly home = mkdtempSync(join(tmpdir(), 'savepoints-'));
+  #environment: VirtualEnvironment | undefined;
+  #seed = 0;
+
+  start(job: Job, options: JobRunOptions = {}): JobRun {
+    this.#environment = virtualEnvironment({ seed: this.#seed++ });
+    return job.run({ batchSize: 8, environment: this.#environment, checkpoints, ...options });
+  }
+
+  /** Until so many ms have passed. */
+  async wait(ms: number): Promise<void> {
+    const { clock } = this.#environment as VirtualEnvironment;
+    await this.until(new Promise<void>((resolve) => void clock.setTimeout(resolve, ms)));
+  }
+
+  async until<Value>(promise: Promise<Value>): Promise<Value> {
+    return await (this.#environment as VirtualEnvironment).drive(promise);
+  }
+
+  path(name: string): string {
+    return join(this.home, name);
+  }
+
+  /** Rows in files. */
+  rows(directory: string): Sum[] {
+    const files = readdirSync(this.path(directory)).filter((name) => name.endsWith('.jsonl'));
+    const lines = files.flatMap((name) => readFileSync(join(this.path(directory), name), 'utf8').split('\n'));
+    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Sum);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+const failureOf = async (promise: Promise<unknown>): Promise<Error> =>
+  await promise.then(
+    () => new Error('It did not fail'),
+    (error: unknown) => error as Error,
+  );
+
+describe('a job that is stopped with a savepoint', () => {
+  it.each([[[1, 1]], [[2, 2]], [[1, 3]], [[3, 2]], [[2, 4]], [[3, 1]], [[3, 2, 3]], [[1, 4, 2, 4]]])(
+    'continues at parallelism %j: every record is in one sum and in one row of the files',
+    async (parallelisms) => {
+      using runs = new Runs();
+      let fromSavepoint: string | undefined;
+      for (const [index, parallelism] of parallelisms.entries()) {
+        const job = sumsOf(toJsonLinesFile(runs.path('out/rows.jsonl')), { parallelism });
+        const run = runs.start(job, { fromSavepoint });
+        if (index === parallelisms.length - 1) {
+          await runs.until(run.result);
+          continue;
+        }
+        await runs.wait(12);
+        fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path(`savepoint-${index}`)));
+        expect(fromSavepoint).toBe(runs.path(`savepoint-${index}`));
+        const error = await failureOf(run.result);
+        expect(error).toBeInstanceOf(JobCanceledError);
+        expect((error as JobCanceledError).savepoint).toBe(fromSavepoint);
+        // Everything before it is committed, and nothing after it.
+        const rows = sorted(runs.rows('out'));
+        expect(rows.length).toBeGreaterThan(0);
+        expect(rows.length).toBeLessThan(count);
+        expect(rows).toEqual(expected.slice(0, rows.length));
+      }
+      expect(sorted(runs.rows('out'))).toEqual(expected);
+    },
+  );
+
+  it.each<Exchange>(['memory', 'reliable'])(
+    'over %s: nothing of the savepoint is in a result of the earlier run',
+    async (exchange) => {
+      using runs = new Runs();
+      const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+      const run = runs.start(sumsOf(out(), { parallelism: 2, exchange }));
+      await runs.wait(12);
+      const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+      await runs.until(runs.start(sumsOf(out(), { parallelism: 3, exchange }), { fromSavepoint }).result);
+      expect(sorted(runs.rows('out'))).toEqual(expected);
+    },
+  );
+
+  it.each(Array.from({ length: 6 }, (_, seed) => seed))(
+    'at any instant, any number of times, at any parallelism (seed %i)',
+    async (seed) => {
+      const random = seededRandom(seed);
+      using runs = new Runs();
+      let fromSavepoint: string | undefined;
+      for (let stops = random.integer(1, 3); stops >= 0; stops--) {
+        const shape = {
+          parallelism: random.integer(1, 5),
+          exchange: random.pick<Exchange>(['pipelined', 'memory', 'reliable']),
+        };
+        const run = runs.start(sumsOf(toJsonLinesFile(runs.path('out/rows.jsonl')), shape), { fromSavepoint });
+        if (stops === 0) await runs.until(run.result);
+        else {
+          await runs.wait(random.integer(3, 15));
+          fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path(`savepoint-${stops}`)));
+        }
+      }
+      expect(sorted(runs.rows('out'))).toEqual(expected);
+    },
+  );
+
+  it('ST9: calls in flight are answered first, so that none is made again', async () => {
+    using runs = new Runs();
+    const calls = new Map<number, number>();
+    const jobWith = (pays: Shape['pays']) =>
+      sumsOf(toJsonLinesFile(runs.path('out/rows.jsonl')), { parallelism: 2, pays });
+    let clock: VirtualEnvironment['clock'] | undefined;
+    const pays = async (n: number): Promise<void> => {
+      calls.set(n, (calls.get(n) ?? 0) + 1);
+      await new Promise<void>((resolve) => void clock?.setTimeout(resolve, 4));
+    };
+    const environment = virtualEnvironment({ seed: 1 });
+    clock = environment.clock;
+    const run = jobWith(pays).run({ batchSize: 8, environment, checkpoints });
+    await environment.drive(new Promise<void>((resolve) => void environment.clock.setTimeout(resolve, 30)));
+    const fromSavepoint = await environment.drive(run.stopWithSavepoint(runs.path('savepoint')));
+    const before = calls.size;
+    expect(before).toBeGreaterThan(0);
+    const again = virtualEnvironment({ seed: 2 });
+    clock = again.clock;
+    await again.drive(jobWith(pays).run({ batchSize: 8, environment: again, checkpoints, fromSavepoint }).result);
+    expect(before).toBeLessThan(count);
+    expect([...calls.values()].every((times) => times === 1)).toBe(true);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
+  it('commits with transactional sinks, and goes on with its sources at their positions', async () => {
+    using runs = new Runs();
+    const world = new World<Sum>();
+    const job = (): Job => sumsOf(transactionalSink(world), { parallelism: 2 });
+    const run = runs.start(job());
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+    expect(sorted(world.transacted)).toEqual(expected.slice(0, world.transacted.length));
+    expect(world.transacted.length).toBeGreaterThan(0);
+    await runs.until(runs.start(job(), { fromSavepoint }).result);
+    expect(sorted(world.transacted)).toEqual(expected);
+  });
+
+  it('ST9: has no results after it, so that a sink without transactions gets every record once', async () => {
+    using runs = new Runs();
+    const told: Sum[] = [];
+    const job = (parallelism: number): Job => sumsOf(forEach<Sum>((row) => void told.push(row)), { parallelism });
+    const run = runs.start(job(2));
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+    expect(told.length).toBeGreaterThan(0);
+    await runs.until(runs.start(job(3), { fromSavepoint }).result);
+    expect(sorted(told)).toEqual(expected);
+  });
+
+  it('and a state directory: the same call continues from its latest checkpoint, once it has some', async () => {
+    using runs = new Runs();
+    const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+    const first = runs.start(sumsOf(out(), { parallelism: 3 }), { stateDirectory: runs.path('first') });
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(first.stopWithSavepoint(runs.path('savepoint')));
+    const options = { fromSavepoint, stateDirectory: runs.path('second') };
+    const second = runs.start(sumsOf(out(), { parallelism: 2 }), options);
+    await runs.wait(20);
+    await runs.until(second.stop());
+    const third = runs.start(sumsOf(out(), { parallelism: 2 }), options);
+    const events: JobEvent[] = [];
+    third.events$.subscribe((event) => events.push(event));
+    await runs.until(third.result);
+    expect(events.some(({ type }) => type === 'job.resumed')).toBe(true);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
+  it('is refused by a state directory that holds something else, naming both', async () => {
+    using runs = new Runs();
+    const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+    const run = runs.start(sumsOf(out(), { parallelism: 2 }), { stateDirectory: runs.path('state') });
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+    const options = { fromSavepoint, stateDirectory: runs.path('state') };
+    const refused = await failureOf(runs.until(runs.start(sumsOf(out(), { parallelism: 2 }), options).result));
+    expect(refused.cause).toBeInstanceOf(SavepointConflictError);
+    expect(refused.message).toContain(fromSavepoint);
+    expect(refused.message).toContain(runs.path('state'));
+    // Without it, the run itself goes on from where it stopped.
+    await runs.until(runs.start(sumsOf(out(), { parallelism: 2 }), { stateDirectory: runs.path('state') }).result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+});
+
+describe('a savepoint of a run that goes on', () => {
+  it('commits nothing, and can be continued later, which replaces what the run wrote after it', async () => {
+    using runs = new Runs();
+    const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+    const run = runs.start(sumsOf(out(), { parallelism: 3 }), { checkpoints: { intervalMs: 1_000_000 } });
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(run.savepoint(runs.path('savepoint')));
+    expect(existsSync(runs.path('out/rows-00000-of-00003.jsonl'))).toBe(false);
+    await runs.until(run.result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+    await runs.until(runs.start(sumsOf(out(), { parallelism: 2 }), { fromSavepoint }).result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
+  it('is complete in itself: the files of the run may go', async () => {
+    using runs = new Runs();
+    const world = new World<Sum>();
+    const job = (): Job => sumsOf(transactionalSink(world), { parallelism: 2 });
+    const run = runs.start(job(), { stateDirectory: runs.path('state') });
+    await runs.wait(30);
+    const fromSavepoint = await runs.until(run.savepoint(runs.path('savepoint')));
+    await runs.until(run.stop());
+    rmSync(runs.path('state'), { recursive: true });
+    await runs.until(runs.start(job(), { fromSavepoint }).result);
+    expect(sorted(world.transacted)).toEqual(expected);
+  });
+
+  it('that was not completed is none', async () => {
+    using runs = new Runs();
+    const world = new World<Sum>();
+    const job = (): Job => sumsOf(transactionalSink(world), { parallelism: 2 });
+    const run = runs.start(job());
+    const triggered = new Promise<void>((resolve) => {
+      run.events$.subscribe((event) => {
+        if (event.type === 'checkpoint.triggered' && event.kind === 'savepoint') resolve();
+      });
+    });
+    await runs.wait(12);
+    const taking = failureOf(run.savepoint(runs.path('savepoint')));
+    await runs.until(triggered);
+    await runs.until(run.stop());
+    const error = await runs.until(taking);
+    expect(error).toBeInstanceOf(SavepointFailedError);
+    const refused = await failureOf(runs.until(runs.start(job(), { fromSavepoint: runs.path('savepoint') }).result));
+    expect(refused.cause).toBeInstanceOf(SavepointUnreadableError);
+  });
+
+  it('which cannot be taken leaves the run as it was', async () => {
+    using runs = new Runs();
+    const world = new World<Sum>();
+    const run = runs.start(sumsOf(transactionalSink(world), { parallelism: 2 }));
+    // No task runs yet.
+    const error = await failureOf(runs.until(run.stopWithSavepoint(runs.path('savepoint'))));
+    expect(error).toBeInstanceOf(SavepointFailedError);
+    expect((error as SavepointFailedError).reason).toBe('notAllRunning');
+    await runs.until(run.result);
+    expect(sorted(world.transacted)).toEqual(expected);
+  });
+
+  it.each([
+    ['without the option `checkpoints`', { checkpoints: undefined }, /give `job\.run` the option `checkpoints`/],
+    ['in a directory with something in it', {}, /a directory that is empty or does not exist/],
+  ])('%s is refused', async (what, options, message) => {
+    using runs = new Runs();
+    const run = runs.start(sumsOf(transactionalSink(new World<Sum>()), { parallelism: 1 }), options);
+    const directory = what.startsWith('in') ? tmpdir() : runs.path('savepoint');
+    const error = await failureOf(runs.until(run.savepoint(directory)));
+    await runs.until(run.stop());
+    expect(error.message).toMatch(message);
+  });
+});
+
+describe('a savepoint of another job', () => {
+  interface Case {
+    readonly what: string;
+    readonly uid: string;
+    readonly message: RegExp;
+    readonly job: (world: World<unknown>) => Job;
+    readonly options?: JobRunOptions;
+    /** Whether the job runs with `allowRemovedState`. */
+    readonly mayDrop?: boolean;
+  }
+  const jobOf = (build: (job: Job) => void, parallelism = 2): Job => {
+    const job = Job.create('sums', { mode: 'streaming', parallelism });
+    build(job);
+    return job;
+  };
+  const ticks = (job: Job, parallelism = 1) => job.source('ticks', tickingSource(count), { version: 1, parallelism });
+  const cases: readonly Case[] = [
+    {
+      what: 'that lacks a step with a state',
+      uid: 'sum',
+      message: /the job has no step of that uid.*Give the step its uid back, or say `allowRemovedState: true`/,
+      job: (world) =>
+        jobOf((job) =>
+          ticks(job)
+            .keyBy(keyOf)
+            .reduce((a) => a, { uid: 'other' })
+            .sink('out', transactionalSink(world), { version: 1 }),
+        ),
+      mayDrop: true,
+    },
+    {
+      what: 'in which a step with a state is something else',
+      uid: 'sum',
+      message: /it was process, and is reduce\. Give it another uid/,
+      job: (world) =>
+        jobOf((job) =>
+          ticks(job)
+            .keyBy(keyOf)
+            .reduce((a) => a, { uid: 'sum' })
+            .sink('out', transactionalSink(world), { version: 1 }),
+        ),
+    },
+    {
+      what: 'whose source has more tasks',
+      uid: 'ticks',
+      message:
+        /it ran at parallelism 1 and should run at 2, and the positions of ticking cannot be divided anew\. Give it `parallelism: 1`/,
+      job: (world) =>
+        jobOf((job) =>
+          ticks(job, 2)
+            .keyBy(keyOf)
+            .process<{ sum: number }, number>({ onRecord: (n, _, emit) => emit(n) }, { uid: 'sum' })
+            .sink('out', transactionalSink(world), { version: 1 }),
+        ),
+    },
+    {
+      what: 'whose sink has more tasks',
+      uid: 'out',
+      message:
+        /it ran at parallelism 2 and should run at 3, and what the sink ledger has prepared cannot be divided anew\. Give it `parallelism: 2`/,
+      job: (world) =>
+        jobOf(
+          (job) =>
+            ticks(job)
+              .keyBy(keyOf)
+              .process<{ sum: number }, number>({ onRecord: (n, _, emit) => emit(n) }, { uid: 'sum' })
+              .sink('out', transactionalSink(world), { version: 1 }),
+          3,
+        ),
+    },
+  ];
+
+  const savepointOf = async (runs: Runs): Promise<string> => {
+    const run = runs.start(sumsOf(transactionalSink(new World<Sum>()), { parallelism: 2 }));
+    await runs.wait(12);
+    return await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+  };
+
+  it.each(cases)('$what is refused, naming it and the remedy', async ({ uid, message, job, mayDrop = false }) => {
+    using runs = new Runs();
+    const fromSavepoint = await savepointOf(runs);
+    const error = await failureOf(runs.until(runs.start(job(new World()), { fromSavepoint }).result));
+    expect(error.cause).toBeInstanceOf(SavepointMismatchError);
+    expect((error.cause as SavepointMismatchError).uid).toBe(uid);
+    expect(error.message).toMatch(message);
+    if (!mayDrop) return;
+    const world = new World<unknown>();
+    await runs.until(runs.start(job(world), { fromSavepoint, allowRemovedState: true }).result);
+    expect(world.transacted.length).toBeGreaterThan(0);
+  });
+
+  it('with further steps: these begin empty, and the others go on', async () => {
+    using runs = new Runs();
+    const world = new World<Sum>();
+    const first = runs.start(sumsOf(transactionalSink(world), { parallelism: 2 }));
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(first.stopWithSavepoint(runs.path('savepoint')));
+    const before = world.transacted.length;
+    const seen = new World<number>();
+    const job = Job.create('sums', { mode: 'streaming', parallelism: 2 });
+    const sums = streamOf(job, { parallelism: 2 });
+    sums.sink('out', transactionalSink(world), { version: 1 });
+    sums
+      .keyBy(() => 'all')
+      .process<{ rows: number }, number>(
+        {
+          onRecord: (_, context, emit) => {
+            const rows = (context.get()?.rows ?? 0) + 1;
+            context.set({ rows });
+            emit(rows);
+          },
+        },
+        { uid: 'rows' },
+      )
+      .sink('rows out', transactionalSink(seen), { version: 1 });
+    await runs.until(runs.start(job, { fromSavepoint }).result);
+    expect(sorted(world.transacted)).toEqual(expected);
+    expect(Math.max(...seen.transacted)).toBe(count - before);
+  });
+});
