@@ -218,7 +218,11 @@ describe('a job that is stopped with a savepoint', () => {
   it('ST9: has no results after it, so that a sink without transactions gets every record once', async () => {
     using runs = new Runs();
     const told: Sum[] = [];
-    const job = (parallelism: number): Job => sumsOf(forEach<Sum>((row) => void told.push(row)), { parallelism });
+    const job = (parallelism: number): Job =>
+      sumsOf(
+        forEach<Sum>((row) => void told.push(row)),
+        { parallelism },
+      );
     const run = runs.start(job(2));
     await runs.wait(12);
     const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
