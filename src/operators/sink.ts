@@ -25,8 +25,9 @@ export interface SinkWriter<In> {
    * it. The task writes nothing until it has settled; later records belong to the next checkpoint. `prepare`, `commit` and
    * `abort` concern those. A checkpoint that is aborted leaves pending what was prepared for it: the next one commits it
    * too. A sink that is `exactly-once` without it takes no part in checkpoints.
+   * @param at whether it is the checkpoint of a savepoint, from which writers of other subtasks may continue
    */
-  prepareCheckpoint?(): unknown;
+  prepareCheckpoint?(at?: { readonly isSavepoint: boolean }): unknown;
   /** All records are written: makes them visible. Called at most once; then the task finishes. */
   commit(): void | PromiseLike<unknown>;
   /** The attempt failed or was canceled: undoes uncommitted writes. Called at most once, never after `commit`. */

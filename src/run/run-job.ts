@@ -286,6 +286,7 @@ function guarded(options: ResolvedRunOptions, observers: Observers) {
     run,
     disk: faults,
     checkpointStorage: storageOf(options),
+    pendingOutput: { isNamed: false },
     durableStore:
       stateDirectory === undefined
         ? undefined

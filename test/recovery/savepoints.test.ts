@@ -280,6 +280,19 @@ describe('a savepoint of a run that goes on', () => {
     expect(sorted(runs.rows('out'))).toEqual(expected);
   });
 
+  it('names files that are pending: they stay when the run stops, and are committed by the one that continues', async () => {
+    using runs = new Runs();
+    const out = () => toJsonLinesFile(runs.path('out/rows.jsonl'), { rollIntervalMs: 1_000_000 });
+    const rarely = { checkpoints: { intervalMs: 1_000_000 } };
+    const run = runs.start(sumsOf(out(), { parallelism: 3 }), rarely);
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(run.savepoint(runs.path('savepoint')));
+    await runs.until(run.stop());
+    expect(runs.rows('out')).toEqual([]);
+    await runs.until(runs.start(sumsOf(out(), { parallelism: 2 }), { ...rarely, fromSavepoint }).result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
   it('is complete in itself: the files of the run may go', async () => {
     using runs = new Runs();
     const world = new World<Sum>();

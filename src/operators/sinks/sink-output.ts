@@ -1,7 +1,7 @@
 import { IllegalStateError, InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { CheckpointId } from '../../ids.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
-import type { Batch, Mark } from '../../partitions/stream-element.ts';
+import type { Barrier, Batch, Mark } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
 import { callAndWait, isThenable, type Returned } from '../../user-code.ts';
 import type { SinkTail } from '../../partitions/loop-ends.ts';
@@ -101,7 +101,7 @@ export class SinkOutput implements TaskOutput {
   mark(mark: Mark): void {
     if (mark.kind !== 'barrier' || this.#writer.prepareCheckpoint === undefined) return;
     this.#whenIdle(() => {
-      if (this.#failure === undefined && this.#phase === 'open') this.#prepareFor(mark.checkpoint);
+      if (this.#failure === undefined && this.#phase === 'open') this.#prepareFor(mark);
     });
   }
 
@@ -202,14 +202,15 @@ export class SinkOutput implements TaskOutput {
     };
   }
 
-  #prepareFor(checkpoint: CheckpointId): void {
+  #prepareFor({ checkpoint, alignment }: Barrier): void {
+    const isSavepoint = alignment === 'savepoint' || alignment === 'stop';
     const prepared = (value: unknown): void => {
       const snapshot = takeSnapshot((pack) => pack(this.#sink, [value]));
       if (snapshot.kind === 'taken') this.#prepared = [...this.#prepared, { checkpoint, data: snapshot.state }];
       else this.#failure ??= new IllegalStateError(`prepareCheckpoint of ${snapshot.reason}`);
     };
     this.#call('prepareCheckpoint', () => {
-      const returned = this.#writer.prepareCheckpoint?.();
+      const returned = this.#writer.prepareCheckpoint?.({ isSavepoint });
       if (!isThenable(returned)) return prepared(returned);
       return returned.then(prepared);
     });

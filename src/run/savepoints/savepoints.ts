@@ -32,6 +32,8 @@ export interface SavepointsParts {
   readonly checkpoints: () => JobCheckpoints | undefined;
   /** Where its checkpoints are. */
   readonly storage: CheckpointStorage | undefined;
+  /** Told that what is pending in the outputs of the run must stay when it ends. */
+  readonly pendingOutput: { isNamed: boolean };
   readonly planOf: (vertex: JobVertexId) => { readonly plan: unknown } | undefined;
 }
 
@@ -89,6 +91,7 @@ export class Savepoints {
     try {
       if (failed !== undefined) throw failed.reason;
       await this.#held(() => this.#commit(storage, tasks));
+      this.#parts.pendingOutput.isNamed = true;
     } catch (error) {
       goOn();
       rmSync(path, { recursive: true, force: true });
