@@ -8,7 +8,7 @@ import { toError } from '../errors/thrown-value.ts';
 import type { DataPlane } from '../executors/data-plane.ts';
 import type { Executors } from '../executors/executors.ts';
 import type { RunServicesListener } from '../executors/shares/desks/run-services.ts';
-import { drawRunId, type JobVertexId, type RunId } from '../ids.ts';
+import { drawRunId, type ExecutionVertexId, type JobVertexId, type RunId } from '../ids.ts';
 import { jobCharts } from '../machines/job-charts.ts';
 import { createJobMaster } from '../machines/create-job-master.ts';
 import { ExecutorConnections } from '../machines/connections/executor-connections.ts';
@@ -18,6 +18,7 @@ import { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { JobServices } from '../machines/job-services.ts';
 import { DurableStore } from '../partitions/storage/durable-store.ts';
 import { closeAll, type CloseLimit } from '../operators/close-all.ts';
+import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
 import { publishEvent } from './diagnostics.ts';
 import { checkpointingOf, scopeOfSeries, storageOf } from './checkpoints/checkpointing.ts';
 import { DurableRun } from './durable/durable-run.ts';
@@ -209,7 +210,7 @@ function beginningOf(
   parts: StartedParts & { readonly observe: (event: JobEvent) => void },
 ): (() => Promise<void>) | undefined {
   const { savepoint, checkpointStorage: storage, plan, shape, ledger, master, run, observe } = parts;
-  if (durable !== undefined) return () => takeOver(durable, ledger, master(), observe);
+  if (durable !== undefined) return () => takeOver(durable, parts);
   if (savepoint === undefined || storage === undefined) return undefined;
   const scopeOf = (head: string): string => scopeOfSeries(plan.name, run, head);
   return async () => {
@@ -222,14 +223,16 @@ function beginningOf(
 /** Takes over what an earlier run has finished. */
 async function takeOver(
   durable: DurableRun,
-  ledger: JobLedger,
-  master: JobMasterActorRef,
-  observe: (event: JobEvent) => void,
+  { errorTallies, ledger, master, observe }: StartedParts & { readonly observe: (event: JobEvent) => void },
 ): Promise<void> {
   const { restored, plans, checkpoints, resumed } = await durable.begin();
   ledger.restore(restored);
-  checkpointsOf(master)?.takeOver(checkpoints.continued);
+  checkpointsOf(master())?.takeOver(checkpoints.continued);
   for (const [vertex, plan] of plans) ledger.takePlan(vertex as JobVertexId, plan);
+  for (const { vertex, by } of resumed?.rejected ?? []) {
+    const subtask = ledger.graph.subtaskOf(vertex as ExecutionVertexId);
+    for (const rejected of by) errorTallies.takeOver(subtask, rejected);
+  }
   if (resumed !== undefined) observe(resumed);
   for (const event of checkpoints.unreadable) observe(event);
 }
@@ -287,6 +290,7 @@ function guarded(options: ResolvedRunOptions, observers: Observers) {
     disk: faults,
     checkpointStorage: storageOf(options),
     pendingOutput: { isNamed: false },
+    errorTallies: new LocalErrorTallies(),
     durableStore:
       stateDirectory === undefined
         ? undefined

@@ -61,7 +61,9 @@ const statistics = object({
   recordsIn: amount,
   recordsOut: amount,
   isCurtailed: flag,
-  rejected: optional(list(object({ operator: text, skipped: amount, deadLetters: amount, replaced: amount }))),
+  rejected: optional(
+    list(object({ operator: text, skipped: amount, deadLetters: amount, replaced: amount, records: optional(amount) })),
+  ),
   calls: optional(calls),
 });
 

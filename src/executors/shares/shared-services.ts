@@ -40,12 +40,14 @@ export interface SharedServicesOptions extends RunBudgets, Omit<RunAnswersOption
   readonly checkpoints?: object | undefined;
   /** Whether a savepoint names output that is pending. Default: none does. */
   readonly pendingOutput?: { readonly isNamed: boolean } | undefined;
+  /** Default: new ones, which have counted nothing. */
+  readonly errorTallies?: LocalErrorTallies | undefined;
 }
 
 /** The services of a run whose executors share a thread. */
 export class LocalServices implements SharedServices {
   readonly callLimiters: CallLimiters;
-  readonly errorTallies = new LocalErrorTallies();
+  readonly errorTallies: LocalErrorTallies;
   readonly budgets: ResultBudgets;
   readonly answers: RunMemories;
   readonly outputs: OutputClaims;
@@ -55,6 +57,7 @@ export class LocalServices implements SharedServices {
 
   constructor(plan: SharedPlan, options: SharedServicesOptions) {
     const { jobGraph, programs } = plan;
+    this.errorTallies = options.errorTallies ?? new LocalErrorTallies();
     this.callLimiters = new CallLimiters(options.environment);
     this.budgets = new ResultBudgets(plan, options);
     this.answers = new RunAnswers({ ...options, operators: operatorsOf(jobGraph, programs) });

@@ -26,6 +26,8 @@ export interface EntryRejections {
   readonly skipped: number;
   readonly deadLetters: number;
   readonly replaced: number;
+  /** How many it was given, if its errors are limited. */
+  readonly records?: number;
 }
 
 /** What is known of a finished task. */

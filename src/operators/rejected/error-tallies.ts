@@ -3,6 +3,7 @@ import type { FailurePlace } from '../../failure-place.ts';
 import type { AttemptNumber } from '../../ids.ts';
 import type { SideOutput } from './dead-letter-output.ts';
 import type { ErrorLimit } from './on-error.ts';
+import type { RejectedRecords } from './rejections.ts';
 
 /** An attempt of a subtask of an operator. */
 export interface CountedAttempt {
@@ -57,9 +58,20 @@ export interface LocalErrorTally extends ErrorTally {
   discard(): void;
 }
 
+/** Before every attempt of a run. */
+const beforeAll = -1 as AttemptNumber;
+
 /** The tallies of a run. */
 export class LocalErrorTallies implements ErrorTallies {
   readonly #operators = new Map<string, Operator>();
+
+  /** Counts the errors of a task that had finished in an earlier run, until it is attempted again. */
+  takeOver(subtask: number, { operator: uid, skipped, deadLetters, replaced, records = 0 }: RejectedRecords): void {
+    const operator = this.#operatorOf(uid);
+    const errors = skipped + deadLetters + replaced;
+    operator.attempts.set(subtask, { attempt: beforeAll, errors, records: () => records });
+    operator.errors += errors;
+  }
 
   open({ operator: uid, subtask, attempt }: CountedAttempt, limit: ErrorLimit, records: () => number): LocalErrorTally {
     const operator = this.#operatorOf(uid);

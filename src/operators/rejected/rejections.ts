@@ -58,6 +58,8 @@ export interface RejectedRecords {
   readonly deadLetters: number;
   /** Records for which the function of `onError` answered. */
   readonly replaced: number;
+  /** How many it was given; known if its errors are limited. */
+  readonly records?: number;
 }
 
 /** The first record that an operator rejects in an attempt. */
@@ -84,6 +86,8 @@ interface Desk {
   readonly handling: ErrorHandling;
   readonly counts: { skipped: number; deadLetters: number; replaced: number };
   readonly tally: ErrorTally | undefined;
+  /** How many records it was given. */
+  readonly records: () => number;
 }
 
 /** Whether a task rejects records: an operator or the source of its program has `errors`. */
@@ -124,9 +128,10 @@ export class Rejections implements RecordRejections {
     return [...this.#outputs.values(), ...this.#all().flatMap(({ tally }) => tally?.output ?? [])];
   }
 
-  /** How many records were rejected, by operator: those with any. */
+  /** How many records were rejected, by operator: those with any, and those whose errors are limited. */
   get counts(): readonly RejectedRecords[] {
-    return this.#all().flatMap(({ uid, counts }) => {
+    return this.#all().flatMap(({ uid, counts, handling, records }) => {
+      if (handling.limit !== undefined) return [{ operator: uid, ...counts, records: records() }];
       const { skipped: left, deadLetters, replaced } = counts;
       return left + deadLetters + replaced === 0 ? [] : [{ operator: uid, ...counts }];
     });
@@ -181,7 +186,7 @@ export class Rejections implements RecordRejections {
     if (handling === undefined) return undefined;
     const { subtask, attempt, tallies } = this.#options;
     const tally = handling.limit && tallies.open({ operator: uid, subtask, attempt }, handling.limit, records);
-    return { uid, handling, tally, counts: { skipped: 0, deadLetters: 0, replaced: 0 } };
+    return { uid, handling, tally, records, counts: { skipped: 0, deadLetters: 0, replaced: 0 } };
   }
 
   #reject(desk: Desk | undefined, error: Error, failed: Failed): unknown {

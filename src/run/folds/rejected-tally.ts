@@ -50,7 +50,9 @@ export class RejectedTally {
         replaced: entry.replaced + (sum?.replaced ?? 0),
       });
     }
-    return [...byOperator.values()];
+    return [...byOperator.values()].filter(
+      ({ skipped, deadLetters, replaced }) => skipped + deadLetters + replaced > 0,
+    );
   }
 
   toPlain(): RejectedEntries {

@@ -20,7 +20,7 @@ import {
   noRestart,
   toJsonLinesFile,
 } from '../../../src/index.ts';
-import type { DataStream, JobReceipt, JobRunOptions, OnError, Sink } from '../../../src/index.ts';
+import type { DataStream, JobReceipt, JobRunOptions, MaxErrors, OnError, Sink } from '../../../src/index.ts';
 import { runStory } from '../../support/run-story.ts';
 
 interface Text {
@@ -309,6 +309,60 @@ describe('why something runs again that had finished, and is as it was', () => {
     const again = await forked('pipelined', (text) => text);
     expect(again.get('right')).toBe('it runs together with a task that has to run');
     expect(again.has('texts')).toBe(false);
+  });
+});
+
+describe('a limit of errors', () => {
+  /** Three of 30 records of each task are bad; the second task fails at its second record until that is mended. */
+  async function limited(maxErrors: MaxErrors, options: JobRunOptions, isMended = true): Promise<JobReceipt> {
+    const job = Job.create('limited', { parallelism: 2 });
+    job
+      .source('texts', jsonLinesFile<Text>(at('texts.jsonl')))
+      .map(
+        (text) => {
+          if (text.id % 10 === 0) throw new RangeError(`${text.id} is bad`);
+          return text;
+        },
+        { uid: 'check', onError: 'skip', maxErrors },
+      )
+      .map(
+        (text) => {
+          if (!isMended && text.id === 31) throw new TypeError('no label');
+          return text;
+        },
+        { uid: 'label' },
+      )
+      .rebalance({ exchange: 'blocking' })
+      .sink('out', toJsonLinesFile(at('out.jsonl')));
+    const { receipt } = await runStory(job, { stateDirectory: at('state'), slots: 1, ...options });
+    return receipt;
+  }
+
+  const broken = (maxErrors: MaxErrors) =>
+    expect(limited(maxErrors, { restartBackoff: noRestart() }, false)).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('no label') },
+    });
+
+  it.each<[MaxErrors]>([[4], [{ share: 0.12, atLeast: 4 }]])(
+    'counts those of tasks that had finished in an earlier run: %j',
+    async (maxErrors) => {
+      await broken(maxErrors);
+      await expect(limited(maxErrors, {})).rejects.toMatchObject({
+        cause: { code: 'TOO_MANY_ERRORS', errors: 5, records: 41 },
+      });
+    },
+  );
+
+  it.each<[MaxErrors]>([[6], [{ share: 0.13, atLeast: 4 }]])('and their records: %j', async (maxErrors) => {
+    await broken(maxErrors);
+    const { rejected, resumed } = await limited(maxErrors, {});
+    expect([rejected, resumed?.tasks]).toEqual([[{ operator: 'check', skipped: 6, deadLetters: 0, replaced: 0 }], 1]);
+  });
+
+  it('does not count those of an earlier run whose task runs again', async () => {
+    await broken(6);
+    const { rejected } = await limited(6, { rerun: true });
+    expect(rejected).toMatchObject([{ skipped: 6 }]);
   });
 });
 
