@@ -231,7 +231,9 @@ async function takeOver(
   for (const [vertex, plan] of plans) ledger.takePlan(vertex as JobVertexId, plan);
   for (const { vertex, by } of resumed?.rejected ?? []) {
     const subtask = ledger.graph.subtaskOf(vertex as ExecutionVertexId);
-    for (const rejected of by) errorTallies.takeOver(subtask, rejected);
+    for (const { operator, skipped, deadLetters, replaced, records = 0 } of by) {
+      errorTallies.takeOver({ operator, subtask, errors: skipped + deadLetters + replaced, records });
+    }
   }
   if (resumed !== undefined) observe(resumed);
   for (const event of checkpoints.unreadable) observe(event);

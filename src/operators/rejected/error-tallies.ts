@@ -3,7 +3,6 @@ import type { FailurePlace } from '../../failure-place.ts';
 import type { AttemptNumber } from '../../ids.ts';
 import type { SideOutput } from './dead-letter-output.ts';
 import type { ErrorLimit } from './on-error.ts';
-import type { RejectedRecords } from './rejections.ts';
 
 /** An attempt of a subtask of an operator. */
 export interface CountedAttempt {
@@ -58,6 +57,13 @@ export interface LocalErrorTally extends ErrorTally {
   discard(): void;
 }
 
+/** What a subtask of an operator counted in an earlier run. */
+export interface EarlierErrors extends Omit<CountedAttempt, 'attempt'> {
+  readonly errors: number;
+  /** How many records it was given. */
+  readonly records: number;
+}
+
 /** Before every attempt of a run. */
 const beforeAll = -1 as AttemptNumber;
 
@@ -65,10 +71,9 @@ const beforeAll = -1 as AttemptNumber;
 export class LocalErrorTallies implements ErrorTallies {
   readonly #operators = new Map<string, Operator>();
 
-  /** Counts the errors of a task that had finished in an earlier run, until it is attempted again. */
-  takeOver(subtask: number, { operator: uid, skipped, deadLetters, replaced, records = 0 }: RejectedRecords): void {
+  /** Counts the errors of a subtask that had finished in an earlier run, until it is attempted again. */
+  takeOver({ operator: uid, subtask, errors, records }: EarlierErrors): void {
     const operator = this.#operatorOf(uid);
-    const errors = skipped + deadLetters + replaced;
     operator.attempts.set(subtask, { attempt: beforeAll, errors, records: () => records });
     operator.errors += errors;
   }
