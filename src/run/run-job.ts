@@ -209,7 +209,7 @@ function beginningOf(
   durable: DurableRun | undefined,
   parts: StartedParts & { readonly observe: (event: JobEvent) => void },
 ): (() => Promise<void>) | undefined {
-  const { savepoint, checkpointStorage: storage, plan, shape, ledger, master, run, observe } = parts;
+  const { savepoint, checkpointStorage: storage, plan, shape, ledger, master, run } = parts;
   if (durable !== undefined) return () => takeOver(durable, parts);
   if (savepoint === undefined || storage === undefined) return undefined;
   const scopeOf = (head: string): string => scopeOfSeries(plan.name, run, head);
