@@ -25,6 +25,47 @@ export interface StagedTransaction extends OutputSubtask {
   readonly number: number;
 }
 
+/** What a subtask has prepared for a checkpoint, and where it goes on. Plain data. */
+export interface PreparedRows {
+  /** The number of its next transaction. */
+  readonly next: number;
+  /** undefined if there were no rows. */
+  readonly transaction: StagedTransaction | undefined;
+  /** Of subtasks at another parallelism: transactions from a number on, which will be written again under other numbers. */
+  readonly gone?: readonly { readonly subtask: number; readonly number: number }[];
+}
+
+/**
+ * Transactions of an output between two changes of its parallelism. The numbers of each begin at a multiple of this, behind
+ * all earlier ones, also those of subtasks that had finished.
+ */
+const generation = 2 ** 32;
+
+/** The first number of the generation that begins at `number` or after it. */
+function generationFrom(number: number): number {
+  return Math.ceil(number / generation) * generation;
+}
+
+/**
+ * Where each subtask goes on at another parallelism.
+ * @param prepared by earlier subtask; undefined for one that had finished
+ */
+export function rowsAtParallelism(
+  prepared: readonly (PreparedRows | undefined)[],
+  parallelism: number,
+): readonly PreparedRows[] {
+  const known = prepared.flatMap((one) => one?.next ?? []);
+  // If all had finished, behind whatever they wrote.
+  const next = known.length === 0 ? 2 ** 20 * generation : generationFrom(Math.max(...known) + 1);
+  return Array.from({ length: parallelism }, (_, subtask) => ({
+    next,
+    transaction: undefined,
+    gone: prepared.flatMap((one, earlier) =>
+      one === undefined || earlier % parallelism !== subtask ? [] : { subtask: earlier, number: one.next },
+    ),
+  }));
+}
+
 /** A writer of a subtask that was opened. */
 export interface OpenedWriter {
   /** Grows with each writer of the subtask: an earlier one can do nothing more. */
@@ -82,10 +123,13 @@ export class PostgresOutput {
   /**
    * Begins a writer of a subtask, which ends the earlier ones: what they had staged goes, and so do committed rows that
    * will be written again. Those of earlier runs stay until the first commit, if the subtask begins from the start.
-   * @param next the number of its next transaction; undefined from the start
+   * @param from what it continues from; undefined from the start
    */
-  async open(client: PostgresClient, place: OutputSubtask, run: string, next?: number): Promise<OpenedWriter> {
-    const { output, subtask } = place;
+  async open(client: PostgresClient, place: OutputSubtask, run: string, from?: PreparedRows): Promise<OpenedWriter> {
+    const { output, subtask, parallelism } = place;
+    const { next = 0, gone = [] } = from ?? {};
+    // Of a run that went on at another parallelism.
+    const [others, all] = from === undefined ? [] : [generationFrom(Math.max(1, next)), generationFrom(next + 1)];
     return client.transaction(async () => {
       const [writer] = await client.query(
         `INSERT INTO ${this.#writers} AS w (output, subtask, epoch) VALUES ($1, $2, 1)
@@ -93,11 +137,19 @@ export class PostgresOutput {
         [output, subtask],
       );
       const stale = await client.query(
-        `SELECT id FROM ${this.#transactions} WHERE output = $1 AND subtask = $2
-         AND (committed_at IS NULL OR (number >= $3 AND ($4 OR run = $5)))`,
-        [output, subtask, next ?? 0, next !== undefined, run],
+        `SELECT id FROM ${this.#transactions} WHERE output = $1 AND (
+           (subtask = $2 AND (committed_at IS NULL OR (number >= $3 AND ($4 OR run = $5))))
+           OR (subtask >= $6 AND number >= $7::bigint) OR number >= $8::bigint)`,
+        [output, subtask, next, from !== undefined, run, parallelism, others, all],
       );
       await this.#undo(client, stale);
+      for (const earlier of gone) {
+        const written = await client.query(
+          `SELECT id FROM ${this.#transactions} WHERE output = $1 AND subtask = $2 AND number >= $3 AND number < $4`,
+          [output, earlier.subtask, earlier.number, next],
+        );
+        await this.#undo(client, written);
+      }
       return { epoch: String(writer?.['epoch']) };
     });
   }

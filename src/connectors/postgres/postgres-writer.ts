@@ -6,17 +6,10 @@ import {
   type OutputSubtask,
   PostgresOutput,
   type PostgresTable,
+  type PreparedRows,
   type StagedTransaction,
 } from './postgres-output.ts';
 import { rowTextOf } from './row-text.ts';
-
-/** What a subtask has prepared for a checkpoint. Plain data. */
-export interface PreparedRows {
-  /** The number of its next transaction. */
-  readonly next: number;
-  /** undefined if there were no rows. */
-  readonly transaction: StagedTransaction | undefined;
-}
 
 /** Characters of rows that are kept until they are sent. */
 const flushLength = 1 << 20;
@@ -70,7 +63,7 @@ export class PostgresWriter<In> implements SinkWriter<In> {
     const place = { output, subtask, parallelism };
     const sql = new PostgresOutput(table);
     await sql.ensureTables(client);
-    const opened = await sql.open(client, place, run, from?.next);
+    const opened = await sql.open(client, place, run, from);
     return new PostgresWriter(client, sql, table, place, opened, context, from?.next ?? 0);
   }
 

@@ -3,8 +3,8 @@ import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Sink } from '../../operators/sink.ts';
 import { checkOptions } from '../../options.ts';
 import { PostgresClient, type PostgresConnection } from './postgres-client.ts';
-import { PostgresOutput } from './postgres-output.ts';
-import { type PreparedRows, PostgresWriter } from './postgres-writer.ts';
+import { PostgresOutput, type PreparedRows, rowsAtParallelism } from './postgres-output.ts';
+import { PostgresWriter } from './postgres-writer.ts';
 
 export interface ToPostgresOptions<In> {
   /** The properties to write, which are the names of the columns. Other columns get their defaults. */
@@ -48,6 +48,8 @@ export function toPostgres<In extends object>(table: string, options: ToPostgres
       kind: 'toPostgres',
       options: { table, columns, transactionColumn, output: options.output, database: databaseOf(connection) },
     },
+    redistribute: (prepared, parallelism) =>
+      rowsAtParallelism(prepared as readonly (PreparedRows | undefined)[], parallelism),
     open: async (context, from) => {
       const release = context.environment.hold?.();
       try {
