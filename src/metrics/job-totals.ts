@@ -3,7 +3,7 @@ import { RecoveryTimes } from './recovery-times.ts';
 import { Series } from './series.ts';
 
 /** How many values of each label of a job are told apart. */
-const mostValues = { region: 100, cause: 40, vertex: 200, operator: 100, task: 10_000 } as const;
+const mostValues = { region: 100, cause: 40, vertex: 200, operator: 100, component: 100, task: 10_000 } as const;
 
 type BoundedLabel = keyof typeof mostValues;
 

@@ -49,6 +49,31 @@ export const metricDefinitions = {
     [],
     'seconds',
   ),
+  kintsugi_checkpoints_total: counter(
+    'Checkpoints by the vertex at which the barriers of their component start: completed, or why they failed.',
+    ['component', 'outcome'],
+  ),
+  kintsugi_checkpoint_seconds_total: counter(
+    'Time from the trigger of completed checkpoints until they were stored.',
+    ['component'],
+    'seconds',
+  ),
+  kintsugi_checkpoint_alignment_seconds_total: counter(
+    'The longest time from the first to the last barrier at a task, summed over completed checkpoints.',
+    ['component'],
+    'seconds',
+  ),
+  kintsugi_checkpoint_bytes_total: counter(
+    'States of completed checkpoints: written, or referenced because an earlier one had written them.',
+    ['component', 'origin'],
+    'bytes',
+  ),
+  kintsugi_checkpoint_restores_total: counter('Restarted regions that continued from a checkpoint.', ['component']),
+  kintsugi_checkpoint_age_seconds: gauge(
+    'Time since the latest completed checkpoint, of the component where it is longest; absent before the first.',
+    [],
+    'seconds',
+  ),
   kintsugi_records_in_total: counter('Records that tasks read, over all attempts.', ['vertex']),
   kintsugi_records_out_total: counter('Records that tasks emitted, over all attempts.', ['vertex']),
   kintsugi_exchange_records_total: counter('Records written to an exchange, over all attempts.', [

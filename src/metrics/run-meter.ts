@@ -3,6 +3,7 @@ import { type ExecutionState, executionStates, isTerminalJobStatus } from '../ac
 import type { ExecutionVertexId, FailoverId, RegionId } from '../ids.ts';
 import { restartedRegions } from '../run/folds/restarted-regions.ts';
 import type { RunInside } from '../run/run-inside.ts';
+import { CheckpointMeter } from './checkpoint-meter.ts';
 import { causeClassOf } from './cause-class.ts';
 import type { JobTotals } from './job-totals.ts';
 import { RegionLabels } from './region-labels.ts';
@@ -21,6 +22,7 @@ export class RunMeter {
   readonly #totals: JobTotals;
   readonly #hasTaskLabel: boolean;
   readonly #work: WorkMeter;
+  readonly #checkpoints: CheckpointMeter;
   readonly #regions: RegionLabels;
   /** By index of the job vertex and of the state: tasks in it. */
   readonly #tasks: Int32Array;
@@ -38,6 +40,7 @@ export class RunMeter {
     this.#totals = totals;
     this.#hasTaskLabel = hasTaskLabel;
     this.#work = new WorkMeter(inside.shape.graph, job, totals);
+    this.#checkpoints = new CheckpointMeter(job, totals);
     this.#regions = new RegionLabels(inside.shape);
     const { graph, regions } = inside.shape;
     this.#quarantined = new Set();
@@ -73,6 +76,10 @@ export class RunMeter {
       case 'region.released':
         this.#quarantined.delete(event.region);
         return;
+      case 'checkpoint.completed':
+      case 'checkpoint.failed':
+      case 'checkpoint.restored':
+        return this.#checkpoints.next(event);
       case 'partition.lost':
         return this.#count('kintsugi_results_lost_total', []);
       case 'task.speculated':
@@ -105,6 +112,8 @@ export class RunMeter {
       const vertex = this.#work.vertexLabel((at - state) / executionStates.length);
       gauges.add('kintsugi_tasks', [job, vertex, executionStates[state] as ExecutionState], count);
     }
+    const behindMs = this.#checkpoints.oldestMs(this.#inside.environment.clock.now());
+    if (behindMs !== undefined) gauges.add('kintsugi_checkpoint_age_seconds', [job], behindMs / 1_000);
     this.#readExecutors(gauges);
     this.#readStorage(gauges);
   }

@@ -1,6 +1,6 @@
 import { executorList } from '../../src/inspector/recording/executor-list.ts';
 import type { RecordingLine } from '../../src/inspector/recording/recording-line.ts';
-import type { ExecutorSample } from '../../src/inspector/recording/sample-line.ts';
+import type { ExecutorSample } from '../../src/inspector/recording/samples/sample-line.ts';
 import { recordRun } from '../../src/inspector/recorder/live-recording.ts';
 import { RunPicture } from '../../src/inspector/recording/run-picture.ts';
 import type { JobEvent } from '../../src/index.ts';

@@ -1,7 +1,7 @@
 import { recordRun } from '../../src/inspector/recorder/live-recording.ts';
 import { LineRing } from '../../src/inspector/recorder/line-ring.ts';
 import type { RecordingLine } from '../../src/inspector/recording/recording-line.ts';
-import type { SampleLine } from '../../src/inspector/recording/sample-line.ts';
+import type { SampleLine } from '../../src/inspector/recording/samples/sample-line.ts';
 import { collect, fromIterable, Job, type JobEvent, noRestart } from '../../src/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';

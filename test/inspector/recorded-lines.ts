@@ -6,7 +6,7 @@ import type {
   RecordingLine,
   RunLine,
 } from '../../src/inspector/recording/recording-line.ts';
-import type { SampleLine } from '../../src/inspector/recording/sample-line.ts';
+import type { SampleLine } from '../../src/inspector/recording/samples/sample-line.ts';
 import { toPlainError } from '../../src/plain-error.ts';
 
 /** A `run` line of a job, given by its vertices and edges: `fan(['a', 2], 'blocking', ['b', 3])`. */

@@ -1,9 +1,14 @@
-import { collect, fromArray, Job } from '../../src/index.ts';
+import type { CheckpointedTask } from '../../src/actors/checkpoint-event.ts';
+import type { CheckpointId, ComponentId } from '../../src/ids.ts';
+import { collect, fromArray, Job, type JobEvent } from '../../src/index.ts';
+import { recordedEvent } from '../../src/inspector/recorder/recorded-event.ts';
 import { planJob } from '../../src/api/job-planner.ts';
 import { countOfIds } from '../../src/inspector/recording/id-ranges.ts';
 import type { RecordingLine, RunLine } from '../../src/inspector/recording/recording-line.ts';
 import { RunPicture } from '../../src/inspector/recording/run-picture.ts';
+import { CheckpointHistory } from '../../src/run/checkpoints/checkpoint-history.ts';
 import { killing, runStory } from '../support/run-story.ts';
+import { tickingSource } from '../support/ticking-source.ts';
 import { actorsLine, asRead, eventLine, runLine, sampleLine, taskLine } from './recorded-lines.ts';
 
 /** A job that reads, sums by key over `reliable`, and rejects some records. */
@@ -161,5 +166,66 @@ describe('the picture of a run', () => {
     expect(picture.lost.size).toBe(1);
     picture.next(taskLine(1, 1, 'deploying'));
     expect(picture.lost.size).toBe(0);
+  });
+});
+
+describe('the checkpoints of a picture', () => {
+  const checkpointed = (atMs: number, checkpoint: number, tasks: readonly CheckpointedTask[]): JobEvent[] => {
+    const scope = { component: 0 as ComponentId, head: 'ticks[0]', kind: 'checkpoint' } as const;
+    const number = { checkpoint: checkpoint as CheckpointId, ...scope };
+    return [
+      { type: 'checkpoint.triggered', atMs, taskCount: tasks.length, finishedCount: 0, ...number },
+      {
+        ...{ type: 'checkpoint.completed', atMs: atMs + 2, durationMs: 2, bytes: 10, referencedBytes: 4 },
+        ...{ alignmentMs: 1, tasks, ...number },
+      },
+    ];
+  };
+  const taskOf = (at: number): CheckpointedTask => ({
+    ...{ task: `sums[${at}]`, bytes: 10, referencedBytes: 4, alignmentMs: at % 60, snapshotMs: 1, writeMs: 0 },
+  });
+
+  it('are those of the run, also behind a `picture` line, with plain causes', async () => {
+    const job = Job.create('ticks', { mode: 'streaming' });
+    job.source('ticks', tickingSource(200)).keyBy(Number).reduce(Math.max, { uid: 'sums' }).sink('out', collect());
+    const options = { checkpoints: { intervalMs: 5 }, faults: killing('sums', { skip: 20 }) };
+    const { events } = await runStory(job, options);
+    const history = new CheckpointHistory();
+    for (const event of events) history.next(event);
+    const checkpoints = history.value();
+    const lines = events.map((event) => asRead({ type: 'event' as const, event: recordedEvent(event, {}) }));
+    const picture = pictureOf(lineOf(job), lines);
+    expect(checkpoints[0]?.completed).toBeGreaterThan(3);
+    const counts = ({ completed, failed, restored, latest }: (typeof checkpoints)[number]) => [
+      completed,
+      failed,
+      restored,
+      latest.map(({ checkpoint, state, bytes, tasks }) => [checkpoint, state, bytes, tasks]),
+    ];
+    expect(asRead(picture.checkpoints.map((one) => counts(one as never)))).toEqual(asRead(checkpoints.map(counts)));
+    expect(asRead(RunPicture.from(lineOf(job), asRead(picture.toPlain())).checkpoints)).toEqual(
+      asRead(picture.checkpoints),
+    );
+  });
+
+  it('push no warning out of the notices', () => {
+    const warning = { type: 'observer.failed', atMs: 0, observer: 'mine', cause: new Error('broken') } as const;
+    const events: JobEvent[] = [warning];
+    for (let at = 1; at <= 1_000; at++) events.push(...checkpointed(at, at, []));
+    const picture = pictureOf(lineOf(summingJob()), events.map(eventLine));
+    expect(picture.notices.map(({ type }) => type)).toEqual(['observer.failed']);
+    expect(picture.checkpoints[0]).toMatchObject({ completed: 1_000, failed: 0 });
+    expect(picture.checkpoints[0]?.latest.map(({ checkpoint }) => checkpoint)).toEqual(
+      Array.from({ length: 10 }, (_, at) => 991 + at),
+    );
+  });
+
+  it('are recorded with the tasks that took longest, of a job with many', () => {
+    const tasks = Array.from({ length: 120 }, (_, at) => taskOf(at));
+    const [, completed] = checkpointed(1, 1, tasks) as [JobEvent, JobEvent];
+    const recorded = recordedEvent(completed, {});
+    if (recorded.type !== 'checkpoint.completed') throw new Error('it became another event');
+    const slowest = Array.from({ length: 120 }, (_, at) => at).filter((at) => at % 60 >= 35);
+    expect(recorded.tasks.map(({ task }) => task)).toEqual(slowest.map((at) => `sums[${at}]`));
   });
 });

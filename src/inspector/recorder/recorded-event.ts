@@ -1,3 +1,4 @@
+import type { CheckpointedTask } from '../../actors/checkpoint-event.ts';
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { FailurePlace } from '../../failure-place.ts';
 import { encodeError, encodeText, encodeValue, type PlainValueOptions } from '../recording/plain-value.ts';
@@ -20,9 +21,22 @@ export function recordedEvent(event: JobEvent, options: PlainValueOptions): Reco
       const { stored: _, ...rest } = event;
       return rest;
     }
+    case 'checkpoint.completed':
+      return { ...event, tasks: slowestOf(event.tasks) };
     default:
       return { ...event, ...encodedParts(event, options) } as RecordedEvent;
   }
+}
+
+/** Tasks of a checkpoint that are recorded. */
+const mostTasks = 50;
+
+/** A recording is bounded: of a job with thousands of tasks it has those that took longest, in the order of the tasks. */
+function slowestOf(tasks: readonly CheckpointedTask[]): readonly CheckpointedTask[] {
+  if (tasks.length <= mostTasks) return tasks;
+  const tookMs = ({ alignmentMs, snapshotMs, writeMs }: CheckpointedTask): number => alignmentMs + snapshotMs + writeMs;
+  const slowest = new Set([...tasks].sort((a, b) => tookMs(b) - tookMs(a)).slice(0, mostTasks));
+  return tasks.filter((task) => slowest.has(task));
 }
 
 function encodedParts(event: JobEvent, options: PlainValueOptions): Encoded {

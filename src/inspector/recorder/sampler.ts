@@ -2,7 +2,7 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { RunInside } from '../../run/run-inside.ts';
-import type { ExecutorSample, HeldResult, SampleLine, VertexSample } from '../recording/sample-line.ts';
+import type { ExecutorSample, HeldResult, SampleLine, VertexSample } from '../recording/samples/sample-line.ts';
 
 type Moving = RunInside['moving'] extends () => Iterable<readonly [infer _, infer Counts]> ? Counts : never;
 

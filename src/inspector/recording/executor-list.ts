@@ -1,6 +1,6 @@
 import { isTerminalJobStatus, type JobStatus } from '../../actors/protocol/states.ts';
 import type { RecordedEvent, RecordedExecutor } from './recording-line.ts';
-import type { ExecutorSample, SampleLine } from './sample-line.ts';
+import type { ExecutorSample, SampleLine } from './samples/sample-line.ts';
 
 /** An executor at the time of a picture. */
 export interface KnownExecutor extends Omit<ExecutorSample, 'state'> {

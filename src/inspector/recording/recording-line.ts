@@ -1,12 +1,13 @@
-import type { JobEvent } from '../../actors/job-event.ts';
+import type { EventWith } from '../../actors/event-with.ts';
 import type { ExchangeName } from '../../graph/exchange-type.ts';
 import type { JobVertex } from '../../graph/job-graph.ts';
 import type { DistributionPattern } from '../../graph/distribution-pattern.ts';
 import type { PlainError } from '../../plain-error.ts';
+import type { ComponentCheckpointsReport } from '../../run/checkpoints/checkpoint-history.ts';
 import type { FailoverReceipt } from '../../run/folds/job-receipt.ts';
 import type { RejectedEntries } from '../../run/folds/rejected-tally.ts';
 import type { JobMode } from '../../run/job-plan.ts';
-import type { SampleLine } from './sample-line.ts';
+import type { SampleLine } from './samples/sample-line.ts';
 
 /** The version of the format. A reader refuses newer ones. */
 export const recordingFormat = 2;
@@ -87,11 +88,7 @@ export interface ChangesLine {
 }
 
 /** `JobEvent` with plain errors. */
-export type RecordedEvent = PlainErrors<JobEvent>;
-
-type PlainErrors<Event> = Event extends unknown
-  ? { readonly [Key in keyof Event]: Event[Key] extends Error ? PlainError : Event[Key] }
-  : never;
+export type RecordedEvent = EventWith<PlainError>;
 
 /** A kind of chart, once: the definition that its actors share. */
 export interface ChartLine {
@@ -200,6 +197,8 @@ export interface RecordedPicture {
   readonly executors: readonly RecordedExecutor[];
   /** Regions that were quarantined and not released; absent in older recordings. */
   readonly quarantined?: readonly RecordedQuarantine[];
+  /** The latest checkpoints of each streaming component; absent in older recordings. */
+  readonly checkpoints?: readonly ComponentCheckpointsReport<PlainError>[];
   /** Oldest first; the older, the sparser. */
   readonly samples: readonly SampleLine[];
   readonly charts: readonly ChartLine[];

@@ -1,13 +1,13 @@
 import type { JobShape } from '../../run/folds/job-shape.ts';
-import { RejectedTally } from '../../run/folds/rejected-tally.ts';
+import type { ComponentCheckpointsReport } from '../../run/checkpoints/checkpoint-history.ts';
+import type { PlainError } from '../../plain-error.ts';
 import { executionStates, regionStates } from '../../actors/protocol/states.ts';
-import { ActorNumbers } from './actors/actor-numbers.ts';
-import { ActorTable } from './actors/actor-table.ts';
 import { RunActors } from './actors/run-actors.ts';
-import { StateMoves } from './actors/state-moves.ts';
+import type { RejectedTally } from '../../run/folds/rejected-tally.ts';
 import { AttemptTable } from './attempt-table.ts';
 import { executorChange } from './executor-list.ts';
 import { FailoverList } from './failover-list.ts';
+import { type PictureParts, picturePartsOf } from './picture-parts.ts';
 import { eventsOf } from './frequent-events.ts';
 import { partitionCalled, recordedShape } from './recorded-shape.ts';
 import type {
@@ -21,7 +21,7 @@ import type {
   RunLine,
   TraceLine,
 } from './recording-line.ts';
-import { SampleSeries } from './sample-series.ts';
+import { SampleSeries } from './samples/sample-series.ts';
 
 const mostNotices = 500;
 const mostTraces = 500;
@@ -35,13 +35,13 @@ const mostTraces = 500;
 export class RunPicture {
   #run: RunLine;
   #shape: JobShape;
-  #parts: Parts;
+  #parts: PictureParts;
 
   /** @param shared for `sameAgain` */
   constructor(run: RunLine, shared?: RunPicture) {
     this.#run = run;
     this.#shape = shared?.shape ?? recordedShape(run);
-    this.#parts = shared === undefined ? partsOf(this.#shape, run.atMs) : shared.#parts;
+    this.#parts = shared === undefined ? picturePartsOf(this.#shape, run.atMs) : shared.#parts;
   }
 
   /** The same picture as another object, for a viewer that compares objects to see what has changed. O(1) */
@@ -117,6 +117,11 @@ export class RunPicture {
     return this.#parts.quarantined;
   }
 
+  /** The checkpoints of each streaming component. */
+  get checkpoints(): readonly ComponentCheckpointsReport<PlainError>[] {
+    return this.#parts.checkpoints.value();
+  }
+
   get samples(): SampleSeries {
     return this.#parts.samples;
   }
@@ -151,14 +156,14 @@ export class RunPicture {
     if (line.type === 'run') {
       this.#run = line;
       this.#shape = recordedShape(line);
-      this.#parts = partsOf(this.#shape, line.atMs);
+      this.#parts = picturePartsOf(this.#shape, line.atMs);
       return;
     }
     const atMs = line.type === 'event' ? line.event.atMs : line.type === 'chart' ? parts.atMs : line.atMs;
     parts.atMs = Math.max(parts.atMs, atMs);
     switch (line.type) {
       case 'picture':
-        this.#parts = partsOf(this.#shape, line.atMs, line.picture);
+        this.#parts = picturePartsOf(this.#shape, line.atMs, line.picture);
         return;
       case 'event':
         this.#event(line.event);
@@ -205,6 +210,7 @@ export class RunPicture {
       notices: [...parts.notices],
       executors: [...parts.executors.values()],
       quarantined: [...parts.quarantined.values()],
+      checkpoints: parts.checkpoints.value(),
       samples: [...parts.samples.all],
       charts: [...parts.charts.values()],
       actors: parts.announced.toPlain(),
@@ -248,6 +254,12 @@ export class RunPicture {
         });
         return;
       }
+      case 'checkpoint.triggered':
+      case 'checkpoint.completed':
+      case 'checkpoint.failed':
+      case 'checkpoint.restored':
+        parts.checkpoints.next(event);
+        return;
       case 'source.planned':
         return;
       default:
@@ -307,37 +319,6 @@ export class RunPicture {
     if (lost.size === 0) return;
     for (const partition of this.#shape.graph.partitionsOf(task as never)) lost.delete(partition);
   }
-}
-
-type Parts = ReturnType<typeof partsOf>;
-
-function partsOf(shape: JobShape, atMs: number, plain?: RecordedPicture) {
-  const attempts = new AttemptTable(shape.graph, plain?.attempts);
-  return {
-    atMs,
-    status: plain?.status ?? 'initializing',
-    statusSinceMs: plain?.statusSinceMs ?? undefined,
-    regionStates: Array.from(plain?.regionStates ?? [], (state) => state ?? undefined),
-    attempts,
-    failovers: new FailoverList({ shape, hasBegun: (task) => attempts.hasBegun(task) }, plain?.failovers),
-    lost: new Map(plain?.lost.map((one) => [one.partition, one])),
-    distrusted: new Set(plain?.distrusted),
-    rejected: new RejectedTally(plain?.rejected),
-    notices: [...(plain?.notices ?? [])],
-    quarantined: new Map(plain?.quarantined?.map((one) => [one.region as number, one])),
-    executors: new Map(plain?.executors.map((one) => [one.executor as string, one])),
-    samples: new SampleSeries(plain?.samples),
-    charts: new Map(plain?.charts.map((chart) => [chart.chart, chart])),
-    announced: new ActorTable(plain?.actors),
-    moves: {
-      region: new StateMoves(regionStates.length, plain?.moves?.region),
-      execution: new StateMoves(executionStates.length, plain?.moves?.execution),
-    },
-    exact: new Map(plain?.exact),
-    numbers: new ActorNumbers(shape),
-    traces: [...(plain?.traces ?? [])],
-    droppedLines: plain?.droppedLines ?? 0,
-  };
 }
 
 function regionIndex(state: string | undefined): number {

@@ -1,11 +1,11 @@
 import type { CheckpointedTask } from '../../actors/checkpoint-event.ts';
+import type { EventWith } from '../../actors/event-with.ts';
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { CheckpointFailureReason } from '../../checkpoints/failure-reason.ts';
 import type { CheckpointId } from '../../ids.ts';
-import type { EventFold } from '../folds/event-fold.ts';
 
-/** One checkpoint. */
-export interface CheckpointReport {
+/** One checkpoint. `Cause` is plain data in a recording. */
+export interface CheckpointReport<Cause = Error> {
   /** Undefined if it failed before it got a number. */
   readonly checkpoint: CheckpointId | undefined;
   readonly kind: 'checkpoint' | 'savepoint';
@@ -26,12 +26,12 @@ export interface CheckpointReport {
   /** Of a failed one: why, the task that declined it if one did, and the tasks that had not acknowledged it. */
   readonly reason?: CheckpointFailureReason;
   readonly task?: string;
-  readonly cause?: Error;
+  readonly cause?: Cause;
   readonly missing?: readonly string[];
 }
 
 /** The checkpoints of one streaming component. */
-export interface ComponentCheckpointsReport {
+export interface ComponentCheckpointsReport<Cause = Error> {
   readonly component: number;
   /** The first of its tasks at which barriers start: `orders[0]`. */
   readonly head: string;
@@ -40,27 +40,32 @@ export interface ComponentCheckpointsReport {
   /** How often a region of it continued from a checkpoint. */
   readonly restored: number;
   /** The latest, oldest first; at most ten. */
-  readonly latest: readonly CheckpointReport[];
+  readonly latest: readonly CheckpointReport<Cause>[];
 }
 
 const mostKept = 10;
 
-interface Entry {
+interface Entry<Cause> {
   readonly component: number;
   readonly head: string;
   completed: number;
   failed: number;
   restored: number;
-  readonly latest: CheckpointReport[];
+  readonly latest: CheckpointReport<Cause>[];
 }
 
-type EventOf<Type extends JobEvent['type']> = Extract<JobEvent, { readonly type: Type }>;
+type EventOf<Type extends JobEvent['type'], Cause> = Extract<EventWith<Cause>, { readonly type: Type }>;
 
-/** The checkpoints of a run, by component. */
-export class CheckpointHistory implements EventFold<readonly ComponentCheckpointsReport[]> {
-  readonly #entries = new Map<number, Entry>();
+/** The checkpoints of a run, by component: of its events, or of a recording, where causes are plain. */
+export class CheckpointHistory<Cause = Error> {
+  readonly #entries: Map<number, Entry<Cause>>;
 
-  next(event: JobEvent): void {
+  /** @param before what a history had before */
+  constructor(before: readonly ComponentCheckpointsReport<Cause>[] = []) {
+    this.#entries = new Map(before.map((entry) => [entry.component, { ...entry, latest: [...entry.latest] }]));
+  }
+
+  next(event: EventWith<Cause>): void {
     switch (event.type) {
       case 'checkpoint.triggered':
         this.#triggered(event);
@@ -78,19 +83,19 @@ export class CheckpointHistory implements EventFold<readonly ComponentCheckpoint
     }
   }
 
-  value(): readonly ComponentCheckpointsReport[] {
+  value(): readonly ComponentCheckpointsReport<Cause>[] {
     return [...this.#entries.values()]
       .sort((a, b) => a.component - b.component)
       .map((entry) => ({ ...entry, latest: [...entry.latest] }));
   }
 
-  #triggered({ atMs, checkpoint, kind, taskCount, ...scope }: EventOf<'checkpoint.triggered'>): void {
+  #triggered({ atMs, checkpoint, kind, taskCount, ...scope }: EventOf<'checkpoint.triggered', Cause>): void {
     const { latest } = this.#entryOf(scope);
     latest.push({ checkpoint, kind, state: 'pending', triggeredMs: atMs, taskCount });
     if (latest.length > mostKept) latest.shift();
   }
 
-  #completed({ checkpoint, ...event }: EventOf<'checkpoint.completed'>): void {
+  #completed({ checkpoint, ...event }: EventOf<'checkpoint.completed', Cause>): void {
     const entry = this.#entryOf(event);
     const { durationMs, bytes, referencedBytes, alignmentMs, tasks } = event;
     entry.completed++;
@@ -99,7 +104,7 @@ export class CheckpointHistory implements EventFold<readonly ComponentCheckpoint
     }));
   }
 
-  #failed({ checkpoint, ...event }: EventOf<'checkpoint.failed'>): void {
+  #failed({ checkpoint, ...event }: EventOf<'checkpoint.failed', Cause>): void {
     const entry = this.#entryOf(event);
     const { atMs, kind, reason, durationMs, task, cause, missing } = event;
     const why = { reason, durationMs, ...(task !== undefined && { task }), ...(cause && { cause }), missing };
@@ -111,16 +116,16 @@ export class CheckpointHistory implements EventFold<readonly ComponentCheckpoint
   }
 
   #replace(
-    { latest }: Entry,
+    { latest }: Entry<Cause>,
     checkpoint: CheckpointId | undefined,
-    change: (pending: CheckpointReport) => CheckpointReport,
+    change: (pending: CheckpointReport<Cause>) => CheckpointReport<Cause>,
   ): boolean {
     const at = latest.findIndex((one) => one.state === 'pending' && one.checkpoint === checkpoint);
-    if (at >= 0) latest[at] = change(latest[at] as CheckpointReport);
+    if (at >= 0) latest[at] = change(latest[at] as CheckpointReport<Cause>);
     return at >= 0;
   }
 
-  #entryOf({ component, head }: { readonly component: number; readonly head: string }): Entry {
+  #entryOf({ component, head }: { readonly component: number; readonly head: string }): Entry<Cause> {
     let entry = this.#entries.get(component);
     if (entry === undefined) {
       entry = { component, head, completed: 0, failed: 0, restored: 0, latest: [] };

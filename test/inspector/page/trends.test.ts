@@ -1,5 +1,5 @@
 import { failureRate, recoveryTimes, storage, throughput } from '../../../src/inspector/page/trends/series.ts';
-import type { SampleLine } from '../../../src/inspector/recording/sample-line.ts';
+import type { SampleLine } from '../../../src/inspector/recording/samples/sample-line.ts';
 import { RunPicture } from '../../../src/inspector/recording/run-picture.ts';
 import { eventLine, runLine, sampleLine } from '../recorded-lines.ts';
 

@@ -34,6 +34,8 @@ const texts: { readonly [Type in RecordedEvent['type']]: TextOf<Type> | undefine
   'executor.lost': ({ executor, cause }) => `executor ${executor} is lost: ${cause.message}`,
   'message.invalid': ({ executor, receiver, message, problem }) =>
     `a message "${message}" ${receiver === 'master' ? 'of' : 'to'} executor ${executor} was not valid and was ignored: ${problem}`,
+  'checkpoint.unreadable': ({ head, checkpoint, task, cause, instead }) =>
+    `checkpoint ${checkpoint} of ${head} cannot be read${task === undefined ? '' : ` by ${task}`}: ${cause.message}; ${instead === undefined ? 'there is none before it' : `${instead} is used`}`,
   'job.statusChanged': undefined,
   'task.stateChanged': undefined,
   'task.ended': undefined,
@@ -48,7 +50,6 @@ const texts: { readonly [Type in RecordedEvent['type']]: TextOf<Type> | undefine
   'checkpoint.completed': undefined,
   'checkpoint.failed': undefined,
   'checkpoint.restored': undefined,
-  'checkpoint.unreadable': undefined,
 };
 
 /** A warning in words; undefined for events that other views show. */

@@ -1,5 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import type { RunPicture } from '../../recording/run-picture.ts';
+import { CheckpointsView } from '../checkpoints/checkpoints-view.tsx';
 import { ExecutorsView } from '../executors/executors-view.tsx';
 import { FailuresView } from '../failures/failures-view.tsx';
 import { rootFailures } from '../failures/root-failures.ts';
@@ -20,6 +21,7 @@ const views: Readonly<Record<ViewName, (props: { picture: RunPicture }) => unkno
   timeline: TimelineView,
   failures: FailuresView,
   results: ResultsView,
+  checkpoints: CheckpointsView,
   executors: ExecutorsView,
   statechart: StatechartView,
   trends: TrendsView,

@@ -1,7 +1,9 @@
 import { signal } from '@preact/signals';
 
 /** The views, in the order of their tabs. */
-export const viewNames = ['graph', 'timeline', 'failures', 'results', 'executors', 'statechart', 'trends'] as const;
+export const viewNames = [
+  ...(['graph', 'timeline', 'failures', 'results', 'checkpoints', 'executors', 'statechart', 'trends'] as const),
+];
 
 export type ViewName = (typeof viewNames)[number];
 
@@ -10,6 +12,7 @@ export const viewTitles: Readonly<Record<ViewName, string>> = {
   timeline: 'Timeline',
   failures: 'Failures',
   results: 'Results',
+  checkpoints: 'Checkpoints',
   executors: 'Executors',
   statechart: 'Statechart',
   trends: 'Trends',

@@ -1,4 +1,4 @@
-import type { StorageUse } from '../../run/storage-use.ts';
+import type { StorageUse } from '../../../run/storage-use.ts';
 
 /** Counts that no event carries, taken a few times a second while somebody records or watches. */
 export interface SampleLine {
