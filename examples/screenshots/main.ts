@@ -28,6 +28,7 @@ const shots: readonly Shot[] = [
   { name: 'timeline', prepare: (page) => page.getByRole('button', { name: 'Close' }).click() },
   { name: 'failures', prepare: (page) => page.locator('.failure-list button').last().click() },
   { name: 'results', prepare: (page) => page.getByRole('button', { name: 'reviews → stars' }).click() },
+  { name: 'checkpoints', prepare: () => setTimeout(1_000) },
   {
     name: 'statechart',
     prepare: async (page) => {

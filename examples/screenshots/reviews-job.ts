@@ -59,6 +59,7 @@ export function runReviews(): { readonly run: JobRun; release(): void } {
     executors: 2,
     slots: 24,
     heartbeat: { intervalMs: 500 },
+    checkpoints: { intervalMs: 1_000 },
   });
   return { run, release };
 }

@@ -5,6 +5,7 @@ import type { Quarantine } from '../../failover/quarantine.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { InspectOptions } from '../../inspector/index.ts';
 import type { InspectorServer } from '../../inspector/server/inspector-server.ts';
+import { checkpointOptions, checkpointsGiven } from '../checkpoint-options.ts';
 import { CommandLineError, defineCommand } from '../command.ts';
 import { colorsOf, type CommandIo, isRedrawable } from '../command-io.ts';
 import { errorReport, exitCodeOf } from '../error-report.ts';
@@ -32,6 +33,7 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
   options: {
     ...jobOptions,
     ...executorOptions,
+    ...checkpointOptions,
     quarantine: {
       type: 'string',
       value: 'FAILURES/MS',
@@ -48,8 +50,9 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
     // Before the module runs: it may take long.
     const quarantine = quarantineGiven(values.quarantine);
     const executors = executorsGiven(values, name);
+    const checkpoints = checkpointsGiven(values, name);
     const job = await jobGiven(operands[0] as string, values, io, name);
-    const options = { ...(await runOptionsGiven(values, name)), quarantine };
+    const options = { ...(await runOptionsGiven(values, name)), ...checkpoints.options, quarantine };
     if (values['dry-run'] === true) return explainGiven(job, options, { json: values.json === true }, io);
     const { vertices } = explain(job);
     const inspect = inspectOptionsOf(values);
@@ -60,7 +63,14 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
     const isJson = values.json === true;
     const view = isJson ? new JsonView(viewed, io.stdout) : viewOf(viewed, io);
     inspector?.add(run);
-    const asked = { json: isJson, state: values.state, link: inspector?.url, keepOpen: inspect?.keepOpen === true };
+    const { savepoint } = checkpoints;
+    const asked = {
+      json: isJson,
+      state: values.state,
+      savepoint,
+      link: inspector?.url,
+      keepOpen: inspect?.keepOpen === true,
+    };
     return await shown({ run, view, asked }, io);
   },
 });
@@ -68,6 +78,8 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
 interface Asked {
   readonly json: boolean;
   readonly state: string | undefined;
+  /** Where a savepoint is taken when the job is told to stop. */
+  readonly savepoint: string | undefined;
   /** The link to the inspector, and whether it stays open. */
   readonly link: string | undefined;
   readonly keepOpen: boolean;
@@ -139,8 +151,7 @@ async function ended({ run, view, asked }: ShownRun, io: CommandIo): Promise<End
   const stopHearing = io.onOtherWrites((text) => view.makeRoom?.(text));
   const stopListening = io.onCancel((signal) => {
     canceledBy = signal;
-    void run.stop(new Error(signal));
-    view.note(`${signal}: canceling, behind calls in flight and open files; once more ends the process at once`);
+    stop(run, view, signal, asked.savepoint);
   });
   if (asked.link !== undefined) view.note(`Inspector: ${asked.link}`);
   try {
@@ -155,6 +166,20 @@ async function ended({ run, view, asked }: ShownRun, io: CommandIo): Promise<End
     view.end();
   }
   return { failure, canceledBy };
+}
+
+function stop(run: JobRun, view: RunView, signal: CancelSignal, savepoint: string | undefined): void {
+  const atOnce = 'once more ends the process at once';
+  if (savepoint === undefined) {
+    void run.stop(new Error(signal));
+    view.note(`${signal}: canceling, behind calls in flight and open files; ${atOnce}`);
+    return;
+  }
+  view.note(`${signal}: stopping with a savepoint in ${savepoint}; ${atOnce}`);
+  run.stopWithSavepoint(savepoint).catch((error: Error) => {
+    view.note(`No savepoint, canceling without: ${error.message}`);
+    void run.stop(new Error(signal));
+  });
 }
 
 function viewOf(viewed: ViewedRun, { stderr, env }: CommandIo): RunView {
@@ -172,7 +197,9 @@ function reportEnd(failure: unknown, canceledBy: CancelSignal | undefined, { sta
   const colors = colorsOf(io.stderr, io.env);
   const again = whatAgainDoes(state);
   if (canceledBy !== undefined) {
-    io.stderr.write(`${colors.yellow(`Canceled by ${canceledBy}.`)} ${again}\n`);
+    const savepoint = propertyOf(failure, 'savepoint');
+    const next = typeof savepoint === 'string' ? `--from-savepoint ${savepoint} continues it.` : again;
+    io.stderr.write(`${colors.yellow(`Canceled by ${canceledBy}.`)} ${next}\n`);
     return;
   }
   // Only after a failure of the job there is something to continue.

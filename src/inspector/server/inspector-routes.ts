@@ -69,13 +69,16 @@ function runRoutes({ runs, allowBreaking }: RoutesContext): Route[] {
     answer: (call) => answered(runOf(runs, call), call),
   });
   /** Answered without content, because what follows is in the lines of the run. */
-  const post = (path: string, act: (listed: ListedRun, body: Body, call: RouteCall) => void): Route => ({
+  const post = (
+    path: string,
+    act: (listed: ListedRun, body: Body, call: RouteCall) => Promise<void> | void,
+  ): Route => ({
     method: 'POST',
     path: `/api/runs/:run/${path}`,
     needs: forCalls,
     answer: async (call) => {
       const listed = runOf(runs, call);
-      act(listed, await jsonBody(call.request), call);
+      await act(listed, await jsonBody(call.request), call);
       return jsonAnswer({}, 202);
     },
   });
@@ -101,8 +104,8 @@ function runRoutes({ runs, allowBreaking }: RoutesContext): Route[] {
   ];
 }
 
-/** @throws RefusedRequest */
-function act(run: InspectedRun, name: string, body: Body, allowBreaking: boolean): void {
+/** @throws RefusedRequest (as a rejection) */
+async function act(run: InspectedRun, name: string, body: Body, allowBreaking: boolean): Promise<void> {
   const action = runActions.get(name);
   if (action === undefined) {
     throw new RefusedRequest(404, `There is no action ${name}`, `There are ${[...runActions.keys()].join(', ')}.`);
@@ -117,7 +120,7 @@ function act(run: InspectedRun, name: string, body: Body, allowBreaking: boolean
   if (run.summary().endedAtMs !== undefined) {
     throw new RefusedRequest(409, 'The run has ended', 'Run the job again.');
   }
-  action.act(run.subject, body);
+  await action.act(run.subject, body);
 }
 
 type Body = Readonly<Record<string, unknown>>;

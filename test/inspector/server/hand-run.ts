@@ -57,6 +57,8 @@ export class HandRun implements InspectedRun {
         (...given: unknown[]) =>
           this.done.push([name, ...given]),
     }),
+    savepoint: (directory) => Promise.resolve(this.done.push(['savepoint', directory])),
+    stopWithSavepoint: (directory) => Promise.resolve(this.done.push(['stopWithSavepoint', directory])),
     restartingRegions: () => [2, 3] as RegionId[],
     taskCalled: (name) => {
       const [, subtask] = /^map\[([01])\]$/.exec(name) ?? [];

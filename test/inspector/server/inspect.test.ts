@@ -92,6 +92,10 @@ describe('inspect', () => {
     });
     expect(await act('slow-consumer', { task: 'held[0]', delayMs: -1 })).toMatchObject({ status: 400 });
     expect(await act('lose-executor', { executor: 'gone' })).toMatchObject({ status: 400 });
+    expect(await act('savepoint', { directory: 'unused' })).toMatchObject({
+      status: 409,
+      body: { error: expect.stringContaining('checkpoints') },
+    });
     const { origin, search } = new URL(shown.url);
     const metrics = await fetch(`${origin}/metrics${search}`);
     expect(metrics.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import type { CheckpointedTask } from '../../../actors/checkpoint-event.ts';
 import type { PlainError } from '../../../plain-error.ts';
 import type { CheckpointReport, ComponentCheckpointsReport } from '../../../run/checkpoints/checkpoint-history.ts';
@@ -6,6 +7,7 @@ import type { RunPicture } from '../../recording/run-picture.ts';
 import { DataTable } from '../shell/data-table.tsx';
 import { counted, formatBytes, formatCount, formatDuration, formatOffset } from '../shell/format.ts';
 import { StateChip } from '../shell/state-bar.tsx';
+import { useStore } from '../store/store-context.ts';
 
 type Checkpoint = CheckpointReport<PlainError>;
 type Component = ComponentCheckpointsReport<PlainError>;
@@ -19,6 +21,7 @@ export function CheckpointsView({ picture }: { picture: RunPicture }) {
   return (
     <div class="view">
       <section class="stage scrolls" aria-label="Checkpoints">
+        {checkpoints.length > 0 && <SavepointForm />}
         {checkpoints.length === 0 && (
           <p class="empty">No checkpoint has begun. A run takes them with the option `checkpoints`.</p>
         )}
@@ -27,6 +30,30 @@ export function CheckpointsView({ picture }: { picture: RunPicture }) {
         ))}
       </section>
     </div>
+  );
+}
+
+/** Takes a savepoint of a live run. */
+function SavepointForm() {
+  const store = useStore();
+  const directory = useRef<HTMLInputElement>(null);
+  if (!store.isLive.value) return null;
+  const take = (action: 'savepoint' | 'stop-with-savepoint', done: string) => {
+    const body = { directory: directory.current?.value ?? '' };
+    void store.act({ action, body }, `${done} ${body.directory}`);
+  };
+  return (
+    <form class="toolbar" onSubmit={(event) => event.preventDefault()}>
+      <label>
+        New directory <input ref={directory} placeholder="savepoints/1" />
+      </label>
+      <button type="submit" onClick={() => take('savepoint', 'A savepoint is in')}>
+        Take a savepoint
+      </button>
+      <button type="button" onClick={() => take('stop-with-savepoint', 'The run stops with a savepoint in')}>
+        Stop with a savepoint
+      </button>
+    </form>
   );
 }
 

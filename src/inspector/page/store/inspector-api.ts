@@ -17,6 +17,7 @@ export type RunAction =
   | { readonly action: 'restart-task' | 'fail-task'; readonly body: { readonly task: string } }
   | { readonly action: 'lose-partition'; readonly body: { readonly partition: number } }
   | { readonly action: 'drain-executor' | 'lose-executor'; readonly body: { readonly executor: string } }
+  | { readonly action: 'savepoint' | 'stop-with-savepoint'; readonly body: { readonly directory: string } }
   | { readonly action: 'fill-disk'; readonly body: { readonly on: boolean } }
   | { readonly action: 'slow-consumer'; readonly body: { readonly task: string; readonly delayMs: number } };
 

@@ -38,6 +38,8 @@ export function liveRun(run: JobRun, redact?: Redact): InspectedRun & { readonly
     focus: (actor) => recording.focus(actor),
     subject: {
       controls: inside.controls,
+      savepoint: (directory) => run.savepoint(directory),
+      stopWithSavepoint: (directory) => run.stopWithSavepoint(directory),
       taskCalled: (name) => taskCalled(inside, name),
       restartingRegions: () => restartingRegions(inside),
     },

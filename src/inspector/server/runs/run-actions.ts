@@ -7,6 +7,9 @@ export interface ActionSubject {
   readonly controls: RunControls;
   /** The task called `map[2]`; undefined if there is none. */
   taskCalled(name: string): ExecutionVertexId | undefined;
+  /** See `JobRun.savepoint` and `stopWithSavepoint`. */
+  savepoint(directory: string): Promise<unknown>;
+  stopWithSavepoint(directory: string): Promise<unknown>;
   /** The regions that restart now. */
   restartingRegions(): Iterable<RegionId>;
 }
@@ -17,7 +20,7 @@ type Body = Readonly<Record<string, unknown>>;
 interface RunAction {
   /** Whether it breaks the run on purpose: not in production. */
   readonly breaks: boolean;
-  act(subject: ActionSubject, body: Body): void;
+  act(subject: ActionSubject, body: Body): Promise<unknown> | void;
 }
 
 const mends = (act: RunAction['act']): RunAction => ({ breaks: false, act });
@@ -29,6 +32,8 @@ export const runActions: ReadonlyMap<string, RunAction> = new Map([
   ['restart-region', mends(({ controls }, body) => controls.restartRegion(indexIn(body, 'region') as RegionId))],
   ['restart-task', mends((subject, body) => subject.controls.restartTask(taskIn(body, subject)))],
   ['release', mends(({ controls }, body) => controls.release(indexIn(body, 'region') as RegionId))],
+  ['savepoint', mends((subject, body) => subject.savepoint(textIn(body, 'directory')))],
+  ['stop-with-savepoint', mends((subject, body) => subject.stopWithSavepoint(textIn(body, 'directory')))],
   [
     'drain-executor',
     mends(({ controls }, body) =>

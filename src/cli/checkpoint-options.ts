@@ -1,0 +1,50 @@
+import type { JobRunOptions } from '../run/run-options.ts';
+import { CommandLineError, type Given } from './command.ts';
+
+/** The options about checkpoints and savepoints. */
+export const checkpointOptions = {
+  checkpoints: { type: 'string', value: 'MS', about: 'take a checkpoint of each streaming component every MS' },
+  'from-savepoint': { type: 'string', value: 'DIR', about: 'with --checkpoints: begin with this savepoint' },
+  'allow-removed-state': {
+    type: 'boolean',
+    about: 'with --from-savepoint: drop the states of steps that the job does not have any more',
+  },
+  savepoint: {
+    type: 'string',
+    value: 'DIR',
+    about: 'with --checkpoints: Ctrl-C stops the job with a savepoint in DIR',
+  },
+} as const;
+
+type CheckpointValues = Given<typeof checkpointOptions>['values'];
+
+interface CheckpointsGiven {
+  readonly options: Pick<JobRunOptions, 'checkpoints' | 'fromSavepoint' | 'allowRemovedState'>;
+  /** Where a savepoint is taken when the job is told to stop. */
+  readonly savepoint: string | undefined;
+}
+
+/** @throws CommandLineError */
+export function checkpointsGiven(values: CheckpointValues, command: string): CheckpointsGiven {
+  const { checkpoints, savepoint, 'from-savepoint': fromSavepoint, 'allow-removed-state': allowRemovedState } = values;
+  const isAnInterval = checkpoints === undefined || /^[1-9]\d*$/.test(checkpoints);
+  if (!isAnInterval) {
+    throw new CommandLineError(
+      `--checkpoints ${checkpoints}: expected the time between two in ms, for example 1000`,
+      command,
+    );
+  }
+  for (const [option, given] of Object.entries({ savepoint, 'from-savepoint': fromSavepoint })) {
+    if (given !== undefined && checkpoints === undefined) {
+      throw new CommandLineError(`--${option} needs --checkpoints MS`, command);
+    }
+  }
+  if (allowRemovedState === true && fromSavepoint === undefined) {
+    throw new CommandLineError('--allow-removed-state needs --from-savepoint DIR', command);
+  }
+  const intervalMs = checkpoints === undefined ? undefined : Number(checkpoints);
+  return {
+    options: { checkpoints: intervalMs === undefined ? undefined : { intervalMs }, fromSavepoint, allowRemovedState },
+    savepoint,
+  };
+}
