@@ -2,6 +2,7 @@ import { explain } from '../../api/explain/explain.ts';
 import { isStateDirectory } from '../../run/durable/state-contents.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { Quarantine } from '../../failover/quarantine.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { InspectOptions } from '../../inspector/index.ts';
 import type { InspectorServer } from '../../inspector/server/inspector-server.ts';
@@ -176,8 +177,8 @@ function stop(run: JobRun, view: RunView, signal: CancelSignal, savepoint: strin
     return;
   }
   view.note(`${signal}: stopping with a savepoint in ${savepoint}; ${atOnce}`);
-  run.stopWithSavepoint(savepoint).catch((error: Error) => {
-    view.note(`No savepoint, canceling without: ${error.message}`);
+  run.stopWithSavepoint(savepoint).catch((error: unknown) => {
+    view.note(`No savepoint, canceling without: ${toError(error).message}`);
     void run.stop(new Error(signal));
   });
 }

@@ -4,9 +4,9 @@ import type { PlainError } from '../../plain-error.ts';
 import { executionStates, regionStates } from '../../actors/protocol/states.ts';
 import { RunActors } from './actors/run-actors.ts';
 import type { RejectedTally } from '../../run/folds/rejected-tally.ts';
-import { AttemptTable } from './attempt-table.ts';
+import type { AttemptTable } from './attempt-table.ts';
 import { executorChange } from './executor-list.ts';
-import { FailoverList } from './failover-list.ts';
+import type { FailoverList } from './failover-list.ts';
 import { type PictureParts, picturePartsOf } from './picture-parts.ts';
 import { eventsOf } from './frequent-events.ts';
 import { partitionCalled, recordedShape } from './recorded-shape.ts';
@@ -21,7 +21,7 @@ import type {
   RunLine,
   TraceLine,
 } from './recording-line.ts';
-import { SampleSeries } from './samples/sample-series.ts';
+import type { SampleSeries } from './samples/sample-series.ts';
 
 const mostNotices = 500;
 const mostTraces = 500;
