@@ -48,7 +48,10 @@ export {
   explain,
   type ExplainOptions,
   type JobExplanation,
+  type SavepointExplainOptions,
+  type SavepointJobExplanation,
 } from './api/explain/explain.ts';
+export type { RestoredStep, SavepointExplanation } from './api/explain/savepoint-explanation.ts';
 export type { RestartScope } from './api/explain/restart-scope.ts';
 export type {
   PaidOperator,

@@ -112,7 +112,12 @@ function partsOf(operator: Operator): Parts {
         },
       };
     case 'process':
-      return { functions: { onRecord: operator.onRecord, onEnd: operator.onEnd, ...statefulPartsOf(operator) } };
+      return {
+        functions: { onRecord: operator.onRecord, onEnd: operator.onEnd, ...statefulPartsOf(operator) },
+        options: Object.fromEntries(
+          Object.entries(operator.states ?? {}).map(([name, { kind }]) => [`kind of state ${name}`, kind]),
+        ),
+      };
   }
 }
 

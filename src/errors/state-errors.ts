@@ -24,10 +24,13 @@ export class NothingToResumeError extends KintsugiError {
   override readonly recovery = 'never';
   readonly directory: string;
 
-  constructor(directory: string, job: string) {
-    super(
-      `There is nothing of job "${job}" to continue in ${directory}. Check the path, or leave out resume: 'require' to begin from the start`,
-    );
+  /** @param why what would begin anew; default: there is nothing */
+  constructor(directory: string, job: string, why?: string) {
+    const [found, remedy] =
+      why === undefined
+        ? [`There is nothing of job "${job}" to continue in ${directory}`, 'Check the path']
+        : [`Job "${job}" cannot continue all that is in ${directory}: ${why}`, 'Undo the change'];
+    super(`${found}. ${remedy}, or leave out resume: 'require' to begin from the start`);
     this.directory = directory;
   }
 }

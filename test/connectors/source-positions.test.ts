@@ -104,4 +104,49 @@ describe.each(sources)('the position of a reader of %s', (name, create, parallel
     await first.close();
     await second.close();
   });
+
+  it('is divided anew for another parallelism, time and again: what is left is read once, and located', async () => {
+    if (source.redistribute === undefined) return expect(name).toBe('an iterable');
+    const plan = await planSource(source, { parallelism });
+    const placeOf = new Map<string, string | undefined>();
+    const whole: unknown[] = [];
+    for (let subtask = 0; subtask < parallelism; subtask++) {
+      const reader = await source.open(contextOf({ subtask, parallelism }), plan);
+      for (let batch = await reader.read(200), at = 0; batch !== null; batch = await reader.read(200)) {
+        const [first] = batch;
+        if (first !== undefined) placeOf.set(JSON.stringify(first), await reader.locate?.(at));
+        at += batch.length;
+        whole.push(...batch);
+      }
+      await reader.close();
+    }
+    const read: unknown[] = [];
+    let positions: readonly unknown[] = Array.from({ length: parallelism }, () => undefined);
+    let located = 0;
+    for (const [step, count] of [parallelism, 5, 1, 2, 4].entries()) {
+      const now: unknown[] = [];
+      for (let subtask = 0; subtask < count; subtask++) {
+        const context = contextOf({ subtask, parallelism: count });
+        const reader = await source.open(context, plan, structuredClone(positions[subtask]));
+        for (let batches = 0, at = 0; step === 4 || batches < 1 + ((subtask + step) % 3); batches++) {
+          const batch = await reader.read(61);
+          if (batch === null) break;
+          for (const [index, record] of batch.entries()) {
+            const place = placeOf.get(JSON.stringify(record));
+            if (place === undefined) continue;
+            expect(await reader.locate?.(at + index)).toBe(place);
+            located++;
+          }
+          at += batch.length;
+          read.push(...batch);
+        }
+        now.push(reader.position?.());
+        await reader.close();
+      }
+      positions = source.redistribute(now, [5, 1, 2, 4, 1][step] as number, plan);
+    }
+    const sorted = (all: readonly unknown[]): string[] => all.map((record) => JSON.stringify(record)).sort();
+    expect(sorted(read)).toEqual(sorted(whole));
+    if (!name.startsWith('a range')) expect(located).toBeGreaterThan(3);
+  });
 });

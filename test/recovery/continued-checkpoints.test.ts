@@ -1,6 +1,15 @@
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { explain, type Exchange, fileCheckpoints, Job, type JobEvent } from '../../src/index.ts';
+import {
+  explain,
+  type Exchange,
+  fileCheckpoints,
+  Job,
+  type JobEvent,
+  listState,
+  type StateDeclarations,
+  valueState,
+} from '../../src/index.ts';
 import { encodeRecord } from '../../src/journal/record-header.ts';
 import { seededRandom } from '../../src/testing/index.ts';
 import { AbandonedRuns, tickingSource, transactionalSink, type World } from '../support/abandoned-run.ts';
@@ -258,5 +267,45 @@ describe('explain', () => {
     const { checkpoints: anew, refusal } = await said(runs, sumUp('reliable'), { rerun: true });
     expect(refusal).toBeUndefined();
     expect(anew).toMatchObject([{ head: 'ticks[0]', why: '`rerun: true`' }]);
+  });
+});
+
+describe('a component that had checkpoints and was changed', () => {
+  const failure = async (run: Promise<unknown>): Promise<Error> =>
+    await run.then(
+      () => new Error('It did not fail'),
+      (error: unknown) => error as Error,
+    );
+
+  it("is refused with resume: 'require', although its sink could replace its output", async () => {
+    using runs = new AbandonedRuns(sumUp('pipelined', { repeats: false }), { checkpoints });
+    await runs.runUntil({ ms: 23 });
+    const changed = sumUp('pipelined', { version: 2, repeats: false });
+    const error = await failure(runs.run({ resume: 'require' }, changed));
+    expect(error.cause).toMatchObject({ code: 'NOTHING_TO_RESUME' });
+    expect(error.message).toMatch(
+      /the tasks behind ticks\[0\] would begin anew, because the version of "triple" was 1, is 2\. Undo the change/,
+    );
+    await runs.run({ resume: 'require' });
+    expect(sorted(runs.world.transacted)).toEqual(expected);
+  });
+
+  it('is refused, naming the step and its state, if that is of another kind, whatever its version', async () => {
+    const counting =
+      (states: StateDeclarations) =>
+      (world: World<unknown>): Job => {
+        const job = Job.create('count', { mode: 'streaming' });
+        job
+          .source('ticks', tickingSource(count), { version: 1 })
+          .keyBy((n) => n % 10, { version: 1 })
+          .process({ states, onRecord: (n: number, _, emit) => emit(n) }, { uid: 'seen', version: 1 })
+          .sink('out', transactionalSink(world), { version: 1 });
+        return job;
+      };
+    using runs = new AbandonedRuns(counting({ last: valueState<number>() }), { checkpoints });
+    await runs.runUntil({ ms: 23 });
+    const error = await failure(runs.run({}, counting({ last: listState<number>() })));
+    expect(error.cause).toMatchObject({ code: 'OUTPUT_COMMITTED' });
+    expect(error.message).toContain('kind of state last of "seen" was "value", is "list"');
   });
 });

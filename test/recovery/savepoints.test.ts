@@ -2,7 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  collect,
   type Exchange,
+  explain,
   forEach,
   Job,
   JobCanceledError,
@@ -260,6 +262,8 @@ describe('a job that is stopped with a savepoint', () => {
     expect(refused.cause).toBeInstanceOf(SavepointConflictError);
     expect(refused.message).toContain(fromSavepoint);
     expect(refused.message).toContain(runs.path('state'));
+    const explained = await explain(sumsOf(out(), { parallelism: 2 }), { ...options, checkpoints });
+    expect(explained.savepoint?.refusal).toBeInstanceOf(SavepointConflictError);
     // Without it, the run itself goes on from where it stopped.
     await runs.until(runs.start(sumsOf(out(), { parallelism: 2 }), { stateDirectory: runs.path('state') }).result);
     expect(sorted(runs.rows('out'))).toEqual(expected);
@@ -440,6 +444,32 @@ describe('a savepoint of another job', () => {
     const world = new World<unknown>();
     await runs.until(runs.start(job(world), { fromSavepoint, allowRemovedState: true }).result);
     expect(world.transacted.length).toBeGreaterThan(0);
+  });
+
+  it('is explained: what continues, what begins empty, what is dropped, and why it is refused', async () => {
+    using runs = new Runs();
+    const fromSavepoint = await savepointOf(runs);
+    const wider = await explain(
+      sumsOf(
+        forEach(() => {}),
+        { parallelism: 3 },
+      ),
+      { fromSavepoint },
+    );
+    // Another sink.
+    expect(wider.savepoint.refusal?.message).toMatch(/"out" cannot continue.*it was ledger, and is forEach/);
+    const job = jobOf((build) => {
+      streamOf(build, { parallelism: 4 }).sink('rows', collect());
+    }, 4);
+    const refused = await explain(job, { fromSavepoint, checkpoints });
+    expect(refused.savepoint.refusal).toBeInstanceOf(SavepointMismatchError);
+    const { savepoint } = await explain(job, { fromSavepoint, checkpoints, allowRemovedState: true });
+    expect(savepoint.restored).toEqual([
+      { uid: 'ticks', restores: 'positions', before: 1, now: 1 },
+      { uid: 'sum', restores: 'keyed states', before: 2, now: 4 },
+    ]);
+    expect([savepoint.added, savepoint.dropped]).toEqual([['rows'], ['out']]);
+    expect(`${savepoint}`).toMatch(/sum\s+keyed states\s+×2 → ×4/);
   });
 
   it('with further steps: these begin empty, and the others go on', async () => {

@@ -60,6 +60,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   RejectOptions: accepts<kintsugi.RejectOptions<1>>(),
   ReliableExchangeOptions: accepts<kintsugi.ReliableExchangeOptions>(),
   SimulationOptions: accepts<testing.SimulationOptions>(),
+  SavepointExplainOptions: accepts<kintsugi.SavepointExplainOptions>(),
   SavepointOptions: accepts<kintsugi.SavepointOptions>(),
   Sink: accepts<kintsugi.Sink<1>>(),
   SpeculationOptions: accepts<kintsugi.SpeculationOptions>(),

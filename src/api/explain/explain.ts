@@ -12,6 +12,7 @@ import { type SlotDemand, slotDemand } from '../../scheduling/slot-demand.ts';
 import { planJob } from '../job-planner.ts';
 import { type JobPlan, type JobMode, partitioningOf } from '../../run/job-plan.ts';
 import { type JobRunOptions, resolveRunOptions, runOptionNames } from '../../run/run-options.ts';
+import type { ChosenSavepoint } from '../../run/savepoints/savepoint-option.ts';
 import { type WithoutSecondAttempts, withoutSecondAttempts } from '../../run/executors/without-second-attempts.ts';
 import { type RegionGroup, regionGroups } from './region-groups.ts';
 import type { JobDefinition } from '../stream-graph.ts';
@@ -19,11 +20,12 @@ import { type LiveSource, liveSources, protectionOf } from './live-sources.ts';
 import { AssumedFailures } from './assumed-failures.ts';
 import { consequence, type RestartScope } from './restart-scope.ts';
 import { explainResume, type ResumeExplanation, type ResumeQuestion } from './resume-explanation.ts';
+import { explainSavepoint, type SavepointExplanation } from './savepoint-explanation.ts';
 import { listed } from './task-list.ts';
 import { counted, section } from './text-table.ts';
 
 /** Options of `explain`: those of the run. It ignores those that do not concern what it says, such as `slots`. */
-export interface ExplainOptions extends Omit<JobRunOptions, 'stateDirectory'> {
+export interface ExplainOptions extends Omit<JobRunOptions, 'stateDirectory' | 'fromSavepoint'> {
   /**
    * The rule behind `whatRestarts`, asked once per failed region. Default: `failoverStrategy`, if that is a rule; otherwise
    * `restartPipelinedRegion()`.
@@ -33,11 +35,20 @@ export interface ExplainOptions extends Omit<JobRunOptions, 'stateDirectory'> {
   readonly speculation?: JobRunOptions['speculation'];
   /** See {@link DurableExplainOptions}. */
   readonly stateDirectory?: undefined;
+  /** See {@link SavepointExplainOptions}. */
+  readonly fromSavepoint?: undefined;
 }
 
 /** Options of `explain` for a run with a state directory. */
-export interface DurableExplainOptions extends Omit<ExplainOptions, 'stateDirectory'> {
+export interface DurableExplainOptions
+  extends Omit<ExplainOptions, 'stateDirectory' | 'fromSavepoint'>,
+    Pick<JobRunOptions, 'fromSavepoint'> {
   readonly stateDirectory: string;
+}
+
+/** Options of `explain` for a run that begins with a savepoint, without a state directory. */
+export interface SavepointExplainOptions extends Omit<ExplainOptions, 'fromSavepoint'> {
+  readonly fromSavepoint: string;
 }
 
 /** The regions of a job, and what restarts them: a plain value with a text form. */
@@ -83,6 +94,13 @@ export interface JobExplanation {
 /** A job, and what a run of it with a state directory would take over, run and pay. */
 export interface DurableJobExplanation extends JobExplanation {
   readonly resume: ResumeExplanation;
+  /** With `fromSavepoint`; undefined without, and if the run continues an earlier one that began with it. */
+  readonly savepoint: SavepointExplanation | undefined;
+}
+
+/** A job, and what a run that begins with a savepoint would restore. */
+export interface SavepointJobExplanation extends JobExplanation {
+  readonly savepoint: SavepointExplanation;
 }
 
 /**
@@ -107,29 +125,34 @@ export interface DurableJobExplanation extends JobExplanation {
  * With `stateDirectory` it returns a promise, and says too what a run with that directory would take over, run and pay.
  * It only reads: nothing is changed, and the directory may be in use.
  *
+ * With `fromSavepoint` it returns a promise too, and says what the savepoint means for the job: which steps continue, which
+ * begin empty, and why it would be refused.
+ *
  * @throws JobValidationError if the job cannot run as described; with a state directory also JournalFormatError,
  *   JournalAccessError, and errors of sources that examine what they read (as rejections)
  */
 export function explain(job: JobDefinition, options: DurableExplainOptions): Promise<DurableJobExplanation>;
+export function explain(job: JobDefinition, options: SavepointExplainOptions): Promise<SavepointJobExplanation>;
 export function explain(job: JobDefinition, options?: ExplainOptions): JobExplanation;
 export function explain(
   job: JobDefinition,
-  options: ExplainOptions | DurableExplainOptions,
-): JobExplanation | Promise<DurableJobExplanation>;
+  options: Omit<ExplainOptions | DurableExplainOptions, 'fromSavepoint'> & Pick<JobRunOptions, 'fromSavepoint'>,
+): JobExplanation | Promise<DurableJobExplanation | SavepointJobExplanation>;
 export function explain(
   job: JobDefinition,
-  options: ExplainOptions | DurableExplainOptions = {},
-): JobExplanation | Promise<DurableJobExplanation> {
+  options: ExplainOptions | DurableExplainOptions | SavepointExplainOptions = {},
+): JobExplanation | Promise<DurableJobExplanation | SavepointJobExplanation> {
   checkOptions<DurableExplainOptions>('explain', options as DurableExplainOptions, optionNames);
   const { failoverRule: givenRule, ...runOptions } = options;
   if (givenRule !== undefined) checkFunction('failoverRule', givenRule);
   const plan = planJob(job);
   const resolved = resolveRunOptions(runOptions);
-  const { failoverRule: runRule, speculation, stateDirectory } = resolved;
+  const { failoverRule: runRule, speculation, stateDirectory, savepoint } = resolved;
   const rule = givenRule ?? (typeof runRule === 'function' ? runRule : undefined);
   const repeated = { repeatCalls: speculation?.repeatCalls, stateDirectory };
-  if (stateDirectory === undefined) return new PlanExplanation(plan, rule, repeated);
-  return explainDurable(plan, rule, repeated, { ...resolved, stateDirectory });
+  if (stateDirectory !== undefined) return explainDurable(plan, rule, repeated, { ...resolved, stateDirectory });
+  if (savepoint !== undefined) return explainBeginning(plan, rule, repeated, savepoint);
+  return new PlanExplanation(plan, rule, repeated);
 }
 
 const optionNames: OptionNames<DurableExplainOptions> = { ...runOptionNames, failoverRule: true };
@@ -144,10 +167,22 @@ async function explainDurable(
   plan: JobPlan,
   rule: FailoverRule | undefined,
   repeated: Repeated,
-  { stateDirectory, resume, rerun, environment, checkpoints }: ResumeQuestion,
+  { savepoint, ...question }: ResumeQuestion & { readonly savepoint: ChosenSavepoint | undefined },
 ): Promise<DurableJobExplanation> {
+  const { stateDirectory, resume, rerun, environment, checkpoints } = question;
   const resumed = await explainResume(plan, { stateDirectory, resume, rerun, environment, checkpoints });
-  return new DurablePlanExplanation(plan, rule, repeated, resumed);
+  const beginning = savepoint && (await explainSavepoint(plan, savepoint, { stateDirectory, resume }));
+  return new DurablePlanExplanation(plan, rule, repeated, { resume: resumed, savepoint: beginning });
+}
+
+async function explainBeginning(
+  plan: JobPlan,
+  rule: FailoverRule | undefined,
+  repeated: Repeated,
+  savepoint: ChosenSavepoint,
+): Promise<SavepointJobExplanation> {
+  const beginning = (await explainSavepoint(plan, savepoint)) as SavepointExplanation;
+  return new SavepointPlanExplanation(plan, rule, repeated, beginning);
 }
 
 class PlanExplanation implements JobExplanation {
@@ -262,13 +297,34 @@ class PlanExplanation implements JobExplanation {
 
 class DurablePlanExplanation extends PlanExplanation implements DurableJobExplanation {
   readonly resume: ResumeExplanation;
+  readonly savepoint: SavepointExplanation | undefined;
 
-  constructor(plan: JobPlan, rule: FailoverRule | undefined, repeated: Repeated, resume: ResumeExplanation) {
+  constructor(
+    plan: JobPlan,
+    rule: FailoverRule | undefined,
+    repeated: Repeated,
+    { resume, savepoint }: Pick<DurableJobExplanation, 'resume' | 'savepoint'>,
+  ) {
     super(plan, rule, repeated);
     this.resume = resume;
+    this.savepoint = savepoint;
   }
 
   override toString(): string {
-    return `${super.toString()}\n\n${this.resume.toString()}`;
+    const texts = [super.toString(), this.resume.toString(), this.savepoint?.toString()];
+    return texts.filter((text) => text !== undefined).join('\n\n');
+  }
+}
+
+class SavepointPlanExplanation extends PlanExplanation implements SavepointJobExplanation {
+  readonly savepoint: SavepointExplanation;
+
+  constructor(plan: JobPlan, rule: FailoverRule | undefined, repeated: Repeated, savepoint: SavepointExplanation) {
+    super(plan, rule, repeated);
+    this.savepoint = savepoint;
+  }
+
+  override toString(): string {
+    return `${super.toString()}\n\n${this.savepoint.toString()}`;
   }
 }

@@ -105,6 +105,7 @@ export async function explainResume(plan: JobPlan, question: ResumeQuestion): Pr
   });
   const checkpoints = await decideCheckpoints({
     ...{ plan, shape, books, decision, rerun, isOn: true },
+    requiredOf: resume === 'require' ? stateDirectory : undefined,
     storage: question.checkpoints?.storage ?? fileCheckpoints(checkpointsDirectory(stateDirectory)),
   });
   const { earlier, comparison, sources } = decision;

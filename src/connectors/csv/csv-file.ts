@@ -82,7 +82,7 @@ export function csvFile<Out = Readonly<Record<string, string>>>(
         lineEnd: file.lineEnd,
       });
       return SplitsReader.open(
-        splitsOf(planned ?? (await plan(context)), context.subtask),
+        splitsOf(planned ?? (await plan(context)), context.subtask, from as SplitsPosition | undefined),
         {
           open: async (split) => {
             const lines = { ...linesOf(split), ...(isRejecting && { numbered }) };

@@ -7,6 +7,12 @@ export interface FileSplit {
   readonly end: number;
 }
 
+/** What a subtask has not read yet of a split. Plain data. */
+export interface RestOfSplit extends FileSplit {
+  /** Number of records in it that were read. */
+  readonly skipped: number;
+}
+
 /** A file to divide among subtasks. */
 export interface DividedFile {
   readonly bytes: number;

@@ -1,6 +1,6 @@
 import type { SourcePlanContext } from '../../operators/source.ts';
 import type { Compression } from './content-format.ts';
-import { type FileSplit, divideFiles } from './file-splits.ts';
+import { type FileSplit, type RestOfSplit, divideFiles } from './file-splits.ts';
 import { fixFile, type FixedFile } from './fixed-file.ts';
 import { filesOf } from './input-files.ts';
 
@@ -77,7 +77,12 @@ export function planOf<File extends InputFile>(
   return { files, splits: divideFiles(divided, parallelism) };
 }
 
-/** The splits of one subtask. */
-export function splitsOf<File extends InputFile>(plan: FilesPlan<File>, subtask: number): PlannedSplit<File>[] {
-  return (plan.splits[subtask] ?? []).map(({ file, start, end }) => ({ file: plan.files[file] as File, start, end }));
+/** The splits of one subtask. @param from its position, which has splits of its own if they were divided anew */
+export function splitsOf<File extends InputFile>(
+  plan: FilesPlan<File>,
+  subtask: number,
+  from?: { readonly own?: readonly RestOfSplit[] },
+): PlannedSplit<File>[] {
+  const splits: readonly (FileSplit & { readonly skipped?: number })[] = from?.own ?? plan.splits[subtask] ?? [];
+  return splits.map(({ file, ...split }) => ({ ...split, file: plan.files[file] as File }));
 }

@@ -1,10 +1,13 @@
 import type { SourceReader } from '../../operators/source.ts';
+import type { RestOfSplit } from './file-splits.ts';
 
 type Answer<Out> = readonly Out[] | null;
 
 /** The start of a split, or of the rest of one. */
 interface SplitStart {
   readonly start: number;
+  /** Number of records in it that were read before. Default: none. */
+  readonly skipped?: number;
 }
 
 /** A reader that may leave out rows. It answers with the records before such a row first, and then with none. */
@@ -33,6 +36,8 @@ export interface SplitsPosition {
   readonly start: number;
   /** Number of records in that rest before the position. */
   readonly skipped: number;
+  /** The splits themselves, since positions were divided anew. Absent: those of the plan. */
+  readonly own?: readonly RestOfSplit[];
 }
 
 /** Reads one split after the other. Each split has its own reader; one is open at a time. */
@@ -44,21 +49,27 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
   #next = 0;
   readonly #options: SplitsReaderOptions<Out, Split, Reader>;
   /**
-   * The opened splits and later rests of them, each with the number of its first record, and of the records before which a
-   * row was left out.
+   * The opened splits and later rests of them, each with the number of the first record that was read here, of those in it
+   * before that, and of the records before which a row was left out.
    */
-  readonly #opened: { readonly split: Split; readonly first: number; readonly gaps: number[] }[] = [];
+  readonly #opened: { readonly split: Split; readonly first: number; skipped: number; readonly gaps: number[] }[] = [];
+  readonly #own: SplitsPosition['own'];
   /** Rows that the reader has left out. */
   #leftOut = 0;
-  /** Number of records read; negative while the records before the starting position are skipped. */
+  /** Number of records read. */
   #count = 0;
   #reader: Reader | undefined;
   #isClosed = false;
   #locating: Promise<unknown> = Promise.resolve();
 
-  private constructor(splits: readonly Split[], options: SplitsReaderOptions<Out, Split, Reader>) {
+  private constructor(
+    splits: readonly Split[],
+    options: SplitsReaderOptions<Out, Split, Reader>,
+    own?: SplitsPosition['own'],
+  ) {
     this.#splits = splits;
     this.#options = options;
+    this.#own = own;
   }
 
   /** Opens the first split, or the one that contains `from`, and reads up to that position. */
@@ -72,22 +83,28 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
       await reader.#openNext();
       return reader;
     }
-    const { split: index, start, skipped } = from;
+    const { split: index, start, skipped, own } = from;
     const reader = new SplitsReader(
-      splits.map((split, at) => (at === index ? { ...split, start } : split)),
+      splits.map((split, at) => (at === index ? { ...split, start, skipped } : split)),
       options,
+      own,
     );
     reader.#next = index;
-    reader.#count = -skipped;
-    await reader.#openNext();
-    await reader.#passOver();
+    try {
+      await reader.#openNext();
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
     return reader;
   }
 
   position(): SplitsPosition {
     const place = this.#opened.at(-1);
-    if (this.#reader === undefined || place === undefined) return { split: this.#next, start: 0, skipped: 0 };
-    return { split: this.#next - 1, start: place.split.start, skipped: this.#count - place.first };
+    const own = this.#own && { own: this.#own };
+    if (this.#reader === undefined || place === undefined) return { split: this.#next, start: 0, skipped: 0, ...own };
+    const skipped = place.skipped + this.#count - place.first;
+    return { split: this.#next - 1, start: place.split.start, skipped, ...own };
   }
 
   read(maxRecords: number): Answer<Out> | Promise<Answer<Out>> {
@@ -112,7 +129,7 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
   async #locate(record: number): Promise<string | undefined> {
     const place = this.#opened.findLast(({ first }) => first <= record);
     if (place === undefined) return undefined;
-    const row = record - place.first + place.gaps.filter((gap) => gap <= record).length;
+    const row = place.skipped + record - place.first + place.gaps.filter((gap) => gap <= record).length;
     return this.#options.locate(place.split, row);
   }
 
@@ -125,32 +142,40 @@ export class SplitsReader<Out, Split extends SplitStart, Reader extends SourceRe
   }
 
   #counted(batch: readonly Out[]): readonly Out[] {
-    const { split } = this.#opened.at(-1) as { readonly split: Split };
-    const rest = this.#reader && this.#options.restOf?.(split, this.#reader);
-    if (rest !== undefined) this.#opened.push({ split: rest, first: this.#count, gaps: [] });
-    const leftOut = this.#reader?.leftOut ?? 0;
-    for (; this.#leftOut < leftOut; this.#leftOut++) this.#opened.at(-1)?.gaps.push(this.#count);
+    this.#note();
     this.#count += batch.length;
     return batch;
+  }
+
+  /** Notes where the reader is, and what it has left out. */
+  #note(): void {
+    const { split } = this.#opened.at(-1) as { readonly split: Split };
+    const rest = this.#reader && this.#options.restOf?.(split, this.#reader);
+    if (rest !== undefined) this.#opened.push({ split: rest, first: this.#count, skipped: 0, gaps: [] });
+    const leftOut = this.#reader?.leftOut ?? 0;
+    for (; this.#leftOut < leftOut; this.#leftOut++) this.#opened.at(-1)?.gaps.push(this.#count);
   }
 
   async #openNext(): Promise<void> {
     const split = this.#splits[this.#next];
     if (split === undefined || this.#isClosed) return;
     this.#next++;
-    this.#opened.push({ split, first: this.#count, gaps: [] });
+    this.#opened.push({ split, first: this.#count, skipped: 0, gaps: [] });
     this.#leftOut = 0;
     this.#reader = await this.#options.open(split);
     // This reader may have been closed while it opened the split.
     if (this.#isClosed) await this.#closeReader();
+    await this.#passOver(split.skipped ?? 0);
   }
 
-  async #passOver(): Promise<void> {
-    try {
-      while (this.#count < 0) if ((await this.read(-this.#count)) === null) return;
-    } catch (error) {
-      await this.close();
-      throw error;
+  /** Reads records again that were read before. */
+  async #passOver(count: number): Promise<void> {
+    for (let left = count; left > 0; ) {
+      const batch = await this.#reader?.read(left);
+      if (batch === null || batch === undefined) return;
+      this.#note();
+      (this.#opened.at(-1) as { skipped: number }).skipped += batch.length;
+      left -= batch.length;
     }
   }
 

@@ -55,7 +55,7 @@ export function jsonLinesFile<Out = unknown>(path: InputPaths, options: JsonLine
       const lines = isRejecting ? { environment, numbered: noLine() } : { environment };
       const search = lineSearch();
       return SplitsReader.open(
-        splitsOf(planned ?? (await plan(context)), context.subtask),
+        splitsOf(planned ?? (await plan(context)), context.subtask, from as SplitsPosition | undefined),
         {
           open: async (split) => {
             const rejected = isRejecting ? new RejectedRows(context) : undefined;

@@ -96,7 +96,7 @@ export function parquetFile<Out = Readonly<Record<string, unknown>>>(
       const library = await loadLibrary();
       const { logger } = context.environment;
       return SplitsReader.open(
-        splitsOf(planned ?? (await plan(context)), context.subtask),
+        splitsOf(planned ?? (await plan(context)), context.subtask, from as SplitsPosition | undefined),
         {
           open: async (split) => {
             const { metadata, path: file } = split.file;

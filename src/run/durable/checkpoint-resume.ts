@@ -1,7 +1,7 @@
 import type { CheckpointStorage, FoundCheckpoint } from '../../checkpoints/checkpoint-storage.ts';
 import { type StreamingComponent, streamingComponents } from '../../checkpoints/streaming-components.ts';
 import { NoCheckpointLeftError } from '../../errors/checkpoint-errors.ts';
-import { CommittedOutputError } from '../../errors/state-errors.ts';
+import { CommittedOutputError, NothingToResumeError } from '../../errors/state-errors.ts';
 import type { CheckpointId, ExecutionVertexId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { EntryCheckpoints } from '../../journal/run/run-entry.ts';
@@ -41,7 +41,7 @@ export interface CheckpointResume {
   /** The series of earlier runs that nobody continues. */
   readonly stale: readonly string[];
   /** Why nothing may run. */
-  readonly refusal: CommittedOutputError | NoCheckpointLeftError | undefined;
+  readonly refusal: CommittedOutputError | NoCheckpointLeftError | NothingToResumeError | undefined;
 }
 
 export interface CheckpointQuestion {
@@ -55,6 +55,8 @@ export interface CheckpointQuestion {
   readonly isOn: boolean;
   /** Whether nothing that had finished is used. */
   readonly rerun: boolean;
+  /** The state directory, if a component that had checkpoints must continue from one. */
+  readonly requiredOf?: string | undefined;
 }
 
 /**
@@ -188,12 +190,16 @@ function hadCompleted(component: StreamingComponent, { shape, decision }: Checkp
 
 /** Output up to a checkpoint is committed: a component that begins anew would repeat it, or mix it with other records. */
 function refusalOf(components: readonly ComponentResume[], question: CheckpointQuestion): CheckpointResume['refusal'] {
-  const { plan, shape, decision, rerun } = question;
+  const { plan, shape, decision, rerun, requiredOf } = question;
   if (rerun || decision.comparison === undefined) return undefined;
   for (const { component, head, why, damaged } of components) {
     if (why === undefined || component.regions.every((region) => decision.restored.has(region))) continue;
     const sink = repeatingSink(component, { plan, shape });
-    if (sink === undefined) continue;
+    if (sink === undefined && requiredOf === undefined) continue;
+    if (sink === undefined) {
+      const which = `the tasks behind ${head} would begin anew, because ${why}`;
+      return new NothingToResumeError(requiredOf as string, plan.name, which);
+    }
     if (why !== nothingLeft) return new CommittedOutputError(sink, [{ operator: idOfHead(component, shape), why }]);
     const [newest] = damaged;
     const cause = newest && new Error(`${newest.location}: ${newest.problem}`);

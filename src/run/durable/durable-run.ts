@@ -9,7 +9,6 @@ import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
 import type { DurableStore } from '../../partitions/storage/durable-store.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
-import type { ResumePolicy } from '../run-options.ts';
 import { LastingCheckpoints, type LastingCheckpointsOptions, type TakenCheckpoints } from './lasting-checkpoints.ts';
 import { partsOf, removeStaleParts } from './output-parts.ts';
 import { refusalOfJob } from './refused-job.ts';
@@ -31,9 +30,6 @@ import { damageOf, resultsDirectory, StateDirectory } from './state-directory.ts
 export interface DurableRunOptions extends BatchLimits, LastingCheckpointsOptions {
   /** The results in it. */
   readonly durableStore: Pick<DurableStore, 'has'>;
-  readonly resume: ResumePolicy;
-  /** The savepoint with which it begins, unless it continues a run that did. */
-  readonly savepoint: ChosenSavepoint | undefined;
 }
 
 /** What a run takes over when it begins. */

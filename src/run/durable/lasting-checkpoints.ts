@@ -14,6 +14,7 @@ import { checkpointsDirectory, scopeOfSeries } from '../checkpoints/checkpointin
 import type { ResolvedCheckpoints } from '../checkpoints/checkpoints-option.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
+import type { ResumePolicy } from '../run-options.ts';
 import { type CheckpointResume, type ComponentResume, decideCheckpoints, verticesOf } from './checkpoint-resume.ts';
 import { type BegunWithSavepoint, beginWithSavepoint } from '../savepoints/begin-with-savepoint.ts';
 import type { ChosenSavepoint } from '../savepoints/savepoint-option.ts';
@@ -27,6 +28,9 @@ export interface LastingCheckpointsOptions {
   /** Undefined if the run takes none. */
   readonly checkpointStorage: CheckpointStorage | undefined;
   readonly rerun: boolean;
+  readonly resume: ResumePolicy;
+  /** The savepoint with which it begins, unless it continues a run that did. */
+  readonly savepoint: ChosenSavepoint | undefined;
   readonly environment: Environment;
 }
 
@@ -64,9 +68,10 @@ export class LastingCheckpoints {
    * @throws CommittedOutputError | NoCheckpointLeftError | CheckpointStorageError | CheckpointFormatError (as a rejection)
    */
   async decide(books: RunBooks | undefined, decision: ResumeDecision): Promise<void> {
-    const { rerun, checkpoints } = this.#options;
+    const { rerun, checkpoints, resume: policy, savepoint, stateDirectory } = this.#options;
+    const requiredOf = policy === 'require' && savepoint === undefined ? stateDirectory : undefined;
     const resume = await decideCheckpoints({
-      ...{ plan: this.#plan, shape: this.#shape, books, decision, rerun },
+      ...{ plan: this.#plan, shape: this.#shape, books, decision, rerun, requiredOf },
       ...{ storage: this.#storage, isOn: checkpoints !== undefined },
     });
     if (resume.refusal !== undefined) throw resume.refusal;

@@ -25,6 +25,16 @@ export interface SavepointQuestion {
   readonly allowRemovedState: boolean;
 }
 
+/** What of a savepoint goes to which vertex of a job. @throws SavepointMismatchError */
+export function matchOf({ plan, savepoint, allowRemovedState }: Omit<SavepointQuestion, 'shape'>): SavepointMatch {
+  const { directory, content } = savepoint;
+  return matchSavepoint({
+    ...{ directory, content, outlines: outlinesOf(plan), allowRemovedState },
+    sources: plan.programs.map(({ source }) => source),
+    sinks: sinksOf(plan).map((sinks) => sinks.map(({ sink }) => sink)),
+  });
+}
+
 /** Where the states go: the checkpoints of the run. */
 export interface ImportPlace {
   readonly storage: CheckpointStorage;
@@ -42,13 +52,8 @@ export class SavepointImport {
 
   /** @throws SavepointMismatchError */
   constructor(question: SavepointQuestion) {
-    const { plan, savepoint, allowRemovedState } = question;
     this.#question = question;
-    this.match = matchSavepoint({
-      ...{ directory: savepoint.directory, content: savepoint.content, outlines: outlinesOf(plan), allowRemovedState },
-      sources: plan.programs.map(({ source }) => source),
-      sinks: sinksOf(plan).map((sinks) => sinks.map(({ sink }) => sink)),
-    });
+    this.match = matchOf(question);
   }
 
   /** By index of the vertex: the plans of its sources, as far as the savepoint has them. */
