@@ -469,7 +469,7 @@ describe('a savepoint of another job', () => {
       { uid: 'sum', restores: 'keyed states', before: 2, now: 4 },
     ]);
     expect([savepoint.added, savepoint.dropped]).toEqual([['rows'], ['out']]);
-    expect(`${savepoint}`).toMatch(/sum\s+keyed states\s+×2 → ×4/);
+    expect(savepoint.toString()).toMatch(/sum\s+keyed states\s+×2 → ×4/);
   });
 
   it('with further steps: these begin empty, and the others go on', async () => {
