@@ -454,7 +454,7 @@ describe('a savepoint of another job', () => {
         forEach(() => {}),
         { parallelism: 3 },
       ),
-      { fromSavepoint },
+      { fromSavepoint, checkpoints },
     );
     // Another sink.
     expect(wider.savepoint.refusal?.message).toMatch(/"out" cannot continue.*it was ledger, and is forEach/);
