@@ -108,7 +108,7 @@ describe('explain with speculation', () => {
   });
 
   it('takes all options of a run, and ignores those that concern none of what it says', () => {
-    const options: Omit<JobRunOptions, 'stateDirectory'> = {
+    const options: Omit<JobRunOptions, 'stateDirectory' | 'fromSavepoint'> = {
       ...{ slots: 3, batchSize: 10, restartBackoff: noRestart(), memoryBudgetBytes: 1e6, executors: 2 },
     };
     expect(explain(job, options).toString()).toBe(explain(job).toString());

@@ -136,7 +136,7 @@ export function explain(job: JobDefinition, options: SavepointExplainOptions): P
 export function explain(job: JobDefinition, options?: ExplainOptions): JobExplanation;
 export function explain(
   job: JobDefinition,
-  options: Omit<ExplainOptions | DurableExplainOptions, 'fromSavepoint'> & Pick<JobRunOptions, 'fromSavepoint'>,
+  options: ExplainOptions | DurableExplainOptions | SavepointExplainOptions,
 ): JobExplanation | Promise<DurableJobExplanation | SavepointJobExplanation>;
 export function explain(
   job: JobDefinition,
