@@ -103,6 +103,7 @@ export class JsonLinesReader<Out> implements SourceReader<Out> {
 
   /** The next lines, if they can be parsed at once. */
   #linesAt(at: number, maxLines: number): ObjectLines | undefined {
+    if (this.#suspects.areBetween(at, endOfLine(this.#text, at))) return undefined;
     const lines = objectLinesAt(this.#text, at, this.#suspects.next(at), maxLines);
     if (lines.values !== undefined) return lines;
     this.#apartUntil = lines.end;

@@ -56,7 +56,9 @@ export class NumberSuspects {
 
   /** Whether there is a suspect between two indexes. `from` never decreases from call to call. */
   areBetween(from: number, to: number): boolean {
-    return this.next(from) < to;
+    if (this.#run < from) this.#run = findLongRun(this.#codes, from, this.#withDecimals);
+    // The other search is left out while each line has a long number.
+    return this.#run < to || this.next(from) < to;
   }
 
   /** Index of the first suspect at or after `from`, which never decreases from call to call; Infinity if there is none. */
