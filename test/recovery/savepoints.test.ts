@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -47,7 +47,7 @@ const sumsOf = (out: Parameters<ReturnType<typeof streamOf>['sink']>[1], shape: 
 const streamOf = (job: Job, { exchange = 'pipelined', pays }: Shape) =>
   job
     .source('ticks', tickingSource(count), { version: 1, parallelism: 1 })
-    .mapAsync(async (n) => (await pays?.(n), n), { uid: 'paid', parallelism: 1 })
+    .mapAsync(async (n) => (await pays?.(n), n), { uid: 'paid', parallelism: 1, remember: false })
     .keyBy(keyOf, { exchange })
     .process<{ sum: number }, Sum>(
       {
@@ -328,6 +328,41 @@ describe('a savepoint of a run that goes on', () => {
     expect(error).toBeInstanceOf(SavepointFailedError);
     const refused = await failureOf(runs.until(runs.start(job(), { fromSavepoint: runs.path('savepoint') }).result));
     expect(refused.cause).toBeInstanceOf(SavepointUnreadableError);
+  });
+
+  it('whose process dies before it is complete is none, and the run continues from its own checkpoint', async () => {
+    using runs = new Runs();
+    const world = new World<Sum>();
+    const run = runs.start(sumsOf(transactionalSink(world), { parallelism: 2 }), {
+      stateDirectory: runs.path('state'),
+    });
+    // What is there at this moment; the rest happens in a world that nobody sees.
+    let left = world;
+    const died = new Promise<void>((resolve) => {
+      run.events$.subscribe((event) => {
+        if (event.type !== 'checkpoint.triggered' || event.kind !== 'savepoint') return;
+        left = world.copy();
+        const notOwned = { recursive: true, filter: (path: string) => !path.includes('owner.kintsugi') };
+        for (const name of ['state', 'savepoint']) {
+          if (existsSync(runs.path(name))) cpSync(runs.path(name), runs.path(`dead-${name}`), notOwned);
+        }
+        resolve();
+      });
+    });
+    await runs.wait(23);
+    const taking = run.stopWithSavepoint(runs.path('savepoint'));
+    await runs.until(died);
+    await runs.until(taking);
+    const job = (): Job => sumsOf(transactionalSink(left), { parallelism: 2 });
+    const none = { fromSavepoint: runs.path('dead-savepoint') };
+    const refused = await failureOf(runs.until(runs.start(job(), none).result));
+    expect(refused.cause).toBeInstanceOf(SavepointUnreadableError);
+    const next = runs.start(job(), { stateDirectory: runs.path('dead-state') });
+    const events: JobEvent[] = [];
+    next.events$.subscribe((event) => events.push(event));
+    await runs.until(next.result);
+    expect(events.some(({ type }) => type === 'checkpoint.restored')).toBe(true);
+    expect(sorted(left.transacted)).toEqual(expected);
   });
 
   it('which cannot be taken leaves the run as it was', async () => {
