@@ -72,7 +72,7 @@ describe('a recorded run', () => {
 
   it('FR1: leaves a readable file when its process is killed, with the failure before that', async () => {
     const script = await bundledScript('inspector/recording-child.ts', directory);
-    const { signal } = spawnSync(process.execPath, [script, file], { timeout: 60_000 });
+    const { signal } = spawnSync(process.execPath, [script, file], { timeout: 240_000 });
     expect(signal).toBe('SIGKILL');
     const { lines } = await readRecording(file);
     const { status, failovers, attempts, actors, samples } = pictureOf(lines);
@@ -81,7 +81,7 @@ describe('a recorded run', () => {
     expect(attempts.countOf(1, 'running')).toBe(2);
     expect([...actors.all].some(({ id, states }) => id.includes('/execution/slow[0]') && states.length > 0)).toBe(true);
     expect(samples.latest?.vertices[1]?.recordsIn).toBeGreaterThan(0);
-  }, 90_000);
+  });
 
   /** A run with a small recording, its warnings, and what the recording took at most. */
   async function smallRecording(parallelism: number, mostFailures: number, options: JobRunOptions = {}) {
