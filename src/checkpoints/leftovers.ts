@@ -1,14 +1,17 @@
 import type { CheckpointId } from '../ids.ts';
+import { type AnswerLimit, awaitAnswer } from './await-answer.ts';
 
 /** Ended checkpoints whose states are to be discarded, once the pending ones that may refer to them have ended. */
 export class Leftovers {
   readonly #discard: (checkpoint: CheckpointId) => Promise<void>;
   readonly #cleaned: () => void;
+  readonly #limit: AnswerLimit;
   #waiting: { readonly checkpoint: CheckpointId; readonly awaited: Set<CheckpointId> }[] = [];
   #count = 0;
 
-  /** @param cleaned called after each; what cannot be discarded, a sweep finds later */
-  constructor(discard: (checkpoint: CheckpointId) => Promise<void>, cleaned: () => void) {
+  /** @param cleaned called after each; what cannot be discarded, or not in time, a sweep finds later */
+  constructor(discard: (checkpoint: CheckpointId) => Promise<void>, cleaned: () => void, limit: AnswerLimit) {
+    this.#limit = limit;
     this.#discard = discard;
     this.#cleaned = cleaned;
   }
@@ -39,7 +42,7 @@ export class Leftovers {
     this.#waiting = this.#waiting.filter(({ checkpoint, awaited }) => {
       for (const other of awaited) if (!pending.has(other)) awaited.delete(other);
       if (awaited.size > 0) return true;
-      this.#discard(checkpoint).then(done, done);
+      awaitAnswer(this.#discard(checkpoint), { ...this.#limit, done, failed: done });
       return false;
     });
   }

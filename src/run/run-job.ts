@@ -21,6 +21,8 @@ import { closeAll, type CloseLimit } from '../operators/close-all.ts';
 import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
 import { publishEvent } from './diagnostics.ts';
 import { checkpointingOf, scopeOfSeries, storageOf } from './checkpoints/checkpointing.ts';
+import { OldCheckpoints } from './checkpoints/old-checkpoints.ts';
+import { RunStorage } from './checkpoints/run-storage.ts';
 import { DurableRun } from './durable/durable-run.ts';
 import { resultsDirectory } from './durable/state-directory.ts';
 import { FullDisk } from './full-disk.ts';
@@ -99,8 +101,13 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       connections.serve(master, actors);
       executors.connect((executor, port) => connections.accept(executor, port), connected);
     },
-    dispose: () =>
-      disposed({ durable, master, connections, executors }, { clock, timeoutMs: cancellationTimeoutMs, leftOpen }),
+    dispose: async () => {
+      await disposed(
+        { durable, master, connections, executors },
+        { clock, timeoutMs: cancellationTimeoutMs, leftOpen },
+      );
+      if (durable === undefined) await removeCheckpoints(master, options);
+    },
     close: () => {
       actors.stop(master);
       actors.end();
@@ -279,18 +286,27 @@ async function disposed({ durable, master, connections, executors }: EndingParts
   await durable?.close();
 }
 
+/** Nobody can continue the checkpoints of a run without a state directory. */
+async function removeCheckpoints(master: JobMasterActorRef, options: ReturnType<typeof guarded>): Promise<void> {
+  const { checkpointStorage } = options;
+  const scopes = checkpointsOf(master)?.begunScopes ?? [];
+  const old = new OldCheckpoints(options);
+  await Promise.all(scopes.map((scope) => old.tidy(scope, async () => checkpointStorage?.remove(scope))));
+}
+
 /** The options of a run, and its id. Its observers are guarded, and its clock ends with it. */
 function guarded(options: ResolvedRunOptions, observers: Observers) {
   const { environment } = options;
   const { clock, random, logger, freezeRecords } = environment;
   const faults = new FullDisk(environment.faults);
   const run = drawRunId(random);
+  const storage = storageOf(options);
   const { stateDirectory } = options;
   return {
     ...options,
     run,
     disk: faults,
-    checkpointStorage: storageOf(options),
+    checkpointStorage: storage && new RunStorage(storage),
     pendingOutput: { isNamed: false },
     errorTallies: new LocalErrorTallies(),
     durableStore:

@@ -4,9 +4,22 @@ import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { DeadLetter } from '../operators/rejected/dead-letter.ts';
 import { deadLetterSink, deadLettersOf } from '../operators/rejected/dead-letter-sinks.ts';
 import type { ErrorHandling } from '../operators/rejected/on-error.ts';
+import type { Source } from '../operators/source.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
+import { declining } from './checkpoints/declining-source.ts';
+import { checkpointMoments, Moments } from './checkpoints/moments.ts';
+import { SinkLedger } from './checkpoints/sink-ledger.ts';
 import { DrawnAnswers } from './drawn-answers.ts';
 import type { SeededRandom } from './seeded-random.ts';
+
+/** How the stand-ins take part in checkpoints: by transactions, not at all, or by writing at once, in which case records repeat. */
+export type CapturedSinks = 'transactional' | 'at the end' | 'at once';
+
+interface CapturedOutputOptions extends Pick<Sink<unknown>, 'redo'> {
+  /** Default: at the end. */
+  readonly sinks?: CapturedSinks | undefined;
+  readonly moments?: Moments | undefined;
+}
 
 /**
  * The output that the sinks of a run would have written: a stand-in for each sink stores committed records in memory.
@@ -20,14 +33,19 @@ export class CapturedOutput {
   readonly #deadLetters = new Set<string>();
   readonly #answers: SeededRandom | undefined;
   readonly #redo: Sink<unknown>['redo'];
+  readonly #sinks: CapturedSinks;
+  readonly #moments: Moments | undefined;
+  readonly #ledgers = new Map<string, SinkLedger>();
 
   /**
    * @param answers draws when and how the stand-ins answer. Default: synchronously.
    * @param options what the stand-ins do when their tasks are done again
    */
-  constructor(answers?: SeededRandom, { redo }: Pick<Sink<unknown>, 'redo'> = {}) {
+  constructor(answers?: SeededRandom, { redo, sinks = 'at the end', moments }: CapturedOutputOptions = {}) {
     this.#answers = answers;
     this.#redo = redo;
+    this.#sinks = sinks;
+    this.#moments = moments;
   }
 
   /** The steps of a job, with a stand-in for each sink, also for those of dead letters. */
@@ -45,10 +63,14 @@ export class CapturedOutput {
       case 'sink':
         return { kind: 'sink', sink: this.sink(uid) };
       case 'source':
-        return { kind: 'source', source: this.#inPlaceOfDeadLetters(uid, step.source) };
+        return { kind: 'source', source: this.#inPlaceOfDeadLetters(uid, this.#inPlaceOfSource(step.source)) };
       case 'operator':
         return { kind: 'operator', operator: this.#inPlaceOfDeadLetters(uid, step.operator) };
     }
+  }
+
+  #inPlaceOfSource(source: Source<unknown>): Source<unknown> {
+    return this.#moments === undefined ? source : declining(source, this.#moments);
   }
 
   #inPlaceOfDeadLetters<Step extends { readonly errors?: ErrorHandling | undefined }>(uid: string, step: Step): Step {
@@ -72,32 +94,47 @@ export class CapturedOutput {
     const attempts = new Map<number, AttemptNumber[]>();
     this.#recordsBySink.set(name, committed);
     this.#attemptsBySink.set(name, attempts);
+    const ledger = new SinkLedger(name, this.#moments ?? new Moments());
+    if (this.#sinks === 'transactional') this.#ledgers.set(name, ledger);
+    const writerOf = ({ subtask, attempt }: RuntimeContext, from: unknown): SinkWriter<unknown> => {
+      if (this.#sinks === 'transactional') return ledger.open(subtask, attempt, from);
+      if (this.#sinks === 'at once') return writingAtOnce(committed, subtask);
+      const records: unknown[] = [];
+      return {
+        write: (batch) => {
+          for (const record of batch) records.push(record);
+        },
+        prepare: () => ({ records: records.length }),
+        commit: () => void committed.set(subtask, records),
+        abort: () => {},
+      };
+    };
+    let answers: DrawnAnswers | undefined;
     return {
       name: `${name} (captured)`,
-      guarantee: 'exactly-once',
+      guarantee: this.#sinks === 'at once' ? 'at-least-once' : 'exactly-once',
       redo: this.#redo,
-      takesSecondAttempts: true,
-      open: ({ subtask, attempt, environment }: RuntimeContext) => {
-        const records: unknown[] = [];
-        const writer: SinkWriter<unknown> = {
-          write: (batch) => {
-            for (const record of batch) records.push(record);
-          },
-          prepare: () => ({ records: records.length }),
-          commit: () => {
-            committed.set(subtask, records);
+      takesSecondAttempts: this.#sinks === 'at the end',
+      ...(this.#sinks === 'transactional' && {
+        commitPrepared: (prepared: unknown) => {
+          const commit = (): void => ledger.commitPrepared(prepared as never);
+          return answers === undefined ? commit() : answers.give<void>(commit);
+        },
+      }),
+      open: (context: RuntimeContext, from?: unknown) => {
+        const { subtask, attempt, environment } = context;
+        const open = (): SinkWriter<unknown> => {
+          const writer = writerOf(context, from);
+          const commit = (): void => {
+            void writer.commit();
             attempts.set(subtask, [...(attempts.get(subtask) ?? []), attempt]);
-          },
-          abort: () => {},
+          };
+          return { ...writer, commit };
         };
-        if (this.#answers === undefined) return writer;
-        const answers = new DrawnAnswers(this.#answers, environment.clock);
-        return answers.give<SinkWriter<unknown>>(() => ({
-          write: (batch) => answers.give<unknown>(() => writer.write(batch)) as PromiseLike<unknown>,
-          prepare: () => answers.give<unknown>(() => writer.prepare?.()),
-          commit: () => answers.give<unknown>(() => writer.commit()) as PromiseLike<unknown>,
-          abort: () => answers.give<unknown>(() => writer.abort()) as PromiseLike<unknown>,
-        }));
+        if (this.#answers === undefined) return open();
+        const given = new DrawnAnswers(this.#answers, environment.clock);
+        answers = given;
+        return given.give<SinkWriter<unknown>>(() => answering(open(), given));
       },
     };
   }
@@ -122,8 +159,37 @@ export class CapturedOutput {
     return new Map(
       [...this.#recordsBySink].map(([name, bySubtask]) => [
         name,
-        [...bySubtask].sort(([a], [b]) => a - b).flatMap(([, records]) => [...records]),
+        [...(this.#ledgers.get(name)?.committed ?? bySubtask)]
+          .sort(([a], [b]) => a - b)
+          .flatMap(([, records]) => [...records]),
       ]),
     );
   }
+
+  /** What transactional sinks were told wrongly. */
+  problems(hasFinished: boolean): string[] {
+    return [...this.#ledgers.values()].flatMap((ledger) => ledger.problems(hasFinished));
+  }
+}
+
+/** Nothing is undone: a task that restarts writes again what it wrote after its checkpoint. */
+function writingAtOnce(written: Map<number, readonly unknown[]>, subtask: number): SinkWriter<unknown> {
+  return {
+    write: (batch) => void written.set(subtask, [...(written.get(subtask) ?? []), ...batch]),
+    commit: () => {},
+    abort: () => {},
+  };
+}
+
+/** A writer that answers in drawn manners. */
+function answering(writer: SinkWriter<unknown>, answers: DrawnAnswers): SinkWriter<unknown> {
+  return {
+    write: (batch) => answers.give<unknown>(() => writer.write(batch)) as PromiseLike<unknown>,
+    prepare: () => answers.give<unknown>(() => writer.prepare?.()),
+    ...(writer.prepareCheckpoint && {
+      prepareCheckpoint: () => answers.give<unknown>(() => writer.prepareCheckpoint?.()),
+    }),
+    commit: () => answers.give<unknown>(() => writer.commit()) as PromiseLike<unknown>,
+    abort: () => answers.give<unknown>(() => writer.abort()) as PromiseLike<unknown>,
+  };
 }

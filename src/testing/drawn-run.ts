@@ -11,6 +11,8 @@ import { slotDemand } from '../scheduling/slot-demand.ts';
 import { SlotSharing } from '../scheduling/slot-sharing.ts';
 import { partitionFaultPoints } from '../partitions/result-partition.ts';
 import { spillFaultPoints } from '../partitions/storage/spill-store.ts';
+import { type DrawnCheckpoints, drawCheckpointFaults, drawCheckpoints } from './checkpoints/drawn-checkpoints.ts';
+import type { DrawnCheckpointFault } from './checkpoints/moments.ts';
 import { type DrawnSlowness, drawSlowness } from './speculation/slowed-tasks.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
@@ -61,32 +63,41 @@ export interface DrawnShape {
   readonly outages: number;
   /** Which attempts are slow, in a run with speculation; undefined without it. */
   readonly slowness: DrawnSlowness | undefined;
+  /** How it is checkpointed; undefined if it is not. */
+  readonly checkpoints: DrawnCheckpoints | undefined;
 }
 
 /** Everything drawn for a run. */
 export interface DrawnRun extends DrawnShape {
   readonly faults: readonly DrawnFault[];
+  /** What goes wrong with its checkpoints. */
+  readonly checkpointFaults: readonly DrawnCheckpointFault[];
 }
 
 /** What a shape may be. */
 interface ShapeLimits {
   readonly maxParallelism?: number | undefined;
   readonly workers?: boolean | undefined;
+  readonly checkpoints?: 'exactly-once' | 'at-least-once' | undefined;
+  /** How long it takes undisturbed, in ms of virtual time. */
+  readonly durationMs: number;
 }
 
 /** Draws the setup of a run of `job`. */
 export function drawShape(
   random: SeededRandom,
   job: JobDefinition,
-  { maxParallelism = 4, workers = false }: ShapeLimits,
+  { maxParallelism = 4, workers = false, checkpoints, durationMs }: ShapeLimits,
 ): DrawnShape {
   const shape = random.fork('shape');
   const connections = random.fork('connections');
-  const mode = shape.pick<JobMode>(['batch', 'streaming']);
+  const drawnMode = shape.pick<JobMode>(['batch', 'streaming']);
+  const mode = checkpoints === undefined ? drawnMode : 'streaming';
   const plan = fittingPlan(job, mode, shape.integer(1, maxParallelism));
   const { parallelism } = plan;
   const hereExecutors = shape.integer(1, 2);
   const executors = workers ? random.fork('workers').integer(1, 4) : hereExecutors;
+  const slowness = executors > 1 && mayBeSlow(random, checkpoints) ? drawSlowness(random.fork('slowness')) : undefined;
   const slots = shape.pick([0, 1, 5, Number.POSITIVE_INFINITY]) + slotsTakenTogether(plan);
   return {
     seed: random.seed,
@@ -95,7 +106,8 @@ export function drawShape(
     batchSize: shape.pick([1, 2, 7, 64, 1_024]),
     memoryBudgetBytes: shape.pick([0, 2_000, Number.POSITIVE_INFINITY]),
     memoryOverflow: shape.pick(['drop', 'spill']),
-    diskBudgetBytes: shape.pick([infinity, infinity, infinity, 20_000, 3_000]),
+    // Checkpoints are not about that.
+    diskBudgetBytes: checkpoints === undefined ? shape.pick(diskBudgets) : infinity,
     diskOverflow: shape.pick(['back-pressure', 'drop-releasable']),
     keepResults: shape.pick<KeepInRun>([
       'until-consumers-finish',
@@ -116,8 +128,16 @@ export function drawShape(
     sinkAnswers: shape.chance(0.25) ? 'drawn' : 'at once',
     ...drawMessages(shape, connections),
     areWorkers: workers,
-    slowness: executors === 1 ? undefined : drawSlowness(random.fork('slowness')),
+    slowness,
+    checkpoints:
+      checkpoints &&
+      drawCheckpoints(random.fork('checkpoints'), { mode: checkpoints, durationMs, isSlow: slowness !== undefined }),
   };
+}
+
+/** Slow tasks take hundreds of intervals, and as many checkpoints: now and then is enough. */
+function mayBeSlow(random: SeededRandom, checkpoints: ShapeLimits['checkpoints']): boolean {
+  return checkpoints === undefined || random.fork('slow checkpoints').chance(0.03);
 }
 
 /** How messages travel. Only rough ones meet outages. */
@@ -158,6 +178,16 @@ export function drawFaults(
   });
 }
 
+/** Draws what goes wrong with the checkpoints of `plan`. */
+export function drawFaultsOfCheckpoints(
+  random: SeededRandom,
+  plan: JobPlan,
+  { checkpoints }: DrawnShape,
+  { maxFaults = 4 }: { readonly maxFaults?: number | undefined },
+): DrawnCheckpointFault[] {
+  return checkpoints === undefined ? [] : drawCheckpointFaults(random.fork('checkpoint faults'), plan, maxFaults);
+}
+
 /** The plan with the drawn parallelism, unless it conflicts with operators that set their own. */
 function fittingPlan({ name, steps, parallelism }: JobDefinition, mode: JobMode, drawn: number): FittingPlan {
   const planned = (fitting: number): FittingPlan => ({
@@ -196,6 +226,8 @@ const points: readonly string[] = [
 ];
 
 const infinity = Number.POSITIVE_INFINITY;
+
+const diskBudgets = [infinity, infinity, infinity, 20_000, 3_000];
 
 /** Most faults are thrown by tasks. */
 const effects = [

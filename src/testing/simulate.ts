@@ -8,12 +8,14 @@ import type { Executors } from '../executors/executors.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
 import type { AttemptNumber, ExecutionVertexId, JobVertexId } from '../ids.ts';
-import { checkBoolean, checkFunction, checkInteger, checkOptions, type OptionNames } from '../options.ts';
+import { checkBoolean, checkFunction, checkInteger, checkOptions, checkWord, type OptionNames } from '../options.ts';
 import type { JobPlan } from '../run/job-plan.ts';
 import type { JobReceipt } from '../run/folds/job-receipt.ts';
 import { armFaults } from './armed-faults.ts';
 import { CapturedOutput } from './captured-output.ts';
-import { type DrawnRun, drawFaults, drawShape } from './drawn-run.ts';
+import type { DrawnCheckpointFault } from './checkpoints/moments.ts';
+import { SimulatedCheckpoints } from './checkpoints/simulated-checkpoints.ts';
+import { type DrawnRun, drawFaults, drawFaultsOfCheckpoints, drawShape } from './drawn-run.ts';
 import type { JobHistory } from './job-history.ts';
 import { IncompleteOutput } from './quarantine/incomplete-output.ts';
 import { quarantineEnd } from './quarantine/quarantine-rules.ts';
@@ -38,6 +40,12 @@ export interface SimulationOptions extends UndrawnOptions {
    */
   readonly workers?: boolean | undefined;
   /**
+   * Takes checkpoints, as the seed draws them, of a job that then runs as `streaming`: intervals, timeouts, pauses, a slow
+   * storage that fails and loses bytes, and failures at every moment from the trigger of a checkpoint to its commit, and
+   * while a task continues from one. With `at-least-once` the output may have records more often. Default: none.
+   */
+  readonly checkpoints?: 'exactly-once' | 'at-least-once' | undefined;
+  /**
    * Maps a sink's records to the values compared with the undisturbed run, such as the latest per key, rounded
    * fractions, or records without timestamps. Default: the records.
    */
@@ -49,14 +57,18 @@ export interface SimulationReport {
   readonly seed: number;
   /** Everything that was drawn. */
   readonly drawn: DrawnRun;
-  /** Faults that were reached and fired. */
+  /** Faults that were reached and fired, */
   readonly firedFaults: number;
+  /** and those of them that struck checkpoints. */
+  readonly struckCheckpoints: readonly DrawnCheckpointFault[];
   /** Whether it failed because its disk budget was too small. */
   readonly isTooLarge: boolean;
   /** Whether it failed because an input file changed while it was read. */
   readonly isInputChanged: boolean;
   /** Whether it ended with quarantined regions: given by `quarantine` of its options. */
   readonly isIncomplete: boolean;
+  /** Whether it failed because its checkpoints had been damaged or declined, as drawn. */
+  readonly isWithoutCheckpoint: boolean;
   readonly receipt: JobReceipt;
   readonly history: JobHistory;
   /** Committed records by sink. */
@@ -74,13 +86,18 @@ export class SimulationError extends KintsugiError {
     const shown = inspect(drawn, { depth: 5, breakLength: 120 });
     super(
       `Job "${job}" went wrong with seed ${drawn.seed}:\n  ${problems.join('\n  ')}\ndrawn: ${shown}\n` +
-        `repeat with: simulate(job, { seed: ${drawn.seed}${drawn.areWorkers ? ', workers: true' : ''} })`,
+        `repeat with: simulate(job, { seed: ${drawn.seed}${optionsOf(drawn)} })`,
       options,
     );
     this.seed = drawn.seed;
     this.drawn = drawn;
     this.problems = problems;
   }
+}
+
+function optionsOf({ areWorkers, checkpoints }: DrawnRun): string {
+  const mode = checkpoints && `, checkpoints: '${checkpoints.settings.mode}'`;
+  return `${areWorkers ? ', workers: true' : ''}${mode ?? ''}`;
 }
 
 /**
@@ -97,15 +114,21 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const { seed } = options;
   const random = seededRandom(seed);
   const undisturbed = await undisturbedRun(job, options);
-  const shape = drawShape(random, job, options);
+  const shape = drawShape(random, job, { ...options, durationMs: undisturbed.durationMs });
+  const environment = virtualEnvironment({ seed, order: 'shuffled', logger: options.logger });
+  const checkpoints =
+    shape.checkpoints &&
+    new SimulatedCheckpoints(shape.checkpoints, environment.clock, random.fork('checkpoint storage'));
   const captured = new CapturedOutput(shape.sinkAnswers === 'drawn' ? random.fork('answers') : undefined, {
     // A worker that was given up and goes on for a while must not commit any more.
     redo: shape.areWorkers ? 'collects' : undefined,
+    ...{ sinks: shape.checkpoints?.sinks, moments: checkpoints?.moments },
   });
   const plan = planJob({ ...shape, name: job.name, steps: captured.inPlaceOfSinks(job.steps) });
   const faults = drawFaults(random, plan, undisturbed.recordsIn, shape, options);
-  const drawn: DrawnRun = { ...shape, faults };
-  const environment = virtualEnvironment({ seed, order: 'shuffled', logger: options.logger });
+  const checkpointFaults = drawFaultsOfCheckpoints(random, plan, shape, options);
+  checkpoints?.moments.arm(checkpointFaults);
+  const drawn: DrawnRun = { ...shape, faults, checkpointFaults };
   const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
   const graph = new ExecutionGraph(plan.jobGraph);
   let executors: Executors | undefined;
@@ -115,8 +138,12 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
     if (executor !== undefined) executors?.kill(executor, 'it was drawn');
   };
   const firedFaults = armFaults(environment.faults, drawn.faults, spillStore.files, loseExecutor);
-  const ended = await runSimulated(plan, environment, drawn, spillStore, options, (started) => {
-    executors = started;
+  const ended = await runSimulated(plan, environment, drawn, spillStore, options, {
+    started: (started) => {
+      executors = started;
+    },
+    checkpoints,
+    running: (run) => checkpoints?.watch(graph, random.fork('strikes'), () => ({ run, executors })),
   });
   const { history, receipt, leftovers } = ended;
   const incomplete = incompleteOutput(ended.failure, plan, graph, history);
@@ -126,17 +153,24 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const unexpected = isIncomplete ? undefined : ended.failure;
   const isTooLarge = unexpected !== undefined && (isWant(unexpected) || wants.length > toleratedWants(drawn));
   const isInputChanged = causeWithCode(unexpected, 'INPUT_CHANGED') !== undefined;
-  const failure = isTooLarge || isInputChanged ? undefined : unexpected;
+  const isWithoutCheckpoint = checkpoints?.mayFailWith(unexpected) === true;
+  const failure = isTooLarge || isInputChanged || isWithoutCheckpoint ? undefined : unexpected;
   const output = captured.records();
   const outcome: typeof options.outcome = (records, sink) => {
     const comparable = captured.comparable(records, sink);
     return options.outcome?.(comparable, sink) ?? comparable;
   };
+  const regions = pipelinedRegions(graph);
   const problems = [
     ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
-    ...history.violations(graph, pipelinedRegions(graph)),
+    ...history.violations(graph, regions),
+    ...(checkpoints?.problems(ended.run, history.events, graph, regions) ?? []),
+    ...captured.problems(ended.failure === undefined),
     ...(ended.failure === undefined || isIncomplete
-      ? differences(undisturbed.output, output, outcome, (sink) => incomplete?.mayLack(sink) === true)
+      ? differences(undisturbed.output, output, outcome, {
+          mayLack: (sink) => incomplete?.mayLack(sink) === true,
+          mayRepeat: options.checkpoints === 'at-least-once',
+        })
       : []),
     ...(incomplete?.problems(captured, output.keys()) ?? []),
     ...doubleCommits(captured, plan, graph, history),
@@ -144,8 +178,10 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
     ...ended.unrecorded,
   ];
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
-  const why = { isTooLarge, isInputChanged, isIncomplete };
-  return { seed, drawn, firedFaults: firedFaults(), ...why, receipt, history, output };
+  const why = { isTooLarge, isInputChanged, isIncomplete, isWithoutCheckpoint };
+  const struckCheckpoints = checkpoints?.moments.fired ?? [];
+  const fired = { firedFaults: firedFaults() + struckCheckpoints.length, struckCheckpoints };
+  return { seed, drawn, ...fired, ...why, receipt, history, output };
 }
 
 /** What the output may be if the job ended with quarantined regions. */
@@ -183,15 +219,17 @@ function checkSimulationOptions(given: SimulationOptions): void {
     maxParallelism: true,
     maxFaults: true,
     workers: true,
+    checkpoints: true,
     options: true,
     watch: true,
     logger: true,
     outcome: true,
   });
-  const { maxParallelism, maxFaults, workers, options, watch, outcome } = given;
+  const { maxParallelism, maxFaults, workers, checkpoints, options, watch, outcome } = given;
   if (maxParallelism !== undefined) checkInteger('maxParallelism', maxParallelism, 1, 1 << 20);
   if (maxFaults !== undefined) checkInteger('maxFaults', maxFaults, 0, Number.MAX_SAFE_INTEGER);
   if (workers !== undefined) checkBoolean('workers', workers);
+  if (checkpoints !== undefined) checkWord('checkpoints', checkpoints, ['exactly-once', 'at-least-once']);
   if (watch !== undefined) checkFunction('watch', watch);
   if (outcome !== undefined) checkFunction('outcome', outcome);
   if (options !== undefined) checkOptions('the options of simulate', options, runOptionNames);

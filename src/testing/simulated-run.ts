@@ -1,3 +1,4 @@
+import type { CheckpointStorage } from '../checkpoints/checkpoint-storage.ts';
 import { causeWithCode } from '../errors/cause-chain.ts';
 import { toError } from '../errors/thrown-value.ts';
 import type { Logger } from '../environment.ts';
@@ -16,6 +17,7 @@ import { foldEvent, runFolds } from '../run/folds/run-folds.ts';
 import type { JobRun } from '../run/job-run.ts';
 import { defaultExceptionHistorySize, type JobRunOptions } from '../run/run-options.ts';
 import { runJob, type RunSeams } from '../run/run-job.ts';
+import type { SimulatedCheckpoints } from './checkpoints/simulated-checkpoints.ts';
 import type { DrawnRun, DrawnShape } from './drawn-run.ts';
 import { JobHistory, unrecorded } from './job-history.ts';
 import type { MemorySpillStore } from './storage/memory-spill-store.ts';
@@ -63,9 +65,13 @@ function restartLimit(faults: number): number {
   return 10 + 3 * faults;
 }
 
+function faultCount({ faults, checkpointFaults }: DrawnRun): number {
+  return faults.length + checkpointFaults.length;
+}
+
 /** After more failures for want of disk than these a job is taken to need more than its budget, and is cancelled. */
 export function toleratedWants(drawn: DrawnShape | DrawnRun): number {
-  return Math.floor(restartLimit(isDisturbed(drawn) ? drawn.faults.length : 0) / 2);
+  return Math.floor(restartLimit(isDisturbed(drawn) ? faultCount(drawn) : 0) / 2);
 }
 
 /** Whether the disk budget was too small. */
@@ -73,8 +79,18 @@ export function isWant(error: Error): boolean {
   return causeWithCode(error, 'DISK_BUDGET_EXCEEDED') !== undefined;
 }
 
+/** The parts of a run that its simulation has made. */
+interface SimulatedParts {
+  /** Called before the run begins. */
+  readonly started?: (executors: Executors) => void;
+  readonly checkpoints?: Pick<SimulatedCheckpoints, 'storage' | 'timerCount'> | undefined;
+  /** Called with the run as it starts. */
+  readonly running?: (run: JobRun) => void;
+}
+
 /** The end of a simulated run. */
 export interface SimulatedEnd {
+  readonly run: JobRun;
   readonly history: JobHistory;
   readonly receipt: JobReceipt;
   readonly failure: Error | undefined;
@@ -84,19 +100,19 @@ export interface SimulatedEnd {
   readonly unrecorded: readonly string[];
 }
 
-/** Runs a plan as drawn, on virtual time. `started` gets the executors before the run begins. */
+/** Runs a plan as drawn, on virtual time. */
 export async function runSimulated(
   plan: JobPlan,
   environment: VirtualEnvironment,
   drawn: DrawnShape | DrawnRun,
   spillStore: MemorySpillStore,
   { options = {}, watch }: UndrawnOptions,
-  started: (executors: Executors) => void = () => {},
+  { started = () => {}, checkpoints, running }: SimulatedParts = {},
 ): Promise<SimulatedEnd> {
   const history = new JobHistory();
   const run = runJob(
     plan,
-    { ...drawnOptions(drawn), ...givenOf(options), environment },
+    { ...drawnOptions(drawn, checkpoints?.storage.storage), ...givenOf(options), environment },
     { cluster: ({ executors }) => started(executors), ...seamsOf(drawn, spillStore) },
   );
   const recorded = runFolds(jobShape(plan), { exceptionHistorySize: defaultExceptionHistorySize });
@@ -108,6 +124,7 @@ export async function runSimulated(
     if (event.type === 'task.failed' && isWant(event.cause) && ++wants === toleratedWants(drawn) + 1) void run.cancel();
   });
   if (drawn.slowness !== undefined) slowTasks(run, drawn.slowness, seededRandom(drawn.seed).fork('slow tasks'));
+  running?.(run);
   watch?.(run);
   let failure: Error | undefined;
   try {
@@ -116,7 +133,7 @@ export async function runSimulated(
     failure = toError(error);
   }
   await nextTurn(environment);
-  const { timerCount } = environment.clock;
+  const timerCount = environment.clock.timerCount - (checkpoints?.timerCount ?? 0);
   const filesLeft = [...spillStore.files.keys()];
   await spillStore.dispose();
   const leftovers = [
@@ -124,7 +141,7 @@ export async function runSimulated(
     ...filesLeft.map((name) => `it ended and left the spill file ${name}`),
   ];
   const receipt = run.receipt();
-  return { history, receipt, failure, leftovers, unrecorded: unrecorded(run, recorded) };
+  return { run, history, receipt, failure, leftovers, unrecorded: unrecorded(run, recorded) };
 }
 
 /** The parts of a run that are not as users have them. The files of its results stay until its end is looked at. */
@@ -145,12 +162,12 @@ function seamsOf(drawn: DrawnShape | DrawnRun, spillStore: MemorySpillStore): Ru
   };
 }
 
-function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {
+function drawnOptions(drawn: DrawnShape | DrawnRun, storage: CheckpointStorage | undefined): JobRunOptions {
   return {
     failoverStrategy: strategies[drawn.failoverStrategy](),
     // A job that fails without faults must be reported at once; more restarts than faults are a fault of the engine.
     restartBackoff: isDisturbed(drawn)
-      ? fixedDelay({ maxAttempts: restartLimit(drawn.faults.length + 2 * drawn.outages), delayMs: drawn.delayMs })
+      ? fixedDelay({ maxAttempts: restartLimit(faultCount(drawn) + 2 * drawn.outages), delayMs: drawn.delayMs })
       : noRestart(),
     batchSize: drawn.batchSize,
     memoryBudgetBytes: drawn.memoryBudgetBytes,
@@ -159,6 +176,7 @@ function drawnOptions(drawn: DrawnShape | DrawnRun): JobRunOptions {
     diskOverflow: drawn.diskOverflow,
     diskWaitTimeoutMs: 1_000,
     keepResults: drawn.keepResults,
+    checkpoints: drawn.checkpoints && { ...drawn.checkpoints.settings, storage },
     speculation: drawn.slowness?.speculation,
     executors: drawn.executors,
     slots: drawn.slots,

@@ -72,7 +72,8 @@ export class CheckpointRig {
         retained,
         scope: 'case',
         alignment: 'exactly-once',
-        isLasting: false,
+        timeoutMs: Number.POSITIVE_INFINITY,
+        storingTimeoutMs: Number.POSITIVE_INFINITY,
         tolerableFailures: 0,
       },
       job: {

@@ -2,6 +2,7 @@ import { Observable } from 'rxjs';
 import { CommitGate } from '../../src/operators/sinks/commit-gate.ts';
 import { SinkOutput } from '../../src/operators/sinks/sink-output.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
+import { packData } from '../../src/partitions/records/packed-data.ts';
 import { thenable, trappingProxy } from '../support/rude-values.ts';
 
 /** A sink whose calls answer on command. */
@@ -230,5 +231,20 @@ describe('SinkOutput', () => {
     const done: (Error | undefined)[] = [];
     output.finish((error) => done.push(error));
     expect(done.map((error) => error?.message)).toEqual(['trap']);
+  });
+});
+
+it('what prepareCheckpoint returns is waited for, also if it is a thenable whose then returns nothing', async () => {
+  const { output } = slowSink({
+    write: () => {},
+    // oxlint-disable-next-line unicorn/no-thenable -- its purpose
+    prepareCheckpoint: () => ({ then: (settle: (value: unknown) => void) => void setImmediate(settle, 'rows') }),
+  });
+  output.write([1]);
+  output.mark({ kind: 'barrier', checkpoint: 1 as never });
+  const prepared = await new Promise((resolve) => output.whenMarked(() => resolve(output.snapshot())));
+  expect(prepared).toEqual({
+    kind: 'taken',
+    state: { kind: 'sink', prepared: [{ checkpoint: 1, data: packData(['rows']) }] },
   });
 });

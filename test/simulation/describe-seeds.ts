@@ -16,7 +16,7 @@ export function describeSeeds(first: number, count: number): void {
     let summary: SeedsSummary;
 
     beforeAll(async () => {
-      summary = await simulateApart(first, count);
+      summary = await simulateApart<SeedsSummary>(['--seeds', `${count}`, '--seed', `${first}`]);
     }, longestMs);
 
     it(`seeds ${first} to ${first + count - 1}`, () => {
@@ -66,12 +66,13 @@ export function describeSeeds(first: number, count: number): void {
 /** The longest silence of a simulation on a busy machine. */
 const longestSilenceMs = 120_000;
 
-async function simulateApart(first: number, count: number): Promise<SeedsSummary> {
+/** Runs `npm run simulate` in a process of its own. @returns its summary */
+export async function simulateApart<Summary>(args: readonly string[]): Promise<Summary> {
   const script = await bundled(join(__dirname, 'main.ts'));
   // Both cores are busy: threads that compile and collect garbage beside it would only cost more, and so would functions
   // that are optimized early. Few objects outlive a run: a larger young generation is collected less often.
   const flags = ['--single-threaded', '--interrupt-budget=400000', '--max-semi-space-size=32', '--input-type=module'];
-  const child = spawn(process.execPath, [...flags, '-', '--json', '--seeds', `${count}`, '--seed', `${first}`], {
+  const child = spawn(process.execPath, [...flags, '-', '--json', ...args], {
     cwd: __dirname,
   });
   child.stdin.end(script);
@@ -82,7 +83,7 @@ async function simulateApart(first: number, count: number): Promise<SeedsSummary
     silence.refresh();
   });
   try {
-    return JSON.parse(await text(child.stdout)) as SeedsSummary;
+    return JSON.parse(await text(child.stdout)) as Summary;
   } catch (error) {
     throw new Error(`the simulation ended without a summary, or got stuck; it told:\n${told}`, { cause: error });
   } finally {

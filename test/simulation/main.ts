@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 import { runSeeds } from './run-seeds.ts';
+import { runStreams, streamsInWords } from './run-streams.ts';
 
 /**
  * `npm run simulate -- --seeds N --seed S`: N drawn jobs, from seed S on; prints every run that goes wrong. With
  * `--resume`, each of them also as if its process had died after any event. With `--staged` they are jobs whose slow tasks
- * get second attempts; with `--workers` they run over workers that are joined by messages. With `--json` it prints the
+ * get second attempts; with `--workers` they run over workers that are joined by messages. With `--checkpoints` they are
+ * streams with checkpoints, which are struck at every moment. With `--json` it prints the
  * summary as JSON, and its progress to standard error.
  */
 async function main(): Promise<number> {
@@ -15,13 +17,20 @@ async function main(): Promise<number> {
       resume: { type: 'boolean' },
       staged: { type: 'boolean' },
       workers: { type: 'boolean' },
+      checkpoints: { type: 'boolean' },
       json: { type: 'boolean' },
     },
   });
   const first = wholeNumber('seed', values.seed ?? '1');
   const count = wholeNumber('seeds', values.seeds ?? '10000');
   const { resume, staged: areStaged, workers: areOverWorkers } = values;
-  const summary = await runSeeds(first, count, values.json === true ? note : print, {
+  const tell = values.json === true ? note : print;
+  if (values.checkpoints === true) {
+    const streams = await runStreams(first, count, tell, { areOverWorkers });
+    for (const line of values.json === true ? [JSON.stringify(streams)] : streamsInWords(streams)) print(line);
+    return streams.failures.length > 0 ? 1 : 0;
+  }
+  const summary = await runSeeds(first, count, tell, {
     resume,
     areStaged,
     areOverWorkers,

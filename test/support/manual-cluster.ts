@@ -353,7 +353,7 @@ function usualCheckpointing(): JobCheckpointing {
       alignment: 'exactly-once',
       retained: 1,
       storage: new InstantStorage(),
-      isLasting: false,
+      storingTimeoutMs: Number.POSITIVE_INFINITY,
       scopeOf: (head) => head,
     },
   };

@@ -7,6 +7,7 @@ import type { MasterPort } from '../../actors/protocol/messages.ts';
 import type { Environment } from '../../environment.ts';
 import type { ExecutorId } from '../../ids.ts';
 import type { ReadingPort, ServingPort } from '../../partitions/remote/exchange-messages.ts';
+import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import { openCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
 import { DurableStore } from '../../partitions/storage/durable-store.ts';
 import type { SpillStore } from '../../partitions/storage/spill-store.ts';
@@ -32,6 +33,8 @@ export interface WorkerExecutorOptions extends Pick<LocalDataPlaneOptions, 'maxS
   readonly environment: Environment;
   /** Default: files in the worker's spill directory. */
   readonly spillStore?: SpillStore | undefined;
+  /** Default: opened by its address. */
+  readonly checkpointStorage?: CheckpointStorage | undefined;
   /** Its end of the connection to the master, */
   readonly port: MasterPort;
   /** and to the services of the run. */
@@ -63,7 +66,7 @@ export class WorkerExecutor {
       environment: { ...environment, logger: services.logger },
       services,
       durableStore,
-      checkpointStorage: checkpoints && openCheckpoints(checkpoints),
+      checkpointStorage: given.checkpointStorage ?? (checkpoints && openCheckpoints(checkpoints)),
       ...(spillStore && { spillStore }),
       ...(maxSteps && { maxSteps }),
     });

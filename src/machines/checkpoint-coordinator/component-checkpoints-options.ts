@@ -29,10 +29,12 @@ export interface ComponentCheckpointsOptions {
   readonly storage: CheckpointStorage;
   /** Names its checkpoints in the storage, unless it continues others. */
   readonly scope: string;
-  /** Whether another process may continue from them. */
-  readonly isLasting: boolean;
   readonly alignment: BarrierAlignment;
   readonly tolerableFailures: number;
+  /** How long the storage is waited for, in ms: for the removal of old checkpoints, */
+  readonly timeoutMs: number;
+  /** and to store one that is complete. */
+  readonly storingTimeoutMs: number;
   /** How many completed ones are kept. */
   readonly retained: number;
   readonly clock: Clock;

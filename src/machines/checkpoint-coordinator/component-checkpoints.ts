@@ -11,6 +11,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { CheckpointId, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import { fromPlainError } from '../../plain-error.ts';
+import { awaitAnswer } from '../../checkpoints/await-answer.ts';
 import { type SavepointOrder, SavepointOrders } from './savepoint-order.ts';
 import { type AcknowledgedTask, type ComponentCheckpoint, manifestOf } from './checkpoint-content.ts';
 import { completedEvent, failedEvent, passedRecords } from './checkpoint-facts.ts';
@@ -23,7 +24,7 @@ import type {
 } from './checkpointed-component.ts';
 import { CheckpointSeries } from './checkpoint-series.ts';
 import type { ComponentCheckpointsOptions, ContinuedCheckpoints } from './component-checkpoints-options.ts';
-import { barrierStarts, unrepeatableEnd, tasksAtTrigger } from './component-tasks.ts';
+import { barrierStarts, tasksAtTrigger } from './component-tasks.ts';
 import type { CheckpointProblem } from './pending-events.ts';
 
 /** A checkpoint that has a number and has not ended. */
@@ -51,7 +52,9 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   constructor(options: ComponentCheckpointsOptions) {
     this.#options = options;
     this.#series = new CheckpointSeries(options.scope, options.storage);
-    this.#leftovers = new Leftovers((one) => options.storage.discard(this.scope, one), options.cleaned);
+    const { storage, cleaned, clock, timeoutMs } = options;
+    const limit = { clock, timeoutMs, who: storage.description };
+    this.#leftovers = new Leftovers((one) => storage.discard(this.scope, one), cleaned, limit);
   }
 
   /** Continues the checkpoints of an earlier run. Call it before the job starts. */
@@ -96,7 +99,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   }
 
   begin(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void {
-    const { component, job, clock, gateway, isLasting } = this.#options;
+    const { component, job, clock, gateway } = this.#options;
     const order = this.#orders.of(request);
     const { running, finished, missing } = tasksAtTrigger(component, job);
     if (missing !== undefined) {
@@ -112,27 +115,23 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     this.#pending.set(checkpoint, { book, asker, phase: 'collecting' });
     asker.send({ type: 'checkpoint.begun', openCount: book.openCount });
     const alignment = order === undefined ? this.#options.alignment : order.stops ? 'stop' : 'savepoint';
-    const readsToTheEnd = isLasting || order !== undefined;
-    for (const start of barrierStarts(component, { running, finished, isLasting: readsToTheEnd }, job)) {
+    for (const start of barrierStarts(component, { running, finished }, job)) {
       gateway.trigger(job.executorOf(start.vertex) as ExecutorId, { ...start, checkpoint, alignment });
     }
   }
 
   store(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void {
-    const { job } = this.#options;
+    const { storage, clock, storingTimeoutMs } = this.#options;
     const pending = this.#pending.get(checkpoint) as Pending;
     const order = this.#orders.of(request);
-    const vertex = order === undefined ? unrepeatableEnd(pending.book, job) : undefined;
-    if (vertex !== undefined) {
-      asker.send({ type: 'checkpoint.unstored', reason: 'notReady', vertex });
-      return;
-    }
     pending.phase = 'completing';
     const { book } = pending;
-    (order === undefined ? this.#commit(book, book.kind) : this.#writeSavepoint(book, order)).then(
-      () => asker.send({ type: 'checkpoint.stored' }),
-      (cause: unknown) => asker.send({ type: 'checkpoint.unstored', reason: 'storing', cause: toError(cause) }),
-    );
+    awaitAnswer(order === undefined ? this.#commit(book, book.kind) : this.#writeSavepoint(book, order), {
+      ...{ clock, timeoutMs: storingTimeoutMs, who: storage.description },
+      done: () => asker.send({ type: 'checkpoint.stored' }),
+      failed: (cause) => asker.send({ type: 'checkpoint.unstored', reason: 'storing', cause }),
+      late: () => this.#clean([checkpoint]),
+    });
   }
 
   #commit({ id, states, finished }: Pending['book'], kind: CheckpointRequest['kind']): Promise<void> {
@@ -256,16 +255,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     const { id: checkpoint, states, finished } = latest;
     const state = states.get(vertex)?.state;
     if (state !== undefined) return { checkpoint, state };
-    return finished.has(vertex) && this.#endsAgain(vertex) ? { checkpoint, state: { kind: 'finished' } } : undefined;
-  }
-
-  /**
-   * Whether a task that had finished only ends its results when it restarts: no other region reads them, or all had read
-   * them to the end.
-   */
-  #endsAgain(vertex: ExecutionVertexId): boolean {
-    if (this.#options.isLasting) return true;
-    return this.#options.job.graph.outputsOf(vertex).every(({ exchange }) => exchange.joinsRegions);
+    return finished.has(vertex) ? { checkpoint, state: { kind: 'finished' } } : undefined;
   }
 
   /** The tasks of a region are deployed with the states of the latest checkpoint. */

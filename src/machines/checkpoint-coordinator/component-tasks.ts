@@ -53,57 +53,32 @@ export type BarrierStart = Omit<
 
 /**
  * Where barriers start: at the heads that run, and at tasks behind producers that have finished, because their
- * barriers never come. If another process may continue from the checkpoint, for which the results of those may be gone,
- * they are read to the end before. O(heads), or O(tasks and their producers) once some have finished.
+ * barriers never come. The results of those are read to the end before, so that nothing is left to read again: a restart may
+ * find them lost. O(heads), or O(tasks and their producers) once some have finished.
  */
 export function barrierStarts(
   { heads }: Pick<StreamingComponent, 'heads'>,
-  { running, finished, isLasting }: Pick<TasksAtTrigger, 'running' | 'finished'> & { readonly isLasting: boolean },
-  { graph, attemptOf, resultOf }: Pick<JobTasks, 'graph' | 'attemptOf' | 'resultOf'>,
+  { running, finished }: Pick<TasksAtTrigger, 'running' | 'finished'>,
+  { graph, attemptOf }: Pick<JobTasks, 'graph' | 'attemptOf'>,
 ): BarrierStart[] {
   if (finished.length === 0) return heads.map((vertex) => ({ vertex, attempt: attemptOf(vertex) }));
   const hasFinished = new Set(finished);
   const isHead = new Set(heads);
-  return running.flatMap(({ vertex, attempt }): BarrierStart[] => {
-    const ended = endedInputs(vertex, hasFinished, graph).map(resultOf);
-    if (ended.length > 0) return [isLasting ? { vertex, attempt } : { vertex, attempt, ended }];
-    return isHead.has(vertex) ? [{ vertex, attempt }] : [];
-  });
+  return running.filter(({ vertex }) => isHead.has(vertex) || hasEndedInput(vertex, hasFinished, graph));
 }
 
-/** The streaming inputs of a task whose producers have finished. */
-function endedInputs(
+/** Whether a producer of a streaming input of a task has finished. */
+function hasEndedInput(
   vertex: ExecutionVertexId,
-  hasFinished: ReadonlySet<ExecutionVertexId>,
+  finished: ReadonlySet<ExecutionVertexId>,
   graph: ExecutionGraph,
-): PartitionId[] {
+): boolean {
   return graph
     .inputsOf(vertex)
     .filter(({ exchange }) => exchange.consumption !== 'after-producer-finished')
-    .flatMap(({ firstProducer, firstPartition, producerCount }) =>
-      Array.from({ length: producerCount }, (_, index) => index)
-        .filter((index) => hasFinished.has((firstProducer + index) as ExecutionVertexId))
-        .map((index) => (firstPartition + index) as PartitionId),
+    .some(({ firstProducer, producerCount }) =>
+      Array.from({ length: producerCount }, (_, index) => firstProducer + index).some((producer) =>
+        finished.has(producer as ExecutionVertexId),
+      ),
     );
-}
-
-/**
- * A task that had finished at a checkpoint while others of its region ran, and whose results other regions may read
- * again; undefined if there is none. It restarts with the others, and nobody knows at which record its results ended.
- */
-export function unrepeatableEnd(
-  {
-    states,
-    finished,
-  }: {
-    readonly states: ReadonlyMap<ExecutionVertexId, unknown>;
-    readonly finished: ReadonlySet<ExecutionVertexId>;
-  },
-  { graph, regionOf }: Pick<JobTasks, 'graph' | 'regionOf'>,
-): ExecutionVertexId | undefined {
-  if (finished.size === 0) return undefined;
-  const running = new Set([...states.keys()].map(regionOf));
-  const isRetained = (vertex: ExecutionVertexId): boolean =>
-    graph.outputsOf(vertex).some(({ exchange }) => !exchange.joinsRegions);
-  return [...finished].find((vertex) => running.has(regionOf(vertex)) && isRetained(vertex));
 }

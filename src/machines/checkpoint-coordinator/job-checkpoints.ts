@@ -71,6 +71,9 @@ export class JobCheckpoints {
   /** The checkpoint from which each region continues, and its attempt that does. */
   readonly #restored = new Map<RegionId, { readonly attempt: AttemptNumber; readonly checkpoint: CheckpointId }>();
 
+  /** What is done on later turns. */
+  readonly #due: (() => void)[] = [];
+
   constructor(options: JobCheckpointsOptions) {
     this.#options = options;
     const { graph, regions } = options.ledger;
@@ -195,6 +198,14 @@ export class JobCheckpoints {
     return fromRecords === undefined ? registration : { ...registration, fromRecords };
   }
 
+  /** The names in the storage of those that have begun. */
+  get begunScopes(): string[] {
+    return this.#coordinated.flatMap((of) => {
+      const hasBegun = of?.checkpoints.newest !== undefined;
+      return hasBegun ? [of.checkpoints.scope] : [];
+    });
+  }
+
   /** The coordinators, for observers. */
   *coordinators(): Generator<CheckpointCoordinatorRef> {
     for (const of of this.#coordinated) if (of !== undefined) yield of.coordinator;
@@ -205,8 +216,10 @@ export class JobCheckpoints {
     this.#later(() => coordinator.send(event));
   }
 
+  /** In the order of the calls, whatever the order of the clock: a component that runs and then does not, does not. */
   #later(action: () => void): void {
-    this.#options.clock.setImmediate(action);
+    this.#due.push(action);
+    this.#options.clock.setImmediate(() => this.#due.shift()?.());
   }
 
   #stop(): void {
@@ -223,14 +236,14 @@ export class JobCheckpoints {
 
   #coordinate(component: StreamingComponent): Coordinated {
     const { checkpointing, ledger, gateway, clock, observe, actors, charts, failed } = this.#options;
-    const { storage, scopeOf, alignment, isLasting, retained, tolerableFailures } = checkpointing;
+    const { storage, scopeOf, alignment, retained, tolerableFailures, timeoutMs, storingTimeoutMs } = checkpointing;
     const checkpoints = new ComponentCheckpoints({
-      ...{ component, storage, alignment, isLasting, retained, tolerableFailures, clock, observe },
+      ...{ component, storage, alignment, retained, tolerableFailures, clock, observe, timeoutMs, storingTimeoutMs },
       job: jobTasks(ledger),
       gateway: gateway.checkpoints,
       scope: scopeOf(ledger.graph.nameOf(component.heads[0] as ExecutionVertexId)),
-      spawnPending: (of, request, timeoutMs, parent) => {
-        const input = { request, timeoutMs, clock, coordinator: parent, component: of };
+      spawnPending: (of, request, withinMs, parent) => {
+        const input = { request, timeoutMs: withinMs, clock, coordinator: parent, component: of };
         const actor = actors.create(charts.pendingCheckpoint, 'master/checkpoint', input, parent);
         actor.start();
         return actor;

@@ -212,7 +212,8 @@ export class SinkOutput implements TaskOutput {
     this.#call('prepareCheckpoint', () => {
       const returned = this.#writer.prepareCheckpoint?.({ isSavepoint });
       if (!isThenable(returned)) return prepared(returned);
-      return returned.then(prepared);
+      // What `then` of a user's thenable returns is not to be relied on.
+      return Promise.resolve(returned).then(prepared);
     });
   }
 

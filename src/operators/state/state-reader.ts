@@ -20,7 +20,7 @@ export class StateReader {
   /**
    * The state from which a task continues. At once, if it came with the message.
    *
-   * @param signal a task that is aborted before its turn reads nothing, and its promise rejects
+   * @param signal a task that is aborted waits no longer for the storage, and its promise rejects
    */
   read(checkpoint: CheckpointId, handle: WrittenHandle, signal: AbortSignal): TaskRestore | Promise<TaskRestore> {
     if (handle.kind === 'inline' && handle.references === undefined) return { checkpoint, state: handle.state };
@@ -32,7 +32,7 @@ export class StateReader {
     else this.#count++;
     try {
       signal.throwIfAborted();
-      return await readState(this.#storage, handle);
+      return await untilAborted(readState(this.#storage, handle), signal);
     } finally {
       // The place passes to the next one.
       const next = this.#waiting.shift();
@@ -40,4 +40,13 @@ export class StateReader {
       else next();
     }
   }
+}
+
+/** A storage that never answers must not keep a place for ever. */
+function untilAborted<Value>(answer: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }

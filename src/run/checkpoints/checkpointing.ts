@@ -16,8 +16,6 @@ interface CheckpointedRun {
   readonly run: RunId;
   readonly checkpoints: ResolvedCheckpoints | undefined;
   readonly stateDirectory: string | undefined;
-  /** The savepoint with which it begins. */
-  readonly savepoint: unknown;
   readonly shape: JobShape;
 }
 
@@ -46,16 +44,15 @@ export function storageOf({
  * @throws InvalidArgumentError if a source cannot take part
  */
 export function checkpointingOf(
-  { run, checkpoints, stateDirectory, savepoint, shape }: CheckpointedRun,
+  { run, checkpoints, stateDirectory, shape }: CheckpointedRun,
   storage: CheckpointStorage | undefined,
 ): JobCheckpointing | undefined {
   if (checkpoints === undefined || storage === undefined) return undefined;
   if (checkpoints.mode === 'exactly-once') refuseUnrepeatable(shape);
   const { mode, storage: _, ...settings } = checkpoints;
-  // Results of tasks that had finished in a savepoint are not there either.
-  const isLasting = stateDirectory !== undefined || savepoint !== undefined;
+  const storingTimeoutMs = stateDirectory === undefined ? checkpoints.timeoutMs : Number.POSITIVE_INFINITY;
   const scopeOf = (head: string): string => scopeOfSeries(shape.job, run, head);
-  return { ...settings, alignment: mode, storage, isLasting, maxQueued: mostQueued, scopeOf };
+  return { ...settings, alignment: mode, storage, storingTimeoutMs, maxQueued: mostQueued, scopeOf };
 }
 
 /** Records of a source that cannot be read again are lost with its task, unless what it has written is kept. */

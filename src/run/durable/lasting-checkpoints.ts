@@ -4,13 +4,13 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import type { Environment } from '../../environment.ts';
 import { CheckpointUnreadableError } from '../../errors/checkpoint-errors.ts';
-import { toError } from '../../errors/thrown-value.ts';
 import type { CheckpointId, ComponentId, ExecutionVertexId, RunId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { EntryCheckpoints, RunBeginning } from '../../journal/run/run-entry.ts';
 import type { ContinuedCheckpoints } from '../../machines/checkpoint-coordinator/component-checkpoints-options.ts';
 import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
 import { checkpointsDirectory, scopeOfSeries } from '../checkpoints/checkpointing.ts';
+import { OldCheckpoints } from '../checkpoints/old-checkpoints.ts';
 import type { ResolvedCheckpoints } from '../checkpoints/checkpoints-option.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
@@ -32,6 +32,7 @@ export interface LastingCheckpointsOptions {
   /** The savepoint with which it begins, unless it continues a run that did. */
   readonly savepoint: ChosenSavepoint | undefined;
   readonly environment: Environment;
+  readonly cancellationTimeoutMs: number;
 }
 
 /** What the run itself and its events need of what is taken over. */
@@ -52,6 +53,7 @@ export class LastingCheckpoints {
   readonly #shape: JobShape;
   readonly #options: LastingCheckpointsOptions;
   readonly #storage: CheckpointStorage;
+  readonly #old: OldCheckpoints;
   #resume: CheckpointResume | undefined;
   /** The savepoint with which the first of the runs began that this one continues. */
   #savepoint: string | undefined;
@@ -60,6 +62,7 @@ export class LastingCheckpoints {
     this.#plan = plan;
     this.#shape = shape;
     this.#options = options;
+    this.#old = new OldCheckpoints(options);
     this.#storage = options.checkpointStorage ?? fileCheckpoints(checkpointsDirectory(options.stateDirectory));
   }
 
@@ -120,13 +123,13 @@ export class LastingCheckpoints {
   /** LC1. The journal has begun: removes what nobody continues, and what crashed writers left. */
   async sweep(): Promise<void> {
     const { components = [], stale = [], lastNumber = 0 } = this.#resume ?? {};
-    for (const scope of stale) await this.#tidy(scope, () => this.#storage.remove(scope));
+    for (const scope of stale) await this.#old.tidy(scope, () => this.#storage.remove(scope));
     for (const { scope, retained } of components) {
       if (scope === undefined) continue;
       for (const { id } of retained.slice(0, -this.#retainedCount)) {
-        await this.#tidy(scope, () => this.#storage.discard(scope, id));
+        await this.#old.tidy(scope, () => this.#storage.discard(scope, id));
       }
-      await this.#tidy(scope, () => this.#storage.sweep(scope, (lastNumber + 1) as CheckpointId));
+      await this.#old.tidy(scope, () => this.#storage.sweep(scope, (lastNumber + 1) as CheckpointId));
     }
   }
 
@@ -151,7 +154,7 @@ export class LastingCheckpoints {
     const { stateDirectory, checkpoints } = this.#options;
     const left: string[] = [];
     for (const scope of [...this.#series().map((series) => series.scope), ...(this.#resume?.stale ?? [])]) {
-      if (!(await this.#tidy(scope, () => this.#storage.remove(scope)))) left.push(scope);
+      if (!(await this.#old.tidy(scope, () => this.#storage.remove(scope)))) left.push(scope);
     }
     // Empty directories, and what lost journals named.
     const isOwn = checkpoints?.storage === undefined && left.length === 0;
@@ -189,18 +192,6 @@ export class LastingCheckpoints {
       ...{ type: 'checkpoint.unreadable', atMs, component: component.id, head, kind: 'checkpoint', checkpoint },
       ...{ cause: new CheckpointUnreadableError(location, problem), instead },
     }));
-  }
-
-  /** Whether it worked: what is left is no harm, and a later run tries again. */
-  async #tidy(scope: string, action: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await action();
-      return true;
-    } catch (error) {
-      const { environment, run } = this.#options;
-      environment.logger.warn(`Old checkpoints of ${scope} stay where they are: ${toError(error).message}`, { run });
-      return false;
-    }
   }
 }
 

@@ -133,7 +133,7 @@ export class SimulatedWorkers implements Executors {
     if (this.#isDisposed) return;
     const { plan, shape, options } = this.#parts;
     const { links, delayMs = () => 0, spillStoreOf, maxSteps } = this.#given;
-    const { slots, heartbeat, environment } = options;
+    const { slots, heartbeat, environment, checkpointStorage } = options;
     const incarnation = this.#count++;
     const executor = `worker-${incarnation}` as ExecutorId;
     const spillStore = spillStoreOf(executor);
@@ -143,6 +143,8 @@ export class SimulatedWorkers implements Executors {
       options: structuredClone({ ...workerOptionsOf(options), keptDirectories: this.#keptPlaces.of(executor) }),
       checks: messageChecks(shape.graph),
       clock: environment.clock,
+      // Others reach it, as a directory.
+      ...(checkpointStorage?.address && { checkpointStorage }),
       ...(maxSteps && { maxSteps }),
       endsAfterMs: delayMs,
       stopping: (hasFinished) => this.#whole.end(hasFinished),

@@ -1,0 +1,76 @@
+import type {
+  CheckpointManifest,
+  CheckpointStorage,
+  CheckpointStorageAddress,
+  FoundCheckpoint,
+  SweptFiles,
+  WrittenPiece,
+} from '../../checkpoints/checkpoint-storage.ts';
+import type { CheckpointId } from '../../ids.ts';
+
+/**
+ * The storage of one run. A scope that is removed stays removed: what was still being written, by tasks that have ended or for
+ * checkpoints that were aborted, is removed once it is there.
+ */
+export class RunStorage implements CheckpointStorage {
+  readonly description: string;
+  readonly address: CheckpointStorageAddress | undefined;
+  readonly #storage: CheckpointStorage;
+  /** By scope: what is being written. */
+  readonly #writing = new Map<string, Set<Promise<unknown>>>();
+
+  constructor(storage: CheckpointStorage) {
+    this.#storage = storage;
+    this.description = storage.description;
+    this.address = storage.address;
+  }
+
+  write(...given: Parameters<CheckpointStorage['write']>): Promise<WrittenPiece> {
+    return this.#noting(given[0].scope, this.#storage.write(...given));
+  }
+
+  read(location: string): Promise<Uint8Array> {
+    return this.#storage.read(location);
+  }
+
+  readChunk(location: string, offset: number): Promise<Uint8Array> {
+    return this.#storage.readChunk(location, offset);
+  }
+
+  commit(manifest: CheckpointManifest): Promise<void> {
+    return this.#noting(manifest.scope, this.#storage.commit(manifest));
+  }
+
+  find(scope: string): AsyncIterable<FoundCheckpoint> {
+    return this.#storage.find(scope);
+  }
+
+  lastNumber(scope: string): Promise<CheckpointId | undefined> {
+    return this.#storage.lastNumber(scope);
+  }
+
+  discard(scope: string, checkpoint: CheckpointId): Promise<void> {
+    return this.#storage.discard(scope, checkpoint);
+  }
+
+  sweep(scope: string, before: CheckpointId): Promise<SweptFiles> {
+    return this.#storage.sweep(scope, before);
+  }
+
+  async remove(scope: string): Promise<void> {
+    const writing = [...(this.#writing.get(scope) ?? [])];
+    await this.#storage.remove(scope);
+    if (writing.length === 0) return;
+    await Promise.allSettled(writing);
+    await this.#storage.remove(scope);
+  }
+
+  #noting<Value>(scope: string, written: Promise<Value>): Promise<Value> {
+    const writing = this.#writing.get(scope) ?? new Set();
+    this.#writing.set(scope, writing);
+    writing.add(written);
+    const done = (): void => void writing.delete(written);
+    written.then(done, done);
+    return written;
+  }
+}

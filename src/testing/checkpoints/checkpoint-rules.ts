@@ -1,0 +1,212 @@
+import type { JobEvent } from '../../actors/job-event.ts';
+import { type StreamingComponents, streamingComponents } from '../../checkpoints/streaming-components.ts';
+import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { PipelinedRegions } from '../../graph/pipelined-region.ts';
+import type { CheckpointId, RegionId } from '../../ids.ts';
+import type { JobRun } from '../../run/job-run.ts';
+import type { DrawnCheckpoints } from './drawn-checkpoints.ts';
+
+type EventOf<Type extends JobEvent['type']> = Extract<JobEvent, { readonly type: Type }>;
+
+interface Component {
+  /** Those under way; whether a region of it has stopped running since. */
+  readonly pending: Map<CheckpointId, { isDisturbed: boolean }>;
+  /** Those from which it can restart. */
+  retained: CheckpointId[];
+  newest: number;
+  completedMs: number;
+  readonly running: Set<RegionId>;
+  readonly finished: Set<RegionId>;
+  /** Since when it could be checkpointed and nothing was under way; undefined if it could not, or something was. */
+  idleSinceMs: number | undefined;
+  completed: number;
+  failed: number;
+  restored: number;
+}
+
+/**
+ * The rules of checkpoints, by the events of a run:
+ *
+ * - K1 The numbers of a component's checkpoints grow. Each ends once; not more are under way than may be, and none begins
+ *   within the pause.
+ * - K2 A checkpoint is aborted for a failover only if a region of its own component has stopped running.
+ * - K3 A region continues from the latest completed checkpoint of its component that can be read.
+ * - K4 While a component runs, checkpoints go on at their interval, whatever becomes of other components.
+ * - K5 The reports of the run count what happened.
+ */
+export class CheckpointRules {
+  readonly #components: StreamingComponents;
+  readonly #settings: DrawnCheckpoints['settings'];
+  readonly #longestMs: number;
+  readonly #states = new Map<number, Component>();
+  readonly #found: string[] = [];
+
+  /** @param slackMs how long the storage may hold up a checkpoint, at most */
+  constructor(
+    graph: ExecutionGraph,
+    regions: PipelinedRegions,
+    { settings }: Pick<DrawnCheckpoints, 'settings'>,
+    slackMs: number,
+  ) {
+    this.#components = streamingComponents(graph, regions);
+    this.#settings = settings;
+    this.#longestMs = 2 * settings.intervalMs + settings.minPauseMs + slackMs;
+  }
+
+  violations(events: readonly JobEvent[], run: Pick<JobRun, 'receipt' | 'checkpoints'>): string[] {
+    for (const [index, event] of events.entries()) {
+      const complain = (rule: string, problem: string): void => {
+        this.#found.push(`${rule} at event ${index}: ${problem}`);
+      };
+      if ('atMs' in event) this.#waitFor(event.atMs, complain);
+      this.#next(event, complain);
+    }
+    return [...this.#found, ...this.#miscounted(run)];
+  }
+
+  #next(event: JobEvent, complain: Complain): void {
+    switch (event.type) {
+      case 'region.stateChanged':
+        return this.#regionChanged(event);
+      case 'job.statusChanged':
+        if (event.status !== 'running') for (const state of this.#states.values()) state.idleSinceMs = undefined;
+        return;
+      case 'checkpoint.triggered':
+        return this.#triggered(event, complain);
+      case 'checkpoint.completed':
+        return this.#completed(event, complain);
+      case 'checkpoint.failed':
+        return this.#failed(event, complain);
+      case 'checkpoint.restored':
+        return this.#restored(event, complain);
+      case 'checkpoint.unreadable': {
+        const state = this.#of(event.component);
+        state.retained = state.retained.filter((id) => id !== event.checkpoint);
+        return;
+      }
+      default:
+    }
+  }
+
+  #regionChanged({ region, state, atMs }: EventOf<'region.stateChanged'>): void {
+    const component = this.#components.componentOf(region);
+    const of = this.#of(component.id);
+    of.running.delete(region);
+    of.finished.delete(region);
+    if (state === 'running') of.running.add(region);
+    else if (state === 'finished') of.finished.add(region);
+    else for (const pending of of.pending.values()) pending.isDisturbed = true;
+    const isRunning =
+      of.running.size > 0 &&
+      of.running.size + of.finished.size === component.regions.length &&
+      !component.writesCompleteResults;
+    if (!isRunning) of.idleSinceMs = undefined;
+    else if (of.pending.size === 0) of.idleSinceMs ??= atMs;
+  }
+
+  #triggered({ component, checkpoint, atMs }: EventOf<'checkpoint.triggered'>, complain: Complain): void {
+    const of = this.#of(component);
+    const { maxConcurrent, minPauseMs } = this.#settings;
+    if (checkpoint <= of.newest) complain('K1', `checkpoint ${checkpoint} follows ${of.newest}`);
+    of.newest = checkpoint;
+    of.pending.set(checkpoint, { isDisturbed: false });
+    if (of.pending.size > maxConcurrent) complain('K1', `${of.pending.size} checkpoints are under way`);
+    if (atMs < of.completedMs + minPauseMs) complain('K1', `checkpoint ${checkpoint} begins within the pause`);
+    of.idleSinceMs = undefined;
+  }
+
+  #completed({ component, checkpoint, atMs }: EventOf<'checkpoint.completed'>, complain: Complain): void {
+    const of = this.#of(component);
+    if (!of.pending.delete(checkpoint)) complain('K1', `checkpoint ${checkpoint} completes, and was not under way`);
+    of.completedMs = atMs;
+    of.completed++;
+    of.retained = [...of.retained, checkpoint].sort((a, b) => a - b).slice(-this.#settings.retained);
+    this.#ended(of, component, atMs);
+  }
+
+  #failed({ component, checkpoint, reason, atMs }: EventOf<'checkpoint.failed'>, complain: Complain): void {
+    const of = this.#of(component);
+    of.failed++;
+    const pending = checkpoint === undefined ? undefined : of.pending.get(checkpoint);
+    if (checkpoint !== undefined) of.pending.delete(checkpoint);
+    if (reason === 'failover' && pending?.isDisturbed === false) {
+      complain('K2', `checkpoint ${checkpoint} of component ${component} is aborted, and none of its regions restarts`);
+    }
+    this.#ended(of, component, atMs);
+  }
+
+  #restored({ component, checkpoint, region }: EventOf<'checkpoint.restored'>, complain: Complain): void {
+    const of = this.#of(component);
+    of.restored++;
+    if (checkpoint !== of.retained.at(-1)) {
+      complain('K3', `region ${region} continues from checkpoint ${checkpoint}, not ${of.retained.at(-1)}`);
+    }
+  }
+
+  #ended(of: Component, component: number, atMs: number): void {
+    const { regions } = this.#componentOf(component);
+    const isRunning = of.running.size > 0 && of.running.size + of.finished.size === regions.length;
+    if (isRunning && of.pending.size === 0) of.idleSinceMs = atMs;
+  }
+
+  /** K4. */
+  #waitFor(nowMs: number, complain: Complain): void {
+    for (const [component, of] of this.#states) {
+      if (of.idleSinceMs === undefined || nowMs - of.idleSinceMs <= this.#longestMs) continue;
+      complain(
+        'K4',
+        `component ${component} runs since ${of.idleSinceMs} ms, and begins no checkpoint until ${nowMs} ms`,
+      );
+      of.idleSinceMs = undefined;
+    }
+  }
+
+  #miscounted(run: Pick<JobRun, 'receipt' | 'checkpoints'>): string[] {
+    const total = { completed: 0, failed: 0, restored: 0 };
+    const found: string[] = [];
+    for (const [component, { completed, failed, restored }] of this.#states) {
+      const told = run.checkpoints().find((one) => one.component === component);
+      const [happened, reported] = [{ completed, failed, restored }, countsOf(told)].map((counts) =>
+        JSON.stringify(counts),
+      );
+      if (happened !== reported) found.push(`K5: component ${component} reports ${reported}, and had ${happened}`);
+      total.completed += completed;
+      total.failed += failed;
+      total.restored += restored;
+    }
+    const [happened, reported] = [total, countsOf(run.receipt().checkpoints)].map((counts) => JSON.stringify(counts));
+    if (happened !== reported) found.push(`K5: the receipt has ${reported}, and there were ${happened}`);
+    return found;
+  }
+
+  #componentOf(id: number): StreamingComponents['list'][number] {
+    return this.#components.list[id] as StreamingComponents['list'][number];
+  }
+
+  #of(component: number): Component {
+    let state = this.#states.get(component);
+    if (state === undefined) {
+      state = {
+        ...{ pending: new Map(), retained: [], newest: 0, completedMs: -Infinity },
+        ...{ running: new Set(), finished: new Set(), idleSinceMs: undefined },
+        ...{ completed: 0, failed: 0, restored: 0 },
+      };
+      this.#states.set(component, state);
+    }
+    return state;
+  }
+}
+
+type Complain = (rule: string, problem: string) => void;
+
+function countsOf({
+  completed = 0,
+  failed = 0,
+  restored = 0,
+}: {
+  completed?: number;
+  failed?: number;
+  restored?: number;
+} = {}) {
+  return { completed, failed, restored };
+}

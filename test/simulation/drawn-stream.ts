@@ -1,0 +1,218 @@
+import { map as rxMap } from 'rxjs';
+import {
+  blocking,
+  type DataStream,
+  type Exchange,
+  Job,
+  listState,
+  memory,
+  reliable,
+  type Sink,
+  type Source,
+  valueState,
+} from '../../src/index.ts';
+import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
+
+/** The records of drawn streams. */
+interface Item {
+  readonly key: number;
+  readonly value: number;
+}
+
+/** A drawn stream, and how it is checkpointed. */
+export interface DrawnStream {
+  readonly job: Job;
+  readonly checkpoints: 'exactly-once' | 'at-least-once';
+}
+
+/** Small, so that sums are exact in every order. */
+const modulus = 10_007;
+
+/** A placeholder: the simulation replaces every sink by its own. */
+const nowhere: Sink<unknown> = {
+  name: 'nowhere',
+  guarantee: 'exactly-once',
+  open: () => {
+    throw new Error('a simulated run writes nothing');
+  },
+};
+
+/**
+ * Draws a streaming job: one to three pipelines that nothing connects, each with sources that tick, operators with state
+ * or without, and sinks. Its output does not depend on order, batch sizes or parallelism; if records may be counted twice, it does
+ * not depend on how often either, but for copies.
+ */
+export function drawStream(seed: number): DrawnStream {
+  const random = seededRandom(seed).fork('stream');
+  const checkpoints = random.chance(0.2) ? 'at-least-once' : 'exactly-once';
+  const job = Job.create(`stream-${seed}`, { mode: 'streaming', parallelism: random.integer(1, 3) });
+  const draws = checkpoints === 'exactly-once' ? [...repeatable, ...counting] : repeatable;
+  for (let pipeline = random.pick([1, 1, 1, 2, 3]); pipeline > 0; pipeline--)
+    drawPipeline(random, job, `${pipeline}`, draws);
+  return { job, checkpoints };
+}
+
+function drawPipeline(random: SeededRandom, job: Job, name: string, draws: readonly Draw[]): void {
+  let stream = drawSource(random, job, `${name}a`);
+  if (random.chance(0.3)) stream = stream.union(drawSource(random, job, `${name}b`)).map((item) => item);
+  for (let step = random.integer(1, 4); step > 0; step--) {
+    const before = stream;
+    stream = random.pick(draws)(random, stream);
+    if (random.chance(0.1)) before.sink(`out-${name}-${step}`, nowhere);
+  }
+  stream.sink(`out-${name}`, nowhere);
+}
+
+function drawSource(random: SeededRandom, job: Job, name: string): DataStream<Item> {
+  const count = random.pick([1, 20, 60, 150]);
+  const keys = random.pick([3, 20, 100]);
+  return job
+    .source(`ticks-${name}`, ticking(count, random.integer(1, 6), random.pick([1, 1, 2])))
+    .map((n) => ({ key: n % keys, value: (n * 31) % modulus }));
+}
+
+/** Numbers up to `count`, `most` of them every `everyMs`, divided over its subtasks. Its readers can continue. */
+function ticking(count: number, most: number, everyMs: number): Source<number> {
+  return {
+    name: 'ticking',
+    maxParallelism: Number.POSITIVE_INFINITY,
+    open({ subtask, parallelism, environment: { clock } }, _plan, from) {
+      let next = (from as number | undefined) ?? subtask;
+      let timer: unknown;
+      return {
+        position: () => next,
+        close: () => clock.clearTimeout(timer),
+        read: () =>
+          new Promise((resolve) => {
+            timer = clock.setTimeout(() => {
+              if (next >= count) return resolve(null);
+              const batch: number[] = [];
+              for (; batch.length < most && next < count; next += parallelism) batch.push(next);
+              resolve(batch);
+            }, everyMs);
+          }),
+      };
+    },
+  };
+}
+
+type Draw = (random: SeededRandom, stream: DataStream<Item>) => DataStream<Item>;
+
+/** Operators whose output is the same, but for copies, if some of their records come more often. */
+const repeatable: readonly Draw[] = [
+  (random, stream) => {
+    const by = random.integer(1, 9);
+    return stream.map(({ key, value }) => ({ key, value: (value * by + 1) % modulus }));
+  },
+  (random, stream) => {
+    const most = random.integer(1, 3);
+    return stream.flatMap(({ key, value }) =>
+      Array.from({ length: value % (most + 1) }, (_, copy) => ({ key, value: (value + copy) % modulus })),
+    );
+  },
+  (_random, stream) =>
+    stream.through(
+      rxMap(({ key, value }) => ({ key: (key + 1) % 7, value })),
+      { stateless: true },
+    ),
+  (random, stream) =>
+    stream.mapAsync(
+      async ({ key, value }, { retry }) => {
+        for (let turn = value % 4; turn > 0; turn--) await Promise.resolve();
+        if (retry === 0 && value % 97 === 0) throw new Error('busy');
+        return { key, value: (value + 5) % modulus };
+      },
+      { concurrency: random.integer(1, 8), ordered: random.chance(0.5), retries: 2 },
+    ),
+  (random, stream) => stream.rebalance(drawExchange(random)).map((item) => item, drawParallelism(random)),
+  (random, stream) => stream.forward({ exchange: drawJoin(random) }).map((item) => ({ ...item })),
+  // Every record once per subtask, so the parallelism must not be drawn later.
+  (random, stream) => stream.broadcast(drawExchange(random)).map((item) => item, { parallelism: random.integer(1, 3) }),
+  greatest,
+  greatest,
+  firstOfEach,
+];
+
+/** The greatest value of each key. */
+function greatest(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  return stream
+    .keyBy(({ key }) => key, drawExchange(random))
+    .reduce((a, b) => (a.value >= b.value ? a : b), { emit: 'final', ...drawParallelism(random) });
+}
+
+/** One record for each value. */
+function firstOfEach(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  return stream
+    .keyBy(({ value }) => value % 150, drawExchange(random))
+    .process<number, Item>(
+      {
+        onRecord: ({ value }, seen, emit) => {
+          if (seen.get() !== undefined) return;
+          emit({ key: 0, value: value % 150 });
+          seen.set(1);
+        },
+      },
+      drawParallelism(random),
+    );
+}
+
+/** Operators that count every record once. */
+const counting: readonly Draw[] = [sums, sums, collected, collected];
+
+function sums(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  const buckets = random.pick([3, 40, 400]);
+  // Larger states do not travel in messages.
+  const note = 'x'.repeat(random.pick([0, 500]));
+  return stream
+    .keyBy(({ value }) => value % buckets, drawExchange(random))
+    .aggregate(
+      {
+        create: () => ({ count: 0, sum: 0, note }),
+        add: ({ count, sum }, { value }) => ({ count: count + 1, sum: (sum + value) % modulus, note }),
+        result: ({ count, sum }, bucket): Item => ({ key: bucket, value: (count * 1_000 + sum) % modulus }),
+      },
+      { emit: 'final', ...drawParallelism(random) },
+    );
+}
+
+/** Every record, held back by its key for a while; at the end how many there were. */
+function collected(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  const waitMs = random.integer(1, 20);
+  return stream
+    .keyBy(({ key }) => key % 80, drawExchange(random))
+    .process({
+      states: { held: listState<Item>(), count: valueState<number>() },
+      onRecord: (item, { states, nowMs, setTimer }) => {
+        if (!states.held.get().length) setTimer(nowMs + waitMs);
+        states.held.add(item);
+        states.count.set((states.count.get() ?? 0) + 1);
+      },
+      onTimer: (_atMs, { states }, emit) => {
+        for (const item of states.held.get()) emit(item);
+        states.held.clear();
+      },
+      onEnd: ({ states, key }, emit) => {
+        for (const item of states.held.get()) emit(item);
+        emit({ key, value: states.count.get() ?? 0 });
+      },
+    });
+}
+
+/** Mostly an exchange that joins the component; now and then one that ends it. */
+function drawJoin(random: SeededRandom): Exchange {
+  if (random.chance(0.05)) return blocking();
+  const memoryBudgetBytes = random.pick([200, 2_000, Number.POSITIVE_INFINITY]);
+  return random.pick<() => Exchange>([
+    () => 'pipelined',
+    () => memory({ memoryBudgetBytes, memoryOverflow: random.pick(['drop', 'spill']) }),
+    () => reliable({ sync: random.pick(['checkpoint', 'write', 'never']) }),
+  ])();
+}
+
+function drawExchange(random: SeededRandom): { exchange: Exchange } {
+  return { exchange: drawJoin(random) };
+}
+
+function drawParallelism(random: SeededRandom): { parallelism?: number } {
+  return random.chance(0.25) ? { parallelism: random.integer(1, 3) } : {};
+}

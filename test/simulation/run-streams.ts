@@ -1,0 +1,107 @@
+import { simulate, type SimulationReport } from '../../src/testing/index.ts';
+import { drawStream } from './drawn-stream.ts';
+
+/** Totals over simulated streams with checkpoints. */
+export interface StreamsSummary {
+  readonly passed: number;
+  /** Failed runs, by seed. */
+  readonly failures: readonly string[];
+  /** Faults that fired; those of them that struck a checkpoint, */
+  readonly faults: number;
+  /** by moment and effect. */
+  readonly byMoment: Readonly<Record<string, number>>;
+  readonly completed: number;
+  /** Failed checkpoints, by reason. */
+  readonly failed: Readonly<Record<string, number>>;
+  /** Regions that continued from a checkpoint, */
+  readonly restored: number;
+  /** and tasks that ran again. */
+  readonly reRun: number;
+  /** Checkpoints that could not be read, so that an earlier one was used; */
+  readonly unreadable: number;
+  /** jobs that rightly failed because none was left. */
+  readonly withoutCheckpoint: number;
+  readonly lostExecutors: number;
+  /** Jobs of several components, jobs over workers, and jobs whose records may be counted twice. */
+  readonly divided: number;
+  readonly overWorkers: number;
+  readonly atLeastOnce: number;
+}
+
+/** Whether the stream of a seed runs over workers, unless all do. */
+const isOverWorkers = (seed: number): boolean => seed % 4 === 3;
+
+/** Simulates the stream of one seed. */
+export function simulateStream(seed: number, areOverWorkers = false): Promise<SimulationReport> {
+  const { job, checkpoints } = drawStream(seed);
+  return simulate(job, { seed, checkpoints, workers: areOverWorkers || isOverWorkers(seed) });
+}
+
+/**
+ * Simulates `count` drawn streams, from seed `first` on.
+ * @param tell gets failed runs, and occasionally the progress
+ */
+export async function runStreams(
+  first: number,
+  count: number,
+  tell: (line: string) => void,
+  { areOverWorkers = false }: { readonly areOverWorkers?: boolean | undefined } = {},
+): Promise<StreamsSummary> {
+  const failures: string[] = [];
+  const failed: Record<string, number> = {};
+  const byMoment: Record<string, number> = {};
+  const sum = {
+    ...{ faults: 0, completed: 0, restored: 0, reRun: 0, unreadable: 0, withoutCheckpoint: 0, lostExecutors: 0 },
+    ...{ divided: 0, overWorkers: 0, atLeastOnce: 0 },
+  };
+  for (let seed = first; seed < first + count; seed++) {
+    try {
+      const report = await simulateStream(seed, areOverWorkers);
+      const components = new Set<number>();
+      for (const event of report.history.events) {
+        if ('component' in event) components.add(event.component);
+        if (event.type === 'checkpoint.completed') sum.completed++;
+        else if (event.type === 'checkpoint.failed') countIn(failed, event.reason);
+        else if (event.type === 'checkpoint.restored') sum.restored++;
+        else if (event.type === 'checkpoint.unreadable') sum.unreadable++;
+        else if (event.type === 'executor.lost') sum.lostExecutors++;
+      }
+      for (const { moment, effect } of report.struckCheckpoints) countIn(byMoment, `${moment} ${effect}`);
+      sum.faults += report.firedFaults;
+      sum.reRun += report.receipt.tasks.reRun;
+      sum.withoutCheckpoint += report.isWithoutCheckpoint ? 1 : 0;
+      sum.divided += components.size > 1 ? 1 : 0;
+      sum.overWorkers += report.drawn.areWorkers ? 1 : 0;
+      sum.atLeastOnce += report.drawn.checkpoints?.settings.mode === 'at-least-once' ? 1 : 0;
+    } catch (error) {
+      const repeat = `--checkpoints --seeds 1 --seed ${seed}${areOverWorkers ? ' --workers' : ''}`;
+      failures.push(`seed ${seed} (npm run simulate -- ${repeat}): ${(error as Error).message}`);
+      tell(`${failures.at(-1)}\n`);
+    }
+    const done = seed - first + 1;
+    if (done % 100 === 0) tell(`… ${done} of ${count} streams, ${failures.length} failed`);
+  }
+  return { passed: count - failures.length, failures, byMoment, failed, ...sum };
+}
+
+function countIn(counts: Record<string, number>, name: string): void {
+  counts[name] = (counts[name] ?? 0) + 1;
+}
+
+/** What a summary says to people. */
+export function streamsInWords({ passed, failures, byMoment, failed, ...sum }: StreamsSummary): string[] {
+  const told = (counts: Readonly<Record<string, number>>): string =>
+    Object.entries(counts)
+      .sort(([, a], [, b]) => b - a)
+      .map(([name, count]) => `${count} ${name}`)
+      .join(', ');
+  const { faults, completed, restored, reRun, unreadable, withoutCheckpoint, lostExecutors } = sum;
+  return [
+    `${faults} faults fired: ${told(byMoment)}`,
+    `${completed} checkpoints completed, others failed: ${told(failed)}`,
+    `${reRun} tasks ran again, ${restored} regions continued from a checkpoint, ${lostExecutors} executors were lost`,
+    `${unreadable} checkpoints could not be read, ${withoutCheckpoint} jobs rightly failed because none was left`,
+    `${sum.divided} jobs had several components, ${sum.overWorkers} ran over workers, ${sum.atLeastOnce} at-least-once`,
+    `${passed} passed, ${failures.length} failed`,
+  ];
+}
