@@ -7,7 +7,7 @@ import type { ErrorHandling } from '../operators/rejected/on-error.ts';
 import type { Source } from '../operators/source.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
 import { declining } from './checkpoints/declining-source.ts';
-import { checkpointMoments, Moments } from './checkpoints/moments.ts';
+import { Moments } from './checkpoints/moments.ts';
 import { SinkLedger } from './checkpoints/sink-ledger.ts';
 import { DrawnAnswers } from './drawn-answers.ts';
 import type { SeededRandom } from './seeded-random.ts';
