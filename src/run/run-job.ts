@@ -21,7 +21,8 @@ import { closeAll, type CloseLimit } from '../operators/close-all.ts';
 import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
 import { publishEvent } from './diagnostics.ts';
 import { checkpointingOf, scopeOfSeries, storageOf } from './checkpoints/checkpointing.ts';
-import { OldCheckpoints } from './checkpoints/old-checkpoints.ts';
+import type { CheckpointStorage } from '../checkpoints/checkpoint-storage.ts';
+import { OldCheckpoints, type OldCheckpointsOptions } from './checkpoints/old-checkpoints.ts';
 import { RunStorage } from './checkpoints/run-storage.ts';
 import { DurableRun } from './durable/durable-run.ts';
 import { resultsDirectory } from './durable/state-directory.ts';
@@ -101,13 +102,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
       connections.serve(master, actors);
       executors.connect((executor, port) => connections.accept(executor, port), connected);
     },
-    dispose: async () => {
-      await disposed(
-        { durable, master, connections, executors },
-        { clock, timeoutMs: cancellationTimeoutMs, leftOpen },
-      );
-      if (durable === undefined) await removeCheckpoints(master, options);
-    },
+    dispose: () => disposed({ ...options, durable, master, connections, executors }, leftOpen),
     close: () => {
       actors.stop(master);
       actors.end();
@@ -262,7 +257,8 @@ function recoveryOf(
   };
 }
 
-interface EndingParts {
+interface EndingParts extends OldCheckpointsOptions {
+  readonly checkpointStorage?: CheckpointStorage | undefined;
   readonly durable: DurableRun | undefined;
   readonly master: JobMasterActorRef;
   readonly connections: ExecutorConnections;
@@ -270,7 +266,9 @@ interface EndingParts {
 }
 
 /** Settles when the executors have stopped and released their resources, or the time limit has passed. */
-async function disposed({ durable, master, connections, executors }: EndingParts, limit: CloseLimit): Promise<void> {
+async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): Promise<void> {
+  const { durable, master, connections, executors, environment, cancellationTimeoutMs: timeoutMs } = parts;
+  const limit = { clock: environment.clock, timeoutMs, leftOpen };
   const hasFinished = master.getSnapshot().matches('finished') && durable?.isRecorded !== false;
   await new Promise<void>((resolve, reject) => {
     const close = (done: () => void): void => {
@@ -283,12 +281,12 @@ async function disposed({ durable, master, connections, executors }: EndingParts
     };
     closeAll([{ what: 'the files of the run', close }], limit, resolve);
   });
-  await durable?.close();
+  if (durable === undefined) await removeCheckpoints(parts);
+  else await durable.close();
 }
 
 /** Nobody can continue the checkpoints of a run without a state directory. */
-async function removeCheckpoints(master: JobMasterActorRef, options: ReturnType<typeof guarded>): Promise<void> {
-  const { checkpointStorage } = options;
+async function removeCheckpoints({ master, checkpointStorage, ...options }: EndingParts): Promise<void> {
   const scopes = checkpointsOf(master)?.begunScopes ?? [];
   const old = new OldCheckpoints(options);
   await Promise.all(scopes.map((scope) => old.tidy(scope, async () => checkpointStorage?.remove(scope))));

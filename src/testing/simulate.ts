@@ -23,7 +23,7 @@ import { MemorySpillStore } from './storage/memory-spill-store.ts';
 import { differences } from './output-differences.ts';
 import { seededRandom } from './seeded-random.ts';
 import { type GivenRunOptions, isWant, runSimulated, toleratedWants, type UndrawnOptions } from './simulated-run.ts';
-import { undisturbedRun } from './undisturbed-run.ts';
+import { type Undisturbed, undisturbedRun } from './undisturbed-run.ts';
 import { virtualEnvironment } from './virtual-environment.ts';
 
 /** Options of a simulation. */
@@ -132,12 +132,9 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
   const graph = new ExecutionGraph(plan.jobGraph);
   let executors: Executors | undefined;
-  const loseExecutor = (vertex: string, subtask: number): void => {
-    const index = plan.jobGraph.vertexIndexById.get(vertex as JobVertexId) as number;
-    const executor = executors?.executorOf(graph.vertexAt(index, subtask));
-    if (executor !== undefined) executors?.kill(executor, 'it was drawn');
-  };
-  const firedFaults = armFaults(environment.faults, drawn.faults, spillStore.files, loseExecutor);
+  const firedFaults = armFaults(environment.faults, drawn.faults, spillStore.files, (vertex, subtask) =>
+    loseExecutor(graph, executors, vertex, subtask),
+  );
   const ended = await runSimulated(plan, environment, drawn, spillStore, options, {
     started: (started) => {
       executors = started;
@@ -145,7 +142,7 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
     checkpoints,
     running: (run) => checkpoints?.watch(graph, random.fork('strikes'), () => ({ run, executors })),
   });
-  const { history, receipt, leftovers } = ended;
+  const { history, receipt } = ended;
   const incomplete = incompleteOutput(ended.failure, plan, graph, history);
   const isIncomplete = incomplete !== undefined;
   // A job that needs more disk than its budget fails rightly.
@@ -155,33 +152,50 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const isInputChanged = causeWithCode(unexpected, 'INPUT_CHANGED') !== undefined;
   const isWithoutCheckpoint = checkpoints?.mayFailWith(unexpected) === true;
   const failure = isTooLarge || isInputChanged || isWithoutCheckpoint ? undefined : unexpected;
-  const output = captured.records();
-  const outcome: typeof options.outcome = (records, sink) => {
-    const comparable = captured.comparable(records, sink);
-    return options.outcome?.(comparable, sink) ?? comparable;
-  };
   const regions = pipelinedRegions(graph);
   const problems = [
     ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
     ...history.violations(graph, regions),
     ...(checkpoints?.problems(ended.run, history.events, graph, regions) ?? []),
-    ...captured.problems(ended.failure === undefined),
-    ...(ended.failure === undefined || isIncomplete
-      ? differences(undisturbed.output, output, outcome, {
-          mayLack: (sink) => incomplete?.mayLack(sink) === true,
-          mayRepeat: options.checkpoints === 'at-least-once',
-        })
-      : []),
-    ...(incomplete?.problems(captured, output.keys()) ?? []),
+    ...wrongOutput(undisturbed, captured, options, { hasFinished: ended.failure === undefined, incomplete }),
     ...doubleCommits(captured, plan, graph, history),
-    ...leftovers,
+    ...ended.leftovers,
     ...ended.unrecorded,
   ];
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
   const why = { isTooLarge, isInputChanged, isIncomplete, isWithoutCheckpoint };
   const struckCheckpoints = checkpoints?.moments.fired ?? [];
   const fired = { firedFaults: firedFaults() + struckCheckpoints.length, struckCheckpoints };
-  return { seed, drawn, ...fired, ...why, receipt, history, output };
+  return { seed, drawn, ...fired, ...why, receipt, history, output: captured.records() };
+}
+
+function loseExecutor(graph: ExecutionGraph, executors: Executors | undefined, vertex: string, subtask: number): void {
+  const index = graph.jobGraph.vertexIndexById.get(vertex as JobVertexId) as number;
+  const executor = executors?.executorOf(graph.vertexAt(index, subtask));
+  if (executor !== undefined) executors?.kill(executor, 'it was drawn');
+}
+
+/** How the output differs from the one without faults. */
+function wrongOutput(
+  undisturbed: Undisturbed,
+  captured: CapturedOutput,
+  { checkpoints, outcome }: SimulationOptions,
+  { hasFinished, incomplete }: { readonly hasFinished: boolean; readonly incomplete: IncompleteOutput | undefined },
+): string[] {
+  const output = captured.records();
+  const comparable: typeof outcome = (records, sink) => {
+    const compared = captured.comparable(records, sink);
+    return outcome?.(compared, sink) ?? compared;
+  };
+  const may = {
+    mayLack: (sink: string) => incomplete?.mayLack(sink) === true,
+    mayRepeat: checkpoints === 'at-least-once',
+  };
+  return [
+    ...captured.problems(hasFinished),
+    ...(hasFinished || incomplete ? differences(undisturbed.output, output, comparable, may) : []),
+    ...(incomplete?.problems(captured, output.keys()) ?? []),
+  ];
 }
 
 /** What the output may be if the job ended with quarantined regions. */
