@@ -25,7 +25,7 @@ describe(`${count} drawn streams with checkpoints, struck from their trigger to 
     expect(summary.lostExecutors).toBeGreaterThan(count / 4);
     expect(Object.keys(summary.byMoment).length).toBeGreaterThan(30);
     expect(Object.keys(summary.failed)).toEqual(
-      expect.arrayContaining(['declined', 'expired', 'failover', 'io', 'notReady', 'storing', 'subsumed']),
+      expect.arrayContaining(['declined', 'expired', 'failover', 'notReady', 'storing', 'subsumed']),
     );
   });
 
