@@ -29,6 +29,7 @@ export {
   type ValueState,
   valueState,
 } from './operators/state/declared-states.ts';
+export type { StandardSchema, StateVersioning } from './operators/state/state-version.ts';
 export type { UseMapAsync } from './api/record-function.ts';
 export type { FoldOptions, ReduceOptions } from './api/stream-end.ts';
 export type {
@@ -305,13 +306,7 @@ export {
 export * from './errors/checkpoint-errors.ts';
 export * from './errors/savepoint-errors.ts';
 export { JournalAccessError, JournalFormatError } from './errors/journal-errors.ts';
-export {
-  CommittedOutputError,
-  EndNotRecordedError,
-  NothingToResumeError,
-  OtherJobStateError,
-  StateDirectoryInUseError,
-} from './errors/state-errors.ts';
+export * from './errors/state-errors.ts';
 export { RecordingFormatError, RecordingLimitError } from './errors/recording-errors.ts';
 export { KintsugiError, type Recovery } from './errors/kintsugi-error.ts';
 export {

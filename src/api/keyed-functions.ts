@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 import type { KeyDeclaration } from '../operators/identity/step-declaration.ts';
-import { checkMilliseconds, checkOptions } from '../options.ts';
+import { checkInteger, checkMilliseconds, checkOptions } from '../options.ts';
 import { checkRecordFunction } from './record-function.ts';
 import type { Fold } from './stream-end.ts';
 import type {
@@ -11,7 +11,8 @@ import type {
   StatefulProcessContext,
 } from '../operators/operator-description.ts';
 import type { StateDeclaration, StateDeclarations } from '../operators/state/declared-states.ts';
-import { hasMethods } from '../foreign-value.ts';
+import type { StateVersioning } from '../operators/state/state-version.ts';
+import { hasMethods, propertiesOf } from '../foreign-value.ts';
 import type { RejectOptions } from '../operators/rejected/on-error.ts';
 import type { OperatorOptions, RecordOptions } from './stream-graph.ts';
 
@@ -95,7 +96,29 @@ function checkState(what: string, state: StateDeclaration): void {
   }
   const { ttlMs, functions = {} } = state;
   if (ttlMs !== undefined) checkMilliseconds(`ttlMs of ${what}`, ttlMs);
+  checkVersioning(what, state);
   for (const [name, fn] of Object.entries(functions)) checkRecordFunction(`${name} of ${what}`, fn);
+}
+
+function checkVersioning(what: string, { version = 1, migrate, schema }: StateVersioning): void {
+  checkInteger(`version of ${what}`, version, 1, Number.MAX_SAFE_INTEGER);
+  if (migrate !== undefined) {
+    checkRecordFunction(`migrate of ${what}`, migrate);
+    if (version === 1) {
+      throw new InvalidArgumentError(`migrate of ${what}`, migrate, 'nothing, unless `version` is 2 or more');
+    }
+  }
+  if (schema === undefined) return;
+  if (migrate === undefined) {
+    throw new InvalidArgumentError(`schema of ${what}`, schema, 'nothing, unless `migrate` is given');
+  }
+  if (!hasMethods(propertiesOf(schema, '~standard')['~standard'], 'validate')) {
+    throw new InvalidArgumentError(
+      `schema of ${what}`,
+      schema,
+      'a Standard Schema, as those of Zod, Valibot and ArkType',
+    );
+  }
 }
 
 /** Options of `mapAsync` after `keyBy`. */

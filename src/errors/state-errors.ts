@@ -1,3 +1,4 @@
+import { show } from '../foreign-value.ts';
 import type { ClaimOwner } from './connector-errors.ts';
 import { KintsugiError } from './kintsugi-error.ts';
 
@@ -87,5 +88,65 @@ export class CommittedOutputError extends KintsugiError {
     );
     this.changed = changed;
     this.sink = sink;
+  }
+}
+
+/** A value of a state was kept with a version that the job cannot read. Names the operator, the state and the versions. */
+export class StateVersionError extends KintsugiError {
+  readonly code = 'STATE_VERSION';
+  override readonly recovery = 'never';
+  /** The uid of the operator. */
+  readonly operator: string;
+  readonly state: string;
+  readonly storedVersion: number;
+  readonly declaredVersion: number;
+
+  constructor(operator: string, state: string, storedVersion: number, declaredVersion: number) {
+    const remedy =
+      storedVersion < declaredVersion
+        ? 'Give it `migrate`, or another name'
+        : `Run the code that declares version ${storedVersion} or a later one, or give the state another name`;
+    super(
+      `State "${state}" of "${operator}" has values of version ${storedVersion}, and the job declares version ${declaredVersion}. ${remedy}, under which it begins empty`,
+    );
+    this.operator = operator;
+    this.state = state;
+    this.storedVersion = storedVersion;
+    this.declaredVersion = declaredVersion;
+  }
+}
+
+/** A value of a state could not be migrated. Names the operator, the state, the key and the versions; `cause` says why. */
+export class StateMigrationError extends KintsugiError {
+  readonly code = 'STATE_MIGRATION';
+  override readonly recovery = 'never';
+  /** The uid of the operator. */
+  readonly operator: string;
+  readonly state: string;
+  /** A short rendering of the key. */
+  readonly key: string;
+  readonly storedVersion: number;
+  readonly declaredVersion: number;
+
+  constructor(
+    {
+      operator,
+      state,
+      key,
+      from,
+      to,
+    }: Record<'operator' | 'state', string> & Record<'from' | 'to', number> & { readonly key: unknown },
+    cause: Error,
+  ) {
+    const shown = show(key);
+    super(
+      `State "${state}" of "${operator}" cannot be migrated from version ${from} to ${to} at key ${shown}: ${cause.message}. Correct \`migrate\`, and run again`,
+      { cause },
+    );
+    this.operator = operator;
+    this.state = state;
+    this.key = shown;
+    this.storedVersion = from;
+    this.declaredVersion = to;
   }
 }

@@ -324,6 +324,24 @@ const table: Readonly<Record<string, Row>> = {
     message:
       '"parse" failed at 4 of 50 records, more than `maxErrors` allows (3). The first: no number (in "parse", at a.csv:7: {})',
   },
+  StateVersionError: {
+    make: () => new errors.StateVersionError('orders', 'cart', 1, 2),
+    code: 'STATE_VERSION',
+    recovery: 'never',
+    message:
+      'State "cart" of "orders" has values of version 1, and the job declares version 2. Give it `migrate`, or another name, under which it begins empty',
+  },
+  StateMigrationError: {
+    make: () =>
+      new errors.StateMigrationError(
+        { operator: 'orders', state: 'cart', key: 'ada', from: 1, to: 2 },
+        new TypeError('no currency'),
+      ),
+    code: 'STATE_MIGRATION',
+    recovery: 'never',
+    message:
+      'State "cart" of "orders" cannot be migrated from version 1 to 2 at key "ada": no currency. Correct `migrate`, and run again',
+  },
   StateDirectoryInUseError: {
     make: () =>
       new errors.StateDirectoryInUseError(

@@ -65,6 +65,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   Sink: accepts<kintsugi.Sink<1>>(),
   SpeculationOptions: accepts<kintsugi.SpeculationOptions>(),
   StateOptions: accepts<kintsugi.StateOptions>(),
+  StateVersioning: accepts<kintsugi.StateVersioning>(),
   SlotOptions: accepts<kintsugi.SlotOptions>(),
   Source: accepts<Omit<kintsugi.Source<1>, 'plan' | 'changedSince' | 'describeChange' | 'redistribute'>>(),
   SourceOptions: accepts<kintsugi.SourceOptions>(),

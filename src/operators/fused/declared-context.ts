@@ -21,6 +21,9 @@ interface DeclaredContextOptions {
   readonly currentKey: () => unknown;
   /** @throws for a promise */
   readonly checked: CurrentContent['checked'];
+  /** uid of the operator. */
+  readonly operator: string;
+  readonly refusing: CurrentContent['refusing'];
 }
 
 type Context = StatefulProcessContext<unknown, StateDeclarations>;
@@ -38,14 +41,14 @@ export class DeclaredContext {
 
   constructor(options: DeclaredContextOptions) {
     this.#options = options;
-    const { declarations, currentKey, checked } = options;
+    const { declarations, currentKey, checked, operator, refusing } = options;
     this.#hasTtl = Object.values(declarations).some(({ ttlMs }) => ttlMs !== undefined);
     const nowMs = (): number => options.clock.epochMs();
     const shrunk = (): void => this.#giveUpIfOver(currentKey());
     const own = (): KeyContent | undefined => this.#own(currentKey());
     const need = (): KeyContent => this.#need(currentKey());
     this.context = {
-      states: openStates(declarations, { own, need, shrunk, nowMs, checked }),
+      states: openStates(declarations, { own, need, shrunk, nowMs, checked, operator, refusing, key: currentKey }),
       get key() {
         return currentKey();
       },

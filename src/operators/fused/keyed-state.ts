@@ -19,6 +19,7 @@ import type { Segment, SegmentTrace } from './segment.ts';
 
 type Process = Extract<OperatorDescription, { kind: 'process' }>;
 type Context = KeyedProcessContext<unknown, unknown>;
+type Options = Pick<LoopOptions, 'rejections' | 'firstOperator' | 'clock' | 'uids' | 'name'>;
 type Emit = (out: unknown) => void;
 type OnRecord = (record: unknown, context: Context, emit: Emit) => unknown;
 type OnEnd = (context: Context, emit: Emit) => unknown;
@@ -47,7 +48,7 @@ export class KeyedState implements Segment {
   #index = 0;
   readonly #context: Context;
   readonly #errors: Process['errors'];
-  readonly #options: Pick<LoopOptions, 'rejections' | 'firstOperator' | 'clock'>;
+  readonly #options: Options;
   /** The error of a promise that it was given, which is never that of a record. */
   #refusal: unknown;
   readonly #emit: Emit = (result) => {
@@ -56,7 +57,7 @@ export class KeyedState implements Segment {
     this.#origins?.push(this.#index);
   };
 
-  constructor(process: Process, options: Pick<LoopOptions, 'rejections' | 'firstOperator' | 'clock'>) {
+  constructor(process: Process, options: Options) {
     const { keyOf, onRecord, onEnd, onTimer, errors, states } = process;
     this.#errors = errors;
     this.#options = options;
@@ -168,10 +169,11 @@ export class KeyedState implements Segment {
   }
 
   #declare(declarations: StateDeclarations): DeclaredContext {
-    const { clock } = this.#options;
+    const { clock, uids, firstOperator = 0, name = '' } = this.#options;
     if (clock === undefined) throw new IllegalStateError('A process with declared states needs a clock');
     return new DeclaredContext({
-      ...{ declarations, clock, table: this.#states },
+      ...{ declarations, clock, table: this.#states, operator: uids?.[firstOperator] ?? name },
+      refusing: (call) => this.#refusing(call),
       currentKey: () => (this.#out === undefined ? tooLate('its context') : this.#key),
       checked: (value) => {
         if (isThenable(value)) {
@@ -229,9 +231,10 @@ export class KeyedState implements Segment {
     this.#refusing(() => refusePromise(`result of ${what} of process`, answer, expected));
   }
 
-  #refusing(refuse: () => never): never {
+  /** The errors of `call` fail the task, also if those of records do not. */
+  #refusing<Value>(call: () => Value): Value {
     try {
-      return refuse();
+      return call();
     } catch (error) {
       this.#refusal = error;
       throw error;

@@ -36,6 +36,8 @@ export interface LoopOptions {
   readonly clock?: StageClock | undefined;
   /** Name of the vertex, for stack traces. */
   readonly name?: string | undefined;
+  /** Names of the operators in the task's chain. Default: the name of the vertex. */
+  readonly uids?: readonly string[] | undefined;
   /** Of its last operator, an `aggregate` with `emit: 'partial'`. */
   readonly partials?: PartialResults | undefined;
   /** Ends of the task that it reaches directly. Not with `rejections`. Default: none. */

@@ -1,5 +1,7 @@
-/** Options of a state. */
-export interface StateOptions {
+import { migrated, type StateVersioning } from './state-version.ts';
+
+/** Options of a state. `Stored`: what it keeps, of a list one item, of a map one value. */
+export interface StateOptions<Stored = unknown> extends StateVersioning<Stored> {
   /** How long after its last change a state is gone, in ms of the wall clock. Of a map: each of its entries. Default: never. */
   readonly ttlMs?: number | undefined;
 }
@@ -82,7 +84,7 @@ export type StatesOf<Declarations extends StateDeclarations> = {
 };
 
 /** A value by key. */
-export function valueState<Value>(options: StateOptions = {}): StateDeclaration<ValueState<Value>> {
+export function valueState<Value>(options: StateOptions<Value> = {}): StateDeclaration<ValueState<Value>> {
   return {
     ...options,
     kind: 'value',
@@ -95,7 +97,7 @@ export function valueState<Value>(options: StateOptions = {}): StateDeclaration<
 }
 
 /** A list by key. */
-export function listState<Item>(options: StateOptions = {}): StateDeclaration<ListState<Item>> {
+export function listState<Item>(options: StateOptions<Item> = {}): StateDeclaration<ListState<Item>> {
   return {
     ...options,
     kind: 'list',
@@ -113,14 +115,14 @@ export function listState<Item>(options: StateOptions = {}): StateDeclaration<Li
 }
 
 /** A map by key, for what is looked up by a second name. The whole map of a key is kept, and written, as one. */
-export function mapState<Name, Value>(options: StateOptions = {}): StateDeclaration<MapState<Name, Value>> {
+export function mapState<Name, Value>(options: StateOptions<Value> = {}): StateDeclaration<MapState<Name, Value>> {
   return { ...options, kind: 'map', open: (slot) => new OpenMap<Name, Value>(slot) };
 }
 
 /** A value by key to which others are combined, as by `reduce`. @param combine as that of `reduce` */
 export function reducingState<Value>(
   combine: (reduced: Value, value: Value) => Value,
-  options: StateOptions = {},
+  options: StateOptions<NoInfer<Value>> = {},
 ): StateDeclaration<ReducingState<Value>> {
   return {
     ...options,
@@ -149,7 +151,7 @@ export interface StateAggregation<In, Accumulator, Result> {
 /** An accumulator by key, as that of `aggregate`. */
 export function aggregatingState<In, Accumulator, Result>(
   { create, add, result }: StateAggregation<In, Accumulator, Result>,
-  options: StateOptions = {},
+  options: StateOptions<NoInfer<Accumulator>> = {},
 ): StateDeclaration<AggregatingState<In, Result>> {
   return {
     ...options,
@@ -228,6 +230,8 @@ interface Content {
   readonly value: unknown;
   /** When its time is over, in wall-clock ms; absent for never. */
   readonly untilMs?: number;
+  /** The version that was declared for it when it was written; absent for 1. */
+  readonly version?: number;
 }
 
 /** What a `process` that declares its states keeps of a key. Plain data. */
@@ -257,6 +261,11 @@ export interface CurrentContent {
   shrunk(): void;
   nowMs(): number;
   checked: StateSlot['checked'];
+  /** uid of the operator. */
+  readonly operator: string;
+  key(): unknown;
+  /** Calls a function whose errors are never those of a record. */
+  refusing<Value>(call: () => Value): Value;
 }
 
 /** The states that a `process` declares, for its current key. */
@@ -264,28 +273,52 @@ export function openStates(
   declarations: StateDeclarations,
   current: CurrentContent,
 ): Readonly<Record<string, unknown>> {
-  const opened = Object.entries(declarations).map(([name, { ttlMs, open }]) => {
-    const slot: StateSlot = {
-      ttlMs,
-      checked: current.checked,
-      get nowMs() {
-        return current.nowMs();
-      },
-      read: () => {
-        const content = current.own()?.states[name];
-        return content === undefined || isPast(content, current.nowMs()) ? undefined : content.value;
-      },
-      write: (value) => {
-        current.need().states[name] = ttlMs === undefined ? { value } : { value, untilMs: current.nowMs() + ttlMs };
-      },
-      clear: () => {
-        const states = current.own()?.states;
-        if (states?.[name] === undefined) return;
-        delete states[name];
-        current.shrunk();
-      },
-    };
-    return [name, open(slot)] as const;
-  });
+  const opened = Object.entries(declarations).map(
+    ([name, declaration]) => [name, declaration.open(slotOf(name, declaration, current))] as const,
+  );
   return Object.fromEntries(opened);
+}
+
+function slotOf(name: string, declaration: StateDeclaration, current: CurrentContent): StateSlot {
+  const { ttlMs, version: declared = 1 } = declaration;
+  const ofVersion = declared === 1 ? undefined : { version: declared };
+  return {
+    ttlMs,
+    checked: current.checked,
+    get nowMs() {
+      return current.nowMs();
+    },
+    read: () => {
+      const states = current.own()?.states;
+      const content = states?.[name];
+      if (states === undefined || content === undefined || isPast(content, current.nowMs())) return undefined;
+      const { version = 1 } = content;
+      if (version === declared) return content.value;
+      const value = current.refusing(() => migrateContent(name, content, declaration, current));
+      states[name] = { ...content, ...ofVersion, value };
+      return value;
+    },
+    write: (value) => {
+      const until = ttlMs === undefined ? undefined : { untilMs: current.nowMs() + ttlMs };
+      current.need().states[name] =
+        ofVersion === undefined && until === undefined ? { value } : { value, ...until, ...ofVersion };
+    },
+    clear: () => {
+      const states = current.own()?.states;
+      if (states?.[name] === undefined) return;
+      delete states[name];
+      current.shrunk();
+    },
+  };
+}
+
+function migrateContent(
+  state: string,
+  content: Content,
+  declaration: StateDeclaration,
+  current: CurrentContent,
+): unknown {
+  const { value, version = 1 } = content;
+  const where = { state, operator: current.operator, key: current.key(), nowMs: current.nowMs() };
+  return migrated({ kind: declaration.kind, value, version, ...where }, declaration);
 }

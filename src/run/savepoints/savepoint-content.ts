@@ -1,4 +1,5 @@
 import type { WrittenHandle } from '../../operators/state/state-handle.ts';
+import type { StateDeclarations } from '../../operators/state/declared-states.ts';
 import { sinksOf } from '../durable/output-parts.ts';
 import type { JobPlan } from '../job-plan.ts';
 
@@ -12,6 +13,8 @@ export interface SavepointStep {
   readonly kind: string;
   /** Of a `process` that declares its states: their kinds by name. */
   readonly states?: Readonly<Record<string, string>>;
+  /** By name, if it is not 1: the version that is declared for a state, and whether it can migrate. */
+  readonly versions?: Readonly<Record<string, { readonly version: number; readonly migrates: boolean }>>;
 }
 
 /** The tasks of a vertex, by what their states are made of. */
@@ -57,7 +60,7 @@ export function outlinesOf(plan: JobPlan): readonly VertexOutline[] {
       steps: (plan.declarations[index] ?? []).map(({ role, kind }, step) => {
         const operator = operators[step - first];
         const states = operator?.kind === 'process' ? operator.states : undefined;
-        return { uid: uids[step] as string, role, kind, ...(states && { states: kindsOf(states) }) };
+        return { uid: uids[step] as string, role, kind, ...(states && formOf(states)) };
       }),
       tables: operators.flatMap(({ kind }, at) =>
         kind === 'aggregate' || kind === 'process' ? [uids[first + at] as string] : [],
@@ -67,6 +70,13 @@ export function outlinesOf(plan: JobPlan): readonly VertexOutline[] {
   });
 }
 
-function kindsOf(states: Readonly<Record<string, { readonly kind: string }>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(states).map(([name, { kind }]) => [name, kind]));
+function formOf(states: StateDeclarations): Pick<SavepointStep, 'states' | 'versions'> {
+  const declared = Object.entries(states);
+  const versions = declared.flatMap(([name, { version = 1, migrate }]) =>
+    version === 1 ? [] : [[name, { version, migrates: migrate !== undefined }] as const],
+  );
+  return {
+    states: Object.fromEntries(declared.map(([name, { kind }]) => [name, kind])),
+    ...(versions.length > 0 && { versions: Object.fromEntries(versions) }),
+  };
 }

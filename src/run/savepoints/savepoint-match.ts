@@ -106,7 +106,23 @@ function checkStep(now: SavepointStep, home: Home | undefined, { directory, allo
     if (current !== undefined && current !== kind) {
       refuse(`its state "${name}" was a ${kind} state, and is a ${current} state`, 'Give the state another name');
     }
+    if (current !== undefined) checkVersion(name, before, now, refuse);
   }
+}
+
+/** Whether a state can read values of the version that was declared for it. */
+function checkVersion(
+  name: string,
+  before: SavepointStep,
+  now: SavepointStep,
+  refuse: (why: string, remedy: string) => never,
+): void {
+  const { version: was } = before.versions?.[name] ?? { version: 1 };
+  const { version: is, migrates } = now.versions?.[name] ?? { version: 1, migrates: false };
+  const why = `its state "${name}" had version ${was}, and has version ${is}`;
+  const otherwise = 'or give the state another name, under which it begins empty';
+  if (was > is) refuse(why, `Run the code that declares version ${was} or a later one, ${otherwise}`);
+  if (was < is && !migrates) refuse(`${why} without \`migrate\``, `Give it \`migrate\`, ${otherwise}`);
 }
 
 /** Whether the source and the sinks of a vertex can continue in other tasks. */
