@@ -281,7 +281,7 @@ export function openStates(
 
 function slotOf(name: string, declaration: StateDeclaration, current: CurrentContent): StateSlot {
   const { ttlMs, version: declared = 1 } = declaration;
-  const ofVersion = declared === 1 ? undefined : { version: declared };
+  const ofVersion = declared === 1 ? undefined : declared;
   return {
     ttlMs,
     checked: current.checked,
@@ -295,13 +295,12 @@ function slotOf(name: string, declaration: StateDeclaration, current: CurrentCon
       const { version = 1 } = content;
       if (version === declared) return content.value;
       const value = current.refusing(() => migrateContent(name, content, declaration, current));
-      states[name] = { ...content, ...ofVersion, value };
+      states[name] = contentOf(value, content.untilMs, declared);
       return value;
     },
     write: (value) => {
-      const until = ttlMs === undefined ? undefined : { untilMs: current.nowMs() + ttlMs };
-      current.need().states[name] =
-        ofVersion === undefined && until === undefined ? { value } : { value, ...until, ...ofVersion };
+      const untilMs = ttlMs === undefined ? undefined : current.nowMs() + ttlMs;
+      current.need().states[name] = contentOf(value, untilMs, ofVersion);
     },
     clear: () => {
       const states = current.own()?.states;
@@ -321,4 +320,10 @@ function migrateContent(
   const { value, version = 1 } = content;
   const where = { state, operator: current.operator, key: current.key(), nowMs: current.nowMs() };
   return migrated({ kind: declaration.kind, value, version, ...where }, declaration);
+}
+
+/** @param version absent for 1 */
+function contentOf(value: unknown, untilMs: number | undefined, version: number | undefined): Content {
+  if (version === undefined) return untilMs === undefined ? { value } : { value, untilMs };
+  return untilMs === undefined ? { value, version } : { value, untilMs, version };
 }
