@@ -185,7 +185,9 @@ describe('a state that is migrated', () => {
     add: (sum: number, n: number) => sum + n,
     result: (sum: number) => `sum ${sum}`,
   };
-  const add = (state: Handle): void => void [1, 2].forEach((n) => state.add?.(n));
+  const add = (state: Handle): void => {
+    for (const n of [1, 2]) state.add?.(n);
+  };
 
   it.each<[kind: string, before: unknown, now: unknown, fill: (state: Handle) => unknown, after: unknown]>([
     ['value', valueState<number>(), valueState<number>(v2), (state) => state.set?.(4), 8],
@@ -210,7 +212,9 @@ describe('a state that is migrated', () => {
     const ttlMs = 50;
     const value = new Rig(valueState<number>({ ttlMs }));
     const map = new Rig(mapState<string, number>({ ttlMs }));
-    const passAll = (ms: number): void => [value, map].forEach(({ harness }) => harness.environment.advance(ms));
+    const passAll = (ms: number): void => {
+      for (const { harness } of [value, map]) harness.environment.advance(ms);
+    };
     value.tell('a', (state) => state.set?.(1));
     map.tell('a', (state) => state.set?.('x', 1));
     passAll(30);
