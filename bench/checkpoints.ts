@@ -10,6 +10,8 @@ interface Taken {
   readonly pauseMs: number;
   /** Bytes written by each completed one. */
   readonly writtenBytes: readonly number[];
+  /** From the trigger of the one that wrote most until it was stored, in ms. */
+  readonly fullMs: number;
 }
 
 /** Sums by key; after each was seen once, records of `changing` of them follow. */
@@ -34,10 +36,13 @@ async function summed(changing: number, everyMs?: number, keyCount = changing): 
   const last = keyCount + recordCount - 1;
   if (check !== (last * (last + 1)) / 2) throw new Error(`the job sums to ${check}`);
   const completed = run.checkpoints().flatMap(({ latest }) => latest.filter(({ state }) => state === 'completed'));
+  const written = ({ bytes = 0, referencedBytes = 0 }: (typeof completed)[number]): number => bytes - referencedBytes;
+  const [full] = [...completed].sort((a, b) => written(b) - written(a));
   return {
+    fullMs: full?.durationMs ?? Number.NaN,
     pauseMs: Math.max(0, ...completed.flatMap(({ tasks = [] }) => tasks.map(({ snapshotMs }) => snapshotMs))),
     // Without those at which the task had finished.
-    writtenBytes: completed.flatMap(({ bytes = 0, referencedBytes = 0 }) => (bytes > 0 ? bytes - referencedBytes : [])),
+    writtenBytes: completed.flatMap((one) => ((one.bytes ?? 0) > 0 ? written(one) : [])),
   };
 }
 
@@ -57,9 +62,12 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
       }),
     );
   }
-  const pauses: number[] = [];
-  for (let round = 0; round < 3; round++) pauses.push((await summed(100_000, intervalMs, 1_000_000)).pauseMs);
+  const large: Taken[] = [];
+  for (let round = 0; round < 3; round++) large.push(await summed(100_000, intervalMs, 1_000_000));
+  const pauses = large.map(({ pauseMs }) => pauseMs);
   rows.push(reading('longest pause of a task for a checkpoint of 1 M keys', 'ms', pauses, { atMost: 10 }));
+  const full = large.map(({ fullMs }) => fullMs);
+  rows.push(reading('a full checkpoint of 1 M keys, in memory, while 100,000 of them change', 'ms', full));
   // Fewer keys: a full checkpoint of a million takes as long as the job.
   const shares: number[] = [];
   for (let round = 0; round < 3; round++) {

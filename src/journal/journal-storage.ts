@@ -28,7 +28,8 @@ export interface JournalFile extends LogBytes {
 }
 
 /**
- * A directory of files that only grow, for logs. All operations are synchronous except syncs, which wait for the disk.
+ * A directory of files that only grow, for logs. All operations are synchronous but syncs and `unlink`, which wait for the
+ * disk.
  * Implemented by a file system, and in tests by memory that loses what was not synced.
  */
 export interface JournalStorage {
@@ -46,6 +47,8 @@ export interface JournalStorage {
   rename(from: string, to: string): void;
   /** Deletes a file if it exists. */
   remove(name: string): void;
+  /** As `remove`, but nothing else waits meanwhile: where the disk is busy, it can take milliseconds. Resolves with whether it was there. */
+  unlink(name: string): Promise<boolean>;
   /** Settles when files created, renamed and removed before the call stay so after a power loss. */
   syncDirectory(): Promise<void>;
 }

@@ -113,6 +113,13 @@ export class MemoryJournalStorage implements JournalStorage {
     });
   }
 
+  async unlink(name: string): Promise<boolean> {
+    await Promise.resolve();
+    const wasThere = this.#files.has(name);
+    this.remove(name);
+    return wasThere;
+  }
+
   remove(name: string): void {
     this.#begin();
     if (this.#files.has(name)) this.#change((files) => files.delete(name));

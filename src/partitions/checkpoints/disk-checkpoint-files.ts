@@ -58,10 +58,10 @@ export class DiskCheckpointFiles implements CheckpointFiles {
   }
 
   async remove(names: readonly string[]): Promise<void> {
-    const existing = names.filter((name) => this.#exists(name));
-    if (existing.length === 0) return;
-    for (const name of existing) this.#storage.remove(name);
-    await this.#storage.syncDirectory();
+    let removed = 0;
+    // One after the other: what is left if the process dies is what comes last.
+    for (const name of names) if (await this.#storage.unlink(name)) removed++;
+    if (removed > 0) await this.#storage.syncDirectory();
   }
 
   #exists(name: string): boolean {

@@ -9,6 +9,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  unlink,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -21,6 +22,7 @@ import { syncDirectory } from './file-segment.ts';
 const { O_RDONLY, O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 const syncData = promisify(fdatasync);
+const unlinkFile = promisify(unlink);
 
 /** Logs as files of a directory, which is created with the first file and is its owner's alone. Does not follow links. */
 export class FileJournalStorage implements JournalStorage {
@@ -85,6 +87,16 @@ export class FileJournalStorage implements JournalStorage {
 
   remove(name: string): void {
     rmSync(this.pathOf(name), { force: true });
+  }
+
+  async unlink(name: string): Promise<boolean> {
+    try {
+      await unlinkFile(this.pathOf(name));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
   }
 
   async syncDirectory(): Promise<void> {
