@@ -1,6 +1,6 @@
 import { KintsugiError } from './kintsugi-error.ts';
 
-/** A savepoint was not taken. The run goes on as if nobody had asked for it. */
+/** A savepoint was not taken. The run goes on as if nobody had asked for it, unless it has ended (`stopped`). */
 export class SavepointFailedError extends KintsugiError {
   readonly code = 'SAVEPOINT_FAILED';
   readonly directory: string;
@@ -8,10 +8,8 @@ export class SavepointFailedError extends KintsugiError {
   readonly reason: string;
 
   constructor(directory: string, reason: string, why: string, options?: { cause?: unknown }) {
-    super(
-      `No savepoint was taken in ${directory}: ${why}. The run goes on; ask again with a directory that is empty`,
-      options,
-    );
+    const then = reason === 'stopped' ? '' : '. The run goes on; ask again with a directory that is empty';
+    super(`No savepoint was taken in ${directory}: ${why}${then}`, options);
     this.directory = directory;
     this.reason = reason;
   }
@@ -53,9 +51,12 @@ export class SavepointConflictError extends KintsugiError {
   readonly directory: string;
   readonly stateDirectory: string;
 
-  constructor(directory: string, stateDirectory: string, earlier: string) {
+  /** @param changed of a run that began with it: why a part of it cannot be continued */
+  constructor(directory: string, stateDirectory: string, earlier: string, changed?: string) {
     super(
-      `The run should begin with the savepoint in ${directory}, but the state directory ${stateDirectory} holds run ${earlier}, which it would continue. Leave out \`fromSavepoint\` to continue that, or name another state directory, or say \`resume: 'never'\` to give it up`,
+      changed === undefined
+        ? `The run should begin with the savepoint in ${directory}, but the state directory ${stateDirectory} holds run ${earlier}, which it would continue. Leave out \`fromSavepoint\` to continue that, or name another state directory, or say \`resume: 'never'\` to give it up`
+        : `Run ${earlier} in the state directory ${stateDirectory} began with the savepoint in ${directory}, and only a part of it can be continued: ${changed}. Undo that, or begin with the savepoint again: name another state directory, or say \`resume: 'never'\``,
     );
     this.directory = directory;
     this.stateDirectory = stateDirectory;

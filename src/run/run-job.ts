@@ -90,13 +90,14 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const leftOpen = (what: string): void =>
     observe({ type: 'closing.timedOut', atMs: clock.now(), task: undefined, what, timeoutMs: cancellationTimeoutMs });
   const parts = { ...options, plan, shape, ledger, master: () => master };
+  const savepoints = savepointsOf(parts);
   const run = new JobRun({
     ...{ run: id, shape, folds, clock },
     moving: () => executors.moving(),
     storage: () => storageUse(executors.held, shape, folds.snapshot, clock.now()),
     observers,
     controls: () => insideOf(run).controls,
-    takeSavepoint: (wanted, ended) => savepointsOf(parts).take(wanted, ended),
+    takeSavepoint: (wanted, ended) => savepoints.take(wanted, ended),
     begin: beginningOf(durable, { ...parts, observe: (event) => observe(event) }),
     connect: (connected) => {
       connections.serve(master, actors);

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -6,11 +6,13 @@ import {
   type Exchange,
   explain,
   forEach,
+  InvalidArgumentError,
   Job,
   JobCanceledError,
   type JobEvent,
   type JobRun,
   type JobRunOptions,
+  range,
   SavepointConflictError,
   SavepointFailedError,
   SavepointMismatchError,
@@ -251,6 +253,80 @@ describe('a job that is stopped with a savepoint', () => {
     expect(sorted(runs.rows('out'))).toEqual(expected);
   });
 
+  it('and a state directory: the same call does nothing once the job has finished, also without the savepoint', async () => {
+    using runs = new Runs();
+    const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+    const first = runs.start(sumsOf(out(), { parallelism: 3 }));
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(first.stopWithSavepoint(runs.path('savepoint')));
+    const options = { fromSavepoint, stateDirectory: runs.path('second') };
+    await runs.until(runs.start(sumsOf(out(), { parallelism: 2 }), options).result);
+    for (const isThere of [true, false]) {
+      if (!isThere) rmSync(fromSavepoint, { recursive: true });
+      const explained = await explain(sumsOf(out(), { parallelism: 2 }), { ...options, checkpoints });
+      expect(explained.savepoint).toBeUndefined();
+      const { receipt } = await runs.until(runs.start(sumsOf(out(), { parallelism: 2 }), options).result);
+      expect(`${receipt}`).toContain('nothing has changed since');
+    }
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
+  it('and a state directory: what it copied is enough to continue, once the savepoint has been deleted', async () => {
+    using runs = new Runs();
+    const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+    const first = runs.start(sumsOf(out(), { parallelism: 3 }));
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(first.stopWithSavepoint(runs.path('savepoint')));
+    const options = { fromSavepoint, stateDirectory: runs.path('second') };
+    const second = runs.start(sumsOf(out(), { parallelism: 2 }), options);
+    await runs.wait(20);
+    await runs.until(second.stop());
+    rmSync(fromSavepoint, { recursive: true });
+    const elsewhere = { ...options, fromSavepoint: runs.path('elsewhere') };
+    const refused = await failureOf(runs.until(runs.start(sumsOf(out(), { parallelism: 2 }), elsewhere).result));
+    expect(refused.cause).toBeInstanceOf(SavepointUnreadableError);
+    await runs.until(runs.start(sumsOf(out(), { parallelism: 2 }), options).result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
+  it.each([
+    ['another parallelism', { parallelism: 4 }, {}],
+    ['`rerun: true`', { parallelism: 2 }, { rerun: true }],
+  ])('and a state directory: with %s it begins with the savepoint again, not from the start', async (_, shape, more) => {
+    using runs = new Runs();
+    const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+    const first = runs.start(sumsOf(out(), { parallelism: 3 }));
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(first.stopWithSavepoint(runs.path('savepoint')));
+    const options = { fromSavepoint, stateDirectory: runs.path('second') };
+    const second = runs.start(sumsOf(out(), { parallelism: 2 }), options);
+    await runs.wait(20);
+    await runs.until(second.stop());
+    await runs.until(runs.start(sumsOf(out(), shape), { ...options, ...more }).result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
+  it('and a state directory: if only a part of it can be continued, that is refused', async () => {
+    using runs = new Runs();
+    const jobOf = (parallelism: number): Job => {
+      const job = sumsOf(toJsonLinesFile(runs.path('out/rows.jsonl')), { parallelism });
+      job.source('few', range(0, 60), { parallelism: 1 }).sink('copied', toJsonLinesFile(runs.path('few.jsonl')));
+      return job;
+    };
+    const first = runs.start(jobOf(3));
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(first.stopWithSavepoint(runs.path('savepoint')));
+    const options = { fromSavepoint, stateDirectory: runs.path('second') };
+    const second = runs.start(jobOf(2), options);
+    await runs.wait(20);
+    await runs.until(second.stop());
+    const { cause } = await failureOf(runs.until(runs.start(jobOf(4), options).result));
+    expect(cause).toBeInstanceOf(SavepointConflictError);
+    expect((cause as Error).message).toMatch(/only a part.*: ticks\[0\] begins anew, because .* has 4\..*`resume: 'never'`/);
+    await runs.until(runs.start(jobOf(4), { ...options, resume: 'never' }).result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
   it('is refused by a state directory that holds something else, naming both', async () => {
     using runs = new Runs();
     const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
@@ -363,6 +439,62 @@ describe('a savepoint of a run that goes on', () => {
     await runs.until(next.result);
     expect(events.some(({ type }) => type === 'checkpoint.restored')).toBe(true);
     expect(sorted(left.transacted)).toEqual(expected);
+  });
+
+  it('has its directory to itself: a second one there is refused, and does the first no harm', async () => {
+    using runs = new Runs();
+    const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+    const run = runs.start(sumsOf(out(), { parallelism: 2 }));
+    await runs.wait(12);
+    const directory = runs.path('savepoint');
+    const [first, second] = await runs.until(Promise.allSettled([run.savepoint(directory), run.savepoint(directory)]));
+    expect(first).toEqual({ status: 'fulfilled', value: directory });
+    expect((second as PromiseRejectedResult).reason).toBeInstanceOf(InvalidArgumentError);
+    await runs.until(run.stop());
+    await runs.until(runs.start(sumsOf(out(), { parallelism: 3 }), { fromSavepoint: directory }).result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
+  it('that nobody waits for any more, because the run has ended, leaves nothing and says so', async () => {
+    using runs = new Runs();
+    const run = runs.start(sumsOf(transactionalSink(new World<Sum>()), { parallelism: 2 }));
+    const directory = runs.path('savepoint');
+    await runs.wait(12);
+    const taking = failureOf(run.savepoint(directory));
+    const written = new Promise<void>((resolve) => {
+      const watched = setInterval(() => {
+        if (!existsSync(directory)) return;
+        clearInterval(watched);
+        resolve();
+      }, 1);
+    });
+    await runs.until(written);
+    await runs.until(run.stop());
+    const error = await runs.until(taking);
+    expect((error as SavepointFailedError).reason).toBe('stopped');
+    expect(error.message).not.toContain('goes on');
+    while (existsSync(directory)) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  it('with a damaged state cannot be read: the error names its directory and the file', async () => {
+    using runs = new Runs();
+    const job = (parallelism: number): Job => sumsOf(forEach(() => {}), { parallelism });
+    const run = runs.start(job(2));
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+    const name = readdirSync(fromSavepoint, { recursive: true }).find((file) => `${file}`.endsWith('-sum.0.state'));
+    const file = join(fromSavepoint, `${name}`);
+    const bytes = readFileSync(file);
+    const middle = bytes.length >> 1;
+    bytes.writeUInt8(bytes.readUInt8(middle) ^ 1, middle);
+    writeFileSync(file, bytes);
+    for (const parallelism of [2, 3]) {
+      const { cause } = await failureOf(runs.until(runs.start(job(parallelism), { fromSavepoint }).result));
+      expect(cause).toBeInstanceOf(SavepointUnreadableError);
+      expect((cause as Error).message).toContain(fromSavepoint);
+      expect((cause as Error).message).toContain('sum.0.state');
+      expect((cause as Error).message).not.toContain('retained');
+    }
   });
 
   it('which cannot be taken leaves the run as it was', async () => {

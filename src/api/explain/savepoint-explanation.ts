@@ -3,7 +3,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import type { JobPlan } from '../../run/job-plan.ts';
 import { readBooks } from '../../run/durable/state-directory.ts';
 import type { ResumePolicy } from '../../run/run-options.ts';
-import { openSavepoint } from '../../run/savepoints/open-savepoint.ts';
+import { hasBegunWith, openSavepoint } from '../../run/savepoints/open-savepoint.ts';
 import { outlinesOf } from '../../run/savepoints/savepoint-content.ts';
 import { matchOf } from '../../run/savepoints/savepoint-import.ts';
 import type { SavepointMatch } from '../../run/savepoints/savepoint-match.ts';
@@ -52,9 +52,9 @@ export async function explainSavepoint(
   { directory, allowRemovedState }: ChosenSavepoint,
   beside?: StateBeside,
 ): Promise<SavepointExplanation | undefined> {
-  const savepoint = await openSavepoint(directory);
   const earlier = beside === undefined || beside.resume === 'never' ? undefined : readBooks(beside.stateDirectory);
-  if (earlier?.savepoint === savepoint.id) return undefined;
+  if (earlier !== undefined && (await hasBegunWith(earlier, directory))) return undefined;
+  const savepoint = await openSavepoint(directory);
   let match: SavepointMatch | undefined;
   let refusal: Error | undefined;
   try {

@@ -37,6 +37,8 @@ export class RunBooks {
   readonly lastCheckpoint: number;
   /** The savepoint with which the first of the runs began that continue each other; undefined if there was none. */
   readonly savepoint: string | undefined;
+  /** Its directory, as it was then. */
+  readonly savepointDirectory: string | undefined;
   readonly #plans: Map<number, unknown>;
   /** By vertex and subtask. */
   readonly #finished: Map<number, TaskOutcome>[];
@@ -55,6 +57,7 @@ export class RunBooks {
     this.staleCheckpoints = beginning.staleCheckpoints ?? [];
     this.lastCheckpoint = beginning.lastCheckpoint ?? 0;
     this.savepoint = beginning.savepoint;
+    this.savepointDirectory = beginning.savepointDirectory;
     this.#checkpoints = new Map(checkpoints.map((series) => [keyOf(series.head), series]));
     this.#plans = new Map(plans);
     this.#finished = identity.vertices.map(() => new Map<number, TaskOutcome>());

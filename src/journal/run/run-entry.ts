@@ -59,6 +59,8 @@ export interface RunBeginning {
   readonly staleCheckpoints?: readonly string[];
   /** The savepoint with which the first of the runs began; absent if it began without one. */
   readonly savepoint?: string;
+  /** Its directory, as it was then. */
+  readonly savepointDirectory?: string;
   /** No number up to this one is used again for a checkpoint, because results may have its barriers; absent: 0. */
   readonly lastCheckpoint?: number;
 }

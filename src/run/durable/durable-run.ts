@@ -21,7 +21,7 @@ import {
   ResultDivision,
 } from './result-division.ts';
 import type { ResumePlan } from './resume-plan.ts';
-import { openSavepoint } from '../savepoints/open-savepoint.ts';
+import { hasBegunWith } from '../savepoints/open-savepoint.ts';
 import type { ChosenSavepoint } from '../savepoints/savepoint-option.ts';
 import { RunJournal } from './run-journal.ts';
 import { isStateDirectory } from './state-contents.ts';
@@ -137,7 +137,7 @@ export class DurableRun {
     const { decision, divided } = await this.#decide(directory);
     await this.#checkpoints.decide(directory.earlier, decision);
     const plans = new Map(decision.sources.plans);
-    const begins = await this.#beginsWith(directory.earlier);
+    const begins = await this.#beginsWith(directory.earlier, decision);
     if (begins !== undefined)
       for (const [vertex, plan] of await this.#checkpoints.begin(begins)) plans.set(vertex, plan);
     const { earlier, identity } = decision;
@@ -171,13 +171,24 @@ export class DurableRun {
     };
   }
 
-  /** The savepoint with which it begins; undefined if it continues an earlier run. @throws SavepointConflictError */
-  async #beginsWith(books: RunBooks | undefined): Promise<ChosenSavepoint | undefined> {
+  /**
+   * The savepoint with which it begins; undefined if it continues an earlier run. One that began with it and cannot be
+   * continued begins with it again: from the start, it would repeat what is in the savepoint.
+   * @throws SavepointConflictError
+   */
+  async #beginsWith(books: RunBooks | undefined, decision: ResumeDecision): Promise<ChosenSavepoint | undefined> {
     const { savepoint, resume, stateDirectory } = this.#options;
     if (savepoint === undefined || books === undefined || resume === 'never') return savepoint;
-    const isOfIt = books.savepoint !== undefined && (await openSavepoint(savepoint.directory)).id === books.savepoint;
-    if (isOfIt) return undefined;
-    throw new SavepointConflictError(savepoint.directory, stateDirectory, books.run);
+    const { directory } = savepoint;
+    if (!(await hasBegunWith(books, directory))) {
+      throw new SavepointConflictError(directory, stateDirectory, books.run);
+    }
+    const { anew, goOn } = this.#checkpoints.partsOf(decision);
+    const [first] = anew;
+    if (first === undefined) return undefined;
+    if (!goOn) return savepoint;
+    const changed = `${first.head} begins anew, because ${first.why ?? 'it has changed'}`;
+    throw new SavepointConflictError(directory, stateDirectory, books.run, changed);
   }
 
   /** Decides what to take over, and divides anew what other numbers of consumers will read. */

@@ -56,7 +56,7 @@ export class LastingCheckpoints {
   readonly #old: OldCheckpoints;
   #resume: CheckpointResume | undefined;
   /** The savepoint with which the first of the runs began that this one continues. */
-  #savepoint: string | undefined;
+  #savepoint: Pick<RunBeginning, 'savepoint' | 'savepointDirectory'> = {};
 
   constructor(plan: JobPlan, shape: JobShape, options: LastingCheckpointsOptions) {
     this.#plan = plan;
@@ -79,7 +79,8 @@ export class LastingCheckpoints {
     });
     if (resume.refusal !== undefined) throw resume.refusal;
     this.#resume = resume;
-    this.#savepoint = decision.earlier?.savepoint;
+    const { savepoint: id, savepointDirectory: from } = decision.earlier ?? {};
+    this.#savepoint = { ...(id !== undefined && { savepoint: id }), ...(from !== undefined && { savepointDirectory: from }) };
   }
 
   /**
@@ -94,7 +95,7 @@ export class LastingCheckpoints {
       ...{ savepoint, plan: this.#plan, shape: this.#shape, storage: this.#storage, environment, lastNumber },
       scopeOf: (head) => this.#scopeOf(head),
     });
-    this.#savepoint = begun.id;
+    this.#savepoint = { savepoint: begun.id, savepointDirectory: savepoint.directory };
     this.#resume = {
       ...resume,
       lastNumber: (lastNumber + 1) as CheckpointId,
@@ -108,12 +109,20 @@ export class LastingCheckpoints {
     return begun.plans;
   }
 
+  /** The components that begin anew, and those that continue one that an earlier run has begun. */
+  partsOf({ restored }: Pick<ResumeDecision, 'restored'>): { readonly anew: readonly ComponentResume[]; readonly goOn: boolean } {
+    const { components = [] } = this.#resume ?? {};
+    const runs = components.filter(({ component }) => component.regions.some((region) => !restored.has(region)));
+    const anew = runs.filter(({ scope }) => scope === undefined);
+    return { anew, goOn: restored.size > 0 || anew.length < runs.length };
+  }
+
   /** What the journal says of them when the run begins. LC2 */
-  get entries(): Pick<RunBeginning, 'checkpoints' | 'staleCheckpoints' | 'lastCheckpoint' | 'savepoint'> {
+  get entries(): Pick<RunBeginning, 'checkpoints' | 'staleCheckpoints' | 'lastCheckpoint' | 'savepoint' | 'savepointDirectory'> {
     const { stale = [], lastNumber = 0 } = this.#resume ?? {};
     const checkpoints = this.#series();
     return {
-      ...(this.#savepoint !== undefined && { savepoint: this.#savepoint }),
+      ...this.#savepoint,
       ...(checkpoints.length > 0 && { checkpoints }),
       ...(stale.length > 0 && { staleCheckpoints: stale }),
       ...(lastNumber > 0 && { lastCheckpoint: lastNumber }),

@@ -111,7 +111,7 @@ export class RunJournal {
     const books = this.#books;
     if (this.#hasFinished && this.#failure !== undefined) throw this.#failure;
     if (books?.end?.status !== 'finished') return log.sync();
-    const { run, identity, beganAtMs: atMs, firstBeganAtMs: firstAtMs, parts, plans } = books;
+    const { run, identity, beganAtMs: atMs, firstBeganAtMs: firstAtMs, parts, plans, savepoint, savepointDirectory } = books;
     const finished = [...books.finished()].map((task) => ({ ...task, results: [] }));
     const began = encodeEntry({
       type: 'run.began',
@@ -122,6 +122,8 @@ export class RunJournal {
       finished,
       parts,
       plans: [...plans],
+      ...(savepoint !== undefined && { savepoint }),
+      ...(savepointDirectory !== undefined && { savepointDirectory }),
       ...(staleCheckpoints.length > 0 && { staleCheckpoints }),
     });
     const ended = encodeEntry({ type: 'run.ended', atMs: books.end.atMs, status: 'finished', after: 0 });

@@ -1,6 +1,8 @@
 import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import { streamingComponents } from '../../checkpoints/streaming-components.ts';
 import type { Environment } from '../../environment.ts';
+import { CheckpointUnreadableError } from '../../errors/checkpoint-errors.ts';
+import { SavepointUnreadableError } from '../../errors/savepoint-errors.ts';
 import type { CheckpointId, ComponentId, ExecutionVertexId } from '../../ids.ts';
 import type { ContinuedCheckpoints } from '../../machines/checkpoint-coordinator/component-checkpoints-options.ts';
 import type { JobShape } from '../folds/job-shape.ts';
@@ -32,8 +34,7 @@ export interface BegunWithSavepoint {
 
 /**
  * Reads a savepoint, and makes it the latest checkpoint of each component of a run.
- * @throws SavepointUnreadableError | SavepointMismatchError | CheckpointUnreadableError | CheckpointStorageError |
- *   CheckpointFormatError (as a rejection)
+ * @throws SavepointUnreadableError | SavepointMismatchError | CheckpointStorageError | CheckpointFormatError (as a rejection)
  */
 export async function beginWithSavepoint(beginning: SavepointBeginning): Promise<BegunWithSavepoint> {
   const { savepoint, plan, shape, storage, scopeOf, environment, lastNumber = 0 } = beginning;
@@ -52,6 +53,9 @@ export async function beginWithSavepoint(beginning: SavepointBeginning): Promise
       if (begun !== undefined) components.set(component.id, { scope, lastNumber: checkpoint, retained: [begun] });
     }
     return { id: open.id, components, plans: taken.plans };
+  } catch (error) {
+    if (!(error instanceof CheckpointUnreadableError)) throw error;
+    throw new SavepointUnreadableError(savepoint.directory, `${error.location}: ${error.problem}`, { cause: error });
   } finally {
     release?.();
   }

@@ -1,6 +1,7 @@
 import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import { CheckpointFormatError } from '../../errors/checkpoint-errors.ts';
 import { SavepointUnreadableError } from '../../errors/savepoint-errors.ts';
+import type { RunBooks } from '../../journal/run/run-books.ts';
 import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
 import { type SavepointContent, savepointScope } from './savepoint-content.ts';
 
@@ -26,4 +27,21 @@ export async function openSavepoint(directory: string): Promise<OpenSavepoint> {
     return { directory, id: `${savepoint.run}@${completedEpochMs}`, completedEpochMs, content: savepoint, storage };
   }
   throw new SavepointUnreadableError(directory, 'it has no manifest, so there is none, or it was not completed');
+}
+
+/**
+ * Whether a run began with a savepoint. Such a run does not need it any more: if it is gone, its directory tells.
+ * @throws SavepointUnreadableError | CheckpointFormatError | CheckpointStorageError (as a rejection)
+ */
+export async function hasBegunWith(
+  { savepoint, savepointDirectory }: Pick<RunBooks, 'savepoint' | 'savepointDirectory'>,
+  directory: string,
+): Promise<boolean> {
+  if (savepoint === undefined) return false;
+  try {
+    return (await openSavepoint(directory)).id === savepoint;
+  } catch (error) {
+    if (error instanceof SavepointUnreadableError && directory === savepointDirectory) return true;
+    throw error;
+  }
 }

@@ -45,6 +45,8 @@ const theOnly = 1 as CheckpointId;
  */
 export class Savepoints {
   readonly #parts: SavepointsParts;
+  /** The directories of those that are under way. */
+  readonly #directories = new Set<string>();
 
   constructor(parts: SavepointsParts) {
     this.#parts = parts;
@@ -56,13 +58,28 @@ export class Savepoints {
    * @throws InvalidArgumentError | IllegalStateError | SavepointFailedError (as a rejection)
    */
   take(wanted: WantedSavepoint, ended: Promise<unknown>): Promise<string> {
-    const fail = (): Promise<never> =>
-      Promise.reject(new SavepointFailedError(wanted.directory, 'stopped', inWords('stopped')));
-    return Promise.race([this.#take(wanted), ended.then(fail, fail)]);
+    const end = new AbortController();
+    const fail = (): Promise<never> => {
+      end.abort();
+      return Promise.reject(hasEnded(wanted.directory));
+    };
+    return Promise.race([this.#takeAlone(wanted, end.signal), ended.then(fail, fail)]);
   }
 
-  async #take({ directory, stops }: WantedSavepoint): Promise<string> {
+  /** Two that write one directory would remove each other's files. */
+  async #takeAlone({ directory, stops }: WantedSavepoint, ended: AbortSignal): Promise<string> {
     const path = emptyDirectory(directory);
+    if (this.#directories.has(path)) throw new InvalidArgumentError('directory', directory, wantedDirectory);
+    this.#directories.add(path);
+    try {
+      return await this.#take(path, stops, ended);
+    } finally {
+      this.#directories.delete(path);
+    }
+  }
+
+  /** @param ended aborted once nobody waits for it any more: then nothing may be left of it */
+  async #take(path: string, stops: boolean, ended: AbortSignal): Promise<string> {
     const checkpoints = this.#checkpoints();
     const storage = fileCheckpoints(path);
     const tasks = new Map<ExecutionVertexId, SavepointTask>();
@@ -91,6 +108,7 @@ export class Savepoints {
     try {
       if (failed !== undefined) throw failed.reason;
       await this.#held(() => this.#commit(storage, tasks));
+      if (ended.aborted) throw hasEnded(path);
       this.#parts.pendingOutput.isNamed = true;
     } catch (error) {
       goOn();
@@ -172,9 +190,15 @@ export class Savepoints {
   }
 }
 
+const wantedDirectory = 'the path of a directory that is empty or does not exist';
+
+function hasEnded(directory: string): SavepointFailedError {
+  return new SavepointFailedError(directory, 'stopped', inWords('stopped'));
+}
+
 /** @throws InvalidArgumentError unless it is the path of a directory that is empty, or does not exist */
 function emptyDirectory(directory: unknown): string {
-  const wanted = 'the path of a directory that is empty or does not exist';
+  const wanted = wantedDirectory;
   if (typeof directory !== 'string' || directory === '') throw new InvalidArgumentError('directory', directory, wanted);
   const path = resolve(directory);
   let found: readonly string[];
