@@ -266,7 +266,7 @@ describe('a job that is stopped with a savepoint', () => {
       const explained = await explain(sumsOf(out(), { parallelism: 2 }), { ...options, checkpoints });
       expect(explained.savepoint).toBeUndefined();
       const { receipt } = await runs.until(runs.start(sumsOf(out(), { parallelism: 2 }), options).result);
-      expect(`${receipt}`).toContain('nothing has changed since');
+      expect(receipt.toString()).toContain('nothing has changed since');
     }
     expect(sorted(runs.rows('out'))).toEqual(expected);
   });
@@ -292,19 +292,22 @@ describe('a job that is stopped with a savepoint', () => {
   it.each([
     ['another parallelism', { parallelism: 4 }, {}],
     ['`rerun: true`', { parallelism: 2 }, { rerun: true }],
-  ])('and a state directory: with %s it begins with the savepoint again, not from the start', async (_, shape, more) => {
-    using runs = new Runs();
-    const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
-    const first = runs.start(sumsOf(out(), { parallelism: 3 }));
-    await runs.wait(12);
-    const fromSavepoint = await runs.until(first.stopWithSavepoint(runs.path('savepoint')));
-    const options = { fromSavepoint, stateDirectory: runs.path('second') };
-    const second = runs.start(sumsOf(out(), { parallelism: 2 }), options);
-    await runs.wait(20);
-    await runs.until(second.stop());
-    await runs.until(runs.start(sumsOf(out(), shape), { ...options, ...more }).result);
-    expect(sorted(runs.rows('out'))).toEqual(expected);
-  });
+  ])(
+    'and a state directory: with %s it begins with the savepoint again, not from the start',
+    async (_, shape, more) => {
+      using runs = new Runs();
+      const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+      const first = runs.start(sumsOf(out(), { parallelism: 3 }));
+      await runs.wait(12);
+      const fromSavepoint = await runs.until(first.stopWithSavepoint(runs.path('savepoint')));
+      const options = { fromSavepoint, stateDirectory: runs.path('second') };
+      const second = runs.start(sumsOf(out(), { parallelism: 2 }), options);
+      await runs.wait(20);
+      await runs.until(second.stop());
+      await runs.until(runs.start(sumsOf(out(), shape), { ...options, ...more }).result);
+      expect(sorted(runs.rows('out'))).toEqual(expected);
+    },
+  );
 
   it('and a state directory: if only a part of it can be continued, that is refused', async () => {
     using runs = new Runs();
@@ -322,7 +325,9 @@ describe('a job that is stopped with a savepoint', () => {
     await runs.until(second.stop());
     const { cause } = await failureOf(runs.until(runs.start(jobOf(4), options).result));
     expect(cause).toBeInstanceOf(SavepointConflictError);
-    expect((cause as Error).message).toMatch(/only a part.*: ticks\[0\] begins anew, because .* has 4\..*`resume: 'never'`/);
+    expect((cause as Error).message).toMatch(
+      /only a part.*: ticks\[0\] begins anew, because .* has 4\..*`resume: 'never'`/,
+    );
     await runs.until(runs.start(jobOf(4), { ...options, resume: 'never' }).result);
     expect(sorted(runs.rows('out'))).toEqual(expected);
   });
@@ -478,12 +483,16 @@ describe('a savepoint of a run that goes on', () => {
 
   it('with a damaged state cannot be read: the error names its directory and the file', async () => {
     using runs = new Runs();
-    const job = (parallelism: number): Job => sumsOf(forEach(() => {}), { parallelism });
+    const job = (parallelism: number): Job =>
+      sumsOf(
+        forEach(() => {}),
+        { parallelism },
+      );
     const run = runs.start(job(2));
     await runs.wait(12);
     const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
-    const name = readdirSync(fromSavepoint, { recursive: true }).find((file) => `${file}`.endsWith('-sum.0.state'));
-    const file = join(fromSavepoint, `${name}`);
+    const names = readdirSync(fromSavepoint, { recursive: true, encoding: 'utf8' });
+    const file = join(fromSavepoint, names.find((name) => name.endsWith('-sum.0.state')) as string);
     const bytes = readFileSync(file);
     const middle = bytes.length >> 1;
     bytes.writeUInt8(bytes.readUInt8(middle) ^ 1, middle);

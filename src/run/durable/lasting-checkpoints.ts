@@ -80,7 +80,10 @@ export class LastingCheckpoints {
     if (resume.refusal !== undefined) throw resume.refusal;
     this.#resume = resume;
     const { savepoint: id, savepointDirectory: from } = decision.earlier ?? {};
-    this.#savepoint = { ...(id !== undefined && { savepoint: id }), ...(from !== undefined && { savepointDirectory: from }) };
+    this.#savepoint = {
+      ...(id !== undefined && { savepoint: id }),
+      ...(from !== undefined && { savepointDirectory: from }),
+    };
   }
 
   /**
@@ -110,7 +113,10 @@ export class LastingCheckpoints {
   }
 
   /** The components that begin anew, and those that continue one that an earlier run has begun. */
-  partsOf({ restored }: Pick<ResumeDecision, 'restored'>): { readonly anew: readonly ComponentResume[]; readonly goOn: boolean } {
+  partsOf({ restored }: Pick<ResumeDecision, 'restored'>): {
+    readonly anew: readonly ComponentResume[];
+    readonly goOn: boolean;
+  } {
     const { components = [] } = this.#resume ?? {};
     const runs = components.filter(({ component }) => component.regions.some((region) => !restored.has(region)));
     const anew = runs.filter(({ scope }) => scope === undefined);
@@ -118,7 +124,10 @@ export class LastingCheckpoints {
   }
 
   /** What the journal says of them when the run begins. LC2 */
-  get entries(): Pick<RunBeginning, 'checkpoints' | 'staleCheckpoints' | 'lastCheckpoint' | 'savepoint' | 'savepointDirectory'> {
+  get entries(): Pick<
+    RunBeginning,
+    'checkpoints' | 'staleCheckpoints' | 'lastCheckpoint' | 'savepoint' | 'savepointDirectory'
+  > {
     const { stale = [], lastNumber = 0 } = this.#resume ?? {};
     const checkpoints = this.#series();
     return {

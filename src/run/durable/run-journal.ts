@@ -111,7 +111,16 @@ export class RunJournal {
     const books = this.#books;
     if (this.#hasFinished && this.#failure !== undefined) throw this.#failure;
     if (books?.end?.status !== 'finished') return log.sync();
-    const { run, identity, beganAtMs: atMs, firstBeganAtMs: firstAtMs, parts, plans, savepoint, savepointDirectory } = books;
+    const {
+      run,
+      identity,
+      beganAtMs: atMs,
+      firstBeganAtMs: firstAtMs,
+      parts,
+      plans,
+      savepoint,
+      savepointDirectory,
+    } = books;
     const finished = [...books.finished()].map((task) => ({ ...task, results: [] }));
     const began = encodeEntry({
       type: 'run.began',
