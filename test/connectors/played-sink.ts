@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { type Environment, systemEnvironment } from '../../src/environment.ts';
 import type { Sink, SinkWriter } from '../../src/operators/sink.ts';
 import { type TestRun, testRun } from '../support/test-run.ts';
@@ -76,6 +76,12 @@ export class PlayedSink {
   files(): string[] {
     const directory = dirname(this.path);
     return readdirSync(directory).filter((name) => !name.startsWith('.'));
+  }
+
+  /** The files that wait for a checkpoint, or for the next attempt. */
+  pending(): string[] {
+    const directory = join(dirname(this.path), `.${basename(this.path)}.pending`);
+    return existsSync(directory) ? readdirSync(directory) : [];
   }
 
   /** The run ends, and may be continued: another one follows, which knows what was prepared. */

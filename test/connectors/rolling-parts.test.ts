@@ -174,6 +174,26 @@ describe.each([texts[0] as Format, texts[3] as Format])('%s with rollIntervalMs'
     await sink.end();
   });
 
+  it('a continued part leaves nothing of the file that it was copied from, also if the run may be continued', async () => {
+    const { sink, part, read } = await open();
+    await sink.write('a');
+    const first = await sink.barrier();
+    await sink.fail();
+    await sink.open([first]);
+    await sink.write('b');
+    // The region of the finished task restarts from the same checkpoint.
+    for (let time = 0; time < 2; time++) {
+      await sink.finish();
+      expect(sink.pending()).toEqual([]);
+      expect([sink.files(), await read()]).toEqual([[part(0)], 'a b']);
+      if (time === 0) {
+        await sink.open([first]);
+        await sink.write('b');
+      }
+    }
+    await sink.end();
+  });
+
   it.each<[string, (story: Rolled) => Promise<void>]>([
     [
       'killed',

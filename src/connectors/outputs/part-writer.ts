@@ -69,6 +69,8 @@ export class PartWriter<In> implements SinkWriter<In> {
   readonly #before: Pick<PreparedParts, 'before'> | undefined;
   /** In progress. */
   #part: OpenPart<In> | undefined;
+  /** The file that the first part was copied from. */
+  #copied: string | undefined;
   /** Closed since the last barrier. */
   #closed: PreparedPart[] = [];
   /** The last parts, before they are committed. */
@@ -188,6 +190,8 @@ export class PartWriter<In> implements SinkWriter<In> {
         throw fileProblem(part.path, 'write', error);
       }
     }
+    // An attempt that continues from the checkpoint again finds the same bytes in the part that is committed.
+    if (this.#copied !== undefined) await rm(this.#copied, { force: true });
   };
 
   /** What is pending for a checkpoint stays. */
@@ -210,6 +214,7 @@ export class PartWriter<In> implements SinkWriter<In> {
       const source = await file.continue(begun, [begun.temporary, ...pendings, committed]);
       // It may have been committed after the checkpoint, with records that will be written again.
       if (source !== begun.temporary) await putBack(source, begun.temporary);
+      this.#copied = begun.temporary;
     }
     this.#part = this.#partOf(file, await this.#options.begin(file, begun !== undefined), begun);
   }

@@ -20,6 +20,10 @@ interface LibraryClient {
 /** Classes of SQLSTATE that another attempt does not cure: data, constraints, authorization, names, syntax and rights. */
 const lastingClasses: ReadonlySet<string> = new Set(['22', '23', '28', '3D', '3F', '42']);
 
+const uniqueViolation = '23505';
+const remedyOfDuplicates =
+  'If another subtask of an earlier run wrote it (at another parallelism, or by another key), continue with a savepoint, or delete the rows of the output first';
+
 /** One connection to a database. */
 export class PostgresClient {
   readonly #client: LibraryClient;
@@ -87,7 +91,8 @@ function problemOf(table: string, thrown: unknown): Error {
   const cause = toError(thrown);
   const { code, detail } = cause as Error & { readonly code?: unknown; readonly detail?: unknown };
   const about = typeof detail === 'string' ? `. ${detail}` : '';
-  const message = `PostgreSQL table ${table}: ${cause.message}${about}${typeof code === 'string' ? ` (${code})` : ''}`;
+  const remedy = code === uniqueViolation ? `. ${remedyOfDuplicates}` : '';
+  const message = `PostgreSQL table ${table}: ${cause.message}${about}${typeof code === 'string' ? ` (${code})` : ''}${remedy}`;
   const isLasting = typeof code === 'string' && code.length === 5 && lastingClasses.has(code.slice(0, 2));
   return isLasting ? new UnrecoverableError(message, { cause }) : new Error(message, { cause });
 }

@@ -199,8 +199,8 @@ export class PostgresOutput {
       if (found === undefined) throw this.#lost(staged);
       if (found['committed_at'] !== null) return;
       const replaced = await client.query(
-        `SELECT id FROM ${this.#transactions} WHERE output = $1 AND id < $3 AND committed_at IS NOT NULL
-         AND ((subtask = $2 AND number >= $4) OR ($4 = 0 AND subtask >= $5))`,
+        `SELECT id FROM ${this.#transactions} WHERE output = $1 AND id < $3
+         AND ((subtask = $2 AND number >= $4 AND committed_at IS NOT NULL) OR ($4 = 0 AND subtask >= $5))`,
         [output, subtask, id, number, parallelism],
       );
       await this.#undo(client, replaced);
