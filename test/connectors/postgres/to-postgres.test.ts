@@ -483,7 +483,13 @@ describeWithServer('toPostgres', () => {
         'invalid input syntax for type integer: "two" (22P02)',
       ],
       ['a null', 'faults', ['id', 'name'], { id: 2 }, 'null value in column "name" of relation "faults"'],
-      ['a key', 'faults', ['id', 'name'], { id: 1, name: 'a' }, 'already exists. (23505). If another subtask of an earlier run wrote it (at another parallelism, or by another key), continue with a savepoint'],
+      [
+        'a key',
+        'faults',
+        ['id', 'name'],
+        { id: 1, name: 'a' },
+        'already exists. (23505). If another subtask of an earlier run wrote it (at another parallelism, or by another key), continue with a savepoint',
+      ],
       [
         'a function',
         'faults',
