@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { toError } from '../errors/thrown-value.ts';
 import type { JobRunOptions } from '../run/run-options.ts';
 import { CommandLineError, type Given } from './command.ts';
 
@@ -42,9 +44,25 @@ export function checkpointsGiven(values: CheckpointValues, command: string): Che
   if (allowRemovedState === true && fromSavepoint === undefined) {
     throw new CommandLineError('--allow-removed-state needs --from-savepoint DIR', command);
   }
+  if (savepoint !== undefined) checkEmpty(savepoint, command);
   const intervalMs = checkpoints === undefined ? undefined : Number(checkpoints);
   return {
     options: { checkpoints: intervalMs === undefined ? undefined : { intervalMs }, fromSavepoint, allowRemovedState },
     savepoint,
   };
+}
+
+/** Now, as at Ctrl-C it is too late to name another one. @throws CommandLineError */
+function checkEmpty(savepoint: string, command: string): void {
+  const refuse = (why: string): never => {
+    throw new CommandLineError(`--savepoint ${savepoint}: ${why}. Name a directory that is empty or does not exist`, command);
+  };
+  let found: readonly string[] = [];
+  try {
+    found = readdirSync(savepoint);
+  } catch (error) {
+    const { code, message } = toError(error) as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') refuse(`it cannot be read (${message})`);
+  }
+  if (found.length > 0) refuse('there is something in it');
 }

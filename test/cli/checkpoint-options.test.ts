@@ -52,9 +52,9 @@ describe('kintsugi run --savepoint', () => {
   });
 
   it('cancels without one where none can be taken, and says why', async () => {
-    project.write('full/file', '');
     const first = project.start(['run', 'sums.mjs', '--checkpoints', '20', '--savepoint', 'full']);
     await first.wrote('at 100');
+    project.write('full/file', '');
     first.child.kill('SIGINT');
     const stopped = await first.ended;
     expect(stopped.code).toBe(130);
@@ -67,6 +67,9 @@ it.each([
   [['--checkpoints', 'often'], /--checkpoints often: expected the time between two in ms/],
   [['--checkpoints', '0'], /--checkpoints 0: expected/],
   [['--savepoint', 'kept'], /--savepoint needs --checkpoints MS/],
+  // Known at Ctrl-C alone, it would cost all that the job has done.
+  [['--checkpoints', '5', '--savepoint', '.'], /--savepoint \.: there is something in it\. Name a directory that is empty/],
+  [['--checkpoints', '5', '--savepoint', 'package.json'], /--savepoint package\.json: it cannot be read \(ENOTDIR/],
   [['--from-savepoint', 'kept'], /--from-savepoint needs --checkpoints MS/],
   [['--checkpoints', '5', '--allow-removed-state'], /--allow-removed-state needs --from-savepoint DIR/],
 ])('%j are refused before the module is loaded', async (options, says) => {
