@@ -55,7 +55,10 @@ export function checkpointsGiven(values: CheckpointValues, command: string): Che
 /** Now, as at Ctrl-C it is too late to name another one. @throws CommandLineError */
 function checkEmpty(savepoint: string, command: string): void {
   const refuse = (why: string): never => {
-    throw new CommandLineError(`--savepoint ${savepoint}: ${why}. Name a directory that is empty or does not exist`, command);
+    throw new CommandLineError(
+      `--savepoint ${savepoint}: ${why}. Name a directory that is empty or does not exist`,
+      command,
+    );
   };
   let found: readonly string[] = [];
   try {

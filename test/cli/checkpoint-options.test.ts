@@ -68,7 +68,10 @@ it.each([
   [['--checkpoints', '0'], /--checkpoints 0: expected/],
   [['--savepoint', 'kept'], /--savepoint needs --checkpoints MS/],
   // Known at Ctrl-C alone, it would cost all that the job has done.
-  [['--checkpoints', '5', '--savepoint', '.'], /--savepoint \.: there is something in it\. Name a directory that is empty/],
+  [
+    ['--checkpoints', '5', '--savepoint', '.'],
+    /--savepoint \.: there is something in it\. Name a directory that is empty/,
+  ],
   [['--checkpoints', '5', '--savepoint', 'package.json'], /--savepoint package\.json: it cannot be read \(ENOTDIR/],
   [['--from-savepoint', 'kept'], /--from-savepoint needs --checkpoints MS/],
   [['--checkpoints', '5', '--allow-removed-state'], /--allow-removed-state needs --from-savepoint DIR/],
