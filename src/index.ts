@@ -29,6 +29,7 @@ export {
   type ValueState,
   valueState,
 } from './operators/state/declared-states.ts';
+export type { StateSerializer } from './operators/state/state-codec.ts';
 export type { StandardSchema, StateVersioning } from './operators/state/state-version.ts';
 export type { UseMapAsync } from './api/record-function.ts';
 export type { FoldOptions, ReduceOptions } from './api/stream-end.ts';

@@ -94,7 +94,10 @@ function checkState(what: string, state: StateDeclaration): void {
       'valueState(), listState(), mapState(), reducingState() or aggregatingState()',
     );
   }
-  const { ttlMs, functions = {} } = state;
+  const { ttlMs, serializer, functions = {} } = state;
+  if (serializer !== undefined && !hasMethods(serializer, 'pack', 'unpack')) {
+    throw new InvalidArgumentError(`serializer of ${what}`, serializer, 'an object with the functions pack and unpack');
+  }
   if (ttlMs !== undefined) checkMilliseconds(`ttlMs of ${what}`, ttlMs);
   checkVersioning(what, state);
   for (const [name, fn] of Object.entries(functions)) checkRecordFunction(`${name} of ${what}`, fn);

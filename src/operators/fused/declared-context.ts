@@ -1,13 +1,8 @@
 import type { Clock } from '../../environment.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { StatefulProcessContext } from '../operator-description.ts';
-import {
-  type CurrentContent,
-  hasState,
-  type KeyContent,
-  openStates,
-  type StateDeclarations,
-} from '../state/declared-states.ts';
+import type { StateDeclarations } from '../state/declared-states.ts';
+import { type CurrentContent, hasState, type KeyContent, openStates } from '../state/key-content.ts';
 import { copyState } from '../state/tables/copy-state.ts';
 import type { KeyedTable } from '../state/tables/keyed-table.ts';
 import { KeyTimers } from './key-timers.ts';

@@ -1,9 +1,12 @@
-import { migrated, type StateVersioning } from './state-version.ts';
+import { codecOf, type StateCodec, type StateSerializer } from './state-codec.ts';
+import type { StateVersioning } from './state-version.ts';
 
 /** Options of a state. `Stored`: what it keeps, of a list one item, of a map one value. */
 export interface StateOptions<Stored = unknown> extends StateVersioning<Stored> {
   /** How long after its last change a state is gone, in ms of the wall clock. Of a map: each of its entries. Default: never. */
   readonly ttlMs?: number | undefined;
+  /** How its values are kept if they are no plain data. What `get` returns is then a copy, which counts once it is set. */
+  readonly serializer?: StateSerializer<Stored> | undefined;
 }
 
 /** A value by key. */
@@ -54,6 +57,7 @@ export interface AggregatingState<In, Result> {
 
 /** Where the content of one state of the current key is. */
 export interface StateSlot {
+  readonly name: string;
   /** undefined if there is none, or its time is over. The caller may change it in place if it calls `write` with it. */
   read(): unknown;
   /** Its time begins anew. */
@@ -86,37 +90,45 @@ export type StatesOf<Declarations extends StateDeclarations> = {
 /** A value by key. */
 export function valueState<Value>(options: StateOptions<Value> = {}): StateDeclaration<ValueState<Value>> {
   return {
-    ...options,
-    kind: 'value',
-    open: (slot) => ({
-      get: () => slot.read() as Value | undefined,
-      set: (value) => slot.write(slot.checked(value)),
-      clear: () => slot.clear(),
-    }),
+    ...declared('value', options),
+    open: (slot) => {
+      const { pack, unpack } = codecOf(slot, options.serializer);
+      return {
+        get: () => unpack(slot.read()),
+        set: (value) => slot.write(pack(value)),
+        clear: () => slot.clear(),
+      };
+    },
   };
 }
 
 /** A list by key. */
 export function listState<Item>(options: StateOptions<Item> = {}): StateDeclaration<ListState<Item>> {
   return {
-    ...options,
-    kind: 'list',
-    open: (slot) => ({
-      get: () => (slot.read() as readonly Item[] | undefined) ?? [],
-      add: (item) => {
-        const items = (slot.read() as Item[] | undefined) ?? [];
-        items.push(slot.checked(item));
-        slot.write(items);
-      },
-      set: (items) => slot.write(items.map((item) => slot.checked(item))),
-      clear: () => slot.clear(),
-    }),
+    ...declared('list', options),
+    open: (slot) => {
+      const { pack, unpack } = codecOf(slot, options.serializer);
+      return {
+        get: () => {
+          const items = (slot.read() as unknown[] | undefined) ?? [];
+          return (options.serializer === undefined ? items : items.map(unpack)) as readonly Item[];
+        },
+        add: (item) => {
+          const items = (slot.read() as unknown[] | undefined) ?? [];
+          items.push(pack(item));
+          slot.write(items);
+        },
+        set: (items) => slot.write(items.map(pack)),
+        clear: () => slot.clear(),
+      };
+    },
   };
 }
 
 /** A map by key, for what is looked up by a second name. The whole map of a key is kept, and written, as one. */
 export function mapState<Name, Value>(options: StateOptions<Value> = {}): StateDeclaration<MapState<Name, Value>> {
-  return { ...options, kind: 'map', open: (slot) => new OpenMap<Name, Value>(slot) };
+  const { serializer } = options;
+  return { ...declared('map', options), open: (slot) => new OpenMap<Name, Value>(slot, codecOf(slot, serializer)) };
 }
 
 /** A value by key to which others are combined, as by `reduce`. @param combine as that of `reduce` */
@@ -125,17 +137,18 @@ export function reducingState<Value>(
   options: StateOptions<NoInfer<Value>> = {},
 ): StateDeclaration<ReducingState<Value>> {
   return {
-    ...options,
-    kind: 'reducing',
-    functions: { combine },
-    open: (slot) => ({
-      get: () => slot.read() as Value | undefined,
-      add: (value) => {
-        const reduced = slot.read() as Value | undefined;
-        slot.write(slot.checked(reduced === undefined ? value : combine(reduced, value)));
-      },
-      clear: () => slot.clear(),
-    }),
+    ...declared('reducing', options, { combine }),
+    open: (slot) => {
+      const { pack, unpack } = codecOf(slot, options.serializer);
+      return {
+        get: () => unpack(slot.read()),
+        add: (value) => {
+          const reduced = unpack(slot.read());
+          slot.write(pack(reduced === undefined ? value : combine(reduced, value)));
+        },
+        clear: () => slot.clear(),
+      };
+    },
   };
 }
 
@@ -154,36 +167,49 @@ export function aggregatingState<In, Accumulator, Result>(
   options: StateOptions<NoInfer<Accumulator>> = {},
 ): StateDeclaration<AggregatingState<In, Result>> {
   return {
-    ...options,
-    kind: 'aggregating',
-    functions: { create, add, result },
-    open: (slot) => ({
-      get: () => {
-        const accumulator = slot.read();
-        return accumulator === undefined ? undefined : result(accumulator as Accumulator);
-      },
-      add: (value) => {
-        let accumulator = slot.read();
-        if (accumulator === undefined) accumulator = create();
-        slot.write(slot.checked(add(accumulator as Accumulator, value)));
-      },
-      clear: () => slot.clear(),
-    }),
+    ...declared('aggregating', options, { create, add, result }),
+    open: (slot) => {
+      const { pack, unpack } = codecOf(slot, options.serializer);
+      return {
+        get: () => {
+          const accumulator = unpack(slot.read());
+          return accumulator === undefined ? undefined : result(accumulator);
+        },
+        add: (value) => {
+          const kept = slot.read();
+          slot.write(pack(add(kept === undefined ? create() : (unpack(kept) as Accumulator), value)));
+        },
+        clear: () => slot.clear(),
+      };
+    },
   };
 }
 
-type Entry<Value> = readonly [value: Value, untilMs?: number];
+/** What does not depend on how a state is opened. How its values are packed decides about its content too. */
+function declared<Stored>(
+  kind: StateDeclaration['kind'],
+  options: StateOptions<Stored>,
+  functions: StateDeclaration['functions'] = {},
+): Omit<StateDeclaration<never>, 'open'> {
+  const { pack, unpack } = options.serializer ?? {};
+  return { ...options, kind, functions: { ...functions, ...(options.serializer && { pack, unpack }) } } as never;
+}
+
+/** A value, packed if it has a serializer. */
+type Entry = readonly [kept: unknown, untilMs?: number];
 
 /** A map whose entries live as long as they say. */
 class OpenMap<Name, Value> implements MapState<Name, Value> {
   readonly #slot: StateSlot;
+  readonly #codec: StateCodec<Value>;
 
-  constructor(slot: StateSlot) {
+  constructor(slot: StateSlot, codec: StateCodec<Value>) {
     this.#slot = slot;
+    this.#codec = codec;
   }
 
   get(name: Name): Value | undefined {
-    return this.#present(this.#read()?.get(name))?.[0];
+    return this.#codec.unpack(this.#present(this.#read()?.get(name))?.[0]);
   }
 
   has(name: Name): boolean {
@@ -192,8 +218,9 @@ class OpenMap<Name, Value> implements MapState<Name, Value> {
 
   set(name: Name, value: Value): void {
     const { nowMs, ttlMs } = this.#slot;
-    const map = this.#read() ?? new Map<Name, Entry<Value>>();
-    map.set(name, ttlMs === undefined ? [this.#slot.checked(value)] : [this.#slot.checked(value), nowMs + ttlMs]);
+    const map = this.#read() ?? new Map<Name, Entry>();
+    const kept = this.#codec.pack(value);
+    map.set(name, ttlMs === undefined ? [kept] : [kept, nowMs + ttlMs]);
     this.#slot.write(map);
   }
 
@@ -207,7 +234,7 @@ class OpenMap<Name, Value> implements MapState<Name, Value> {
   entries(): readonly (readonly [Name, Value])[] {
     const entries: (readonly [Name, Value])[] = [];
     for (const [name, entry] of this.#read() ?? []) {
-      if (this.#present(entry) !== undefined) entries.push([name, entry[0]]);
+      if (this.#present(entry) !== undefined) entries.push([name, this.#codec.unpack(entry[0]) as Value]);
     }
     return entries;
   }
@@ -216,114 +243,11 @@ class OpenMap<Name, Value> implements MapState<Name, Value> {
     this.#slot.clear();
   }
 
-  #read(): Map<Name, Entry<Value>> | undefined {
-    return this.#slot.read() as Map<Name, Entry<Value>> | undefined;
+  #read(): Map<Name, Entry> | undefined {
+    return this.#slot.read() as Map<Name, Entry> | undefined;
   }
 
-  #present(entry: Entry<Value> | undefined): Entry<Value> | undefined {
+  #present(entry: Entry | undefined): Entry | undefined {
     return entry !== undefined && (entry[1] ?? Number.POSITIVE_INFINITY) > this.#slot.nowMs ? entry : undefined;
   }
-}
-
-/** The content of one state of a key. Plain data. */
-interface Content {
-  readonly value: unknown;
-  /** When its time is over, in wall-clock ms; absent for never. */
-  readonly untilMs?: number;
-  /** The version that was declared for it when it was written; absent for 1. */
-  readonly version?: number;
-}
-
-/** What a `process` that declares its states keeps of a key. Plain data. */
-export interface KeyContent {
-  /** By name. */
-  readonly states: Record<string, Content>;
-  /** Its timers, in wall-clock ms. */
-  readonly timers: number[];
-}
-
-/** Whether a key has a state whose time is not over. */
-export function hasState({ states }: KeyContent, nowMs: number): boolean {
-  return Object.values(states).some((content) => !isPast(content, nowMs));
-}
-
-function isPast({ untilMs }: Content, nowMs: number): boolean {
-  return untilMs !== undefined && untilMs <= nowMs;
-}
-
-/** The content of the current key, for its states. */
-export interface CurrentContent {
-  /** As one that may be changed; undefined if it has none. */
-  own(): KeyContent | undefined;
-  /** The same; it is created if there is none. */
-  need(): KeyContent;
-  /** Nothing may be left of it. */
-  shrunk(): void;
-  nowMs(): number;
-  checked: StateSlot['checked'];
-  /** uid of the operator. */
-  readonly operator: string;
-  key(): unknown;
-  /** Calls a function whose errors are never those of a record. */
-  refusing<Value>(call: () => Value): Value;
-}
-
-/** The states that a `process` declares, for its current key. */
-export function openStates(
-  declarations: StateDeclarations,
-  current: CurrentContent,
-): Readonly<Record<string, unknown>> {
-  const opened = Object.entries(declarations).map(
-    ([name, declaration]) => [name, declaration.open(slotOf(name, declaration, current))] as const,
-  );
-  return Object.fromEntries(opened);
-}
-
-function slotOf(name: string, declaration: StateDeclaration, current: CurrentContent): StateSlot {
-  const { ttlMs, version: declared = 1 } = declaration;
-  const ofVersion = declared === 1 ? undefined : declared;
-  return {
-    ttlMs,
-    checked: current.checked,
-    get nowMs() {
-      return current.nowMs();
-    },
-    read: () => {
-      const states = current.own()?.states;
-      const content = states?.[name];
-      if (states === undefined || content === undefined || isPast(content, current.nowMs())) return undefined;
-      const { version = 1 } = content;
-      if (version === declared) return content.value;
-      const value = current.refusing(() => migrateContent(name, content, declaration, current));
-      states[name] = contentOf(value, content.untilMs, declared);
-      return value;
-    },
-    write: (value) => {
-      const untilMs = ttlMs === undefined ? undefined : current.nowMs() + ttlMs;
-      current.need().states[name] = contentOf(value, untilMs, ofVersion);
-    },
-    clear: () => {
-      const states = current.own()?.states;
-      if (states?.[name] === undefined) return;
-      delete states[name];
-      current.shrunk();
-    },
-  };
-}
-
-function migrateContent(
-  state: string,
-  content: Content,
-  declaration: StateDeclaration,
-  current: CurrentContent,
-): unknown {
-  const { value, version = 1 } = content;
-  const where = { state, operator: current.operator, key: current.key(), nowMs: current.nowMs() };
-  return migrated({ kind: declaration.kind, value, version, ...where }, declaration);
-}
-
-/** @param version absent for 1 */
-function contentOf(value: unknown, untilMs: number | undefined, version: number | undefined): Content {
-  if (version === undefined) return untilMs === undefined ? { value } : { value, untilMs };
-  return untilMs === undefined ? { value, version } : { value, untilMs, version };
 }

@@ -1,5 +1,7 @@
 import { StateMigrationError, StateVersionError } from '../../errors/state-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
+import type { StateOptions } from './declared-states.ts';
+import { packedBy } from './state-codec.ts';
 import { refusePromise, isThenable } from '../../user-code.ts';
 
 /** An answer of a {@link StandardSchema}. */
@@ -28,7 +30,7 @@ export interface StateVersioning<Stored = unknown> {
   /**
    * Makes a value of now from one of an earlier `version`; called once for each, when it is first used. Of a list: for
    * each item; of a map: for each value; of an aggregating state: for the accumulator. It may change and return what it
-   * was given. If it throws, the job fails with a `StateMigrationError`. Default: a value of an earlier version fails the
+   * was given, which is bytes if that version had a serializer. If it throws, the job fails with a `StateMigrationError`. Default: a value of an earlier version fails the
    * job with a `StateVersionError`.
    */
   readonly migrate?: { of(stored: unknown, version: number): Stored }['of'] | undefined;
@@ -53,13 +55,17 @@ export interface OldContent {
  * The content in the declared version. The old one is as it was if this throws, as far as `migrate` leaves it alone.
  * @throws StateVersionError | StateMigrationError
  */
-export function migrated(content: OldContent, { version: declared = 1, migrate, schema }: StateVersioning): unknown {
+export function migrated(
+  content: OldContent,
+  { version: declared = 1, migrate, schema, serializer }: StateOptions,
+): unknown {
   const { kind, value, version, state, operator, key, nowMs } = content;
   if (migrate === undefined || version > declared) throw new StateVersionError(operator, state, version, declared);
   const one = (stored: unknown): unknown => {
     const answer = migrate(stored, version);
     if (isThenable(answer)) refusePromise(`result of migrate of ${state}`, answer, 'a value');
-    return schema === undefined ? answer : checkedBy(schema, answer, state);
+    const now = schema === undefined ? answer : checkedBy(schema, answer, state);
+    return serializer === undefined ? now : packedBy(serializer, now, state);
   };
   try {
     if (kind === 'list') return (value as readonly unknown[]).map(one);

@@ -11,73 +11,9 @@ import {
   StateVersionError,
   valueState,
 } from '../../../src/index.ts';
-import type { CheckpointId } from '../../../src/ids.ts';
-import type { OperatorDescription } from '../../../src/operators/operator-description.ts';
-import type { OperatorStage } from '../../../src/operators/operator-stage.ts';
-import { readState } from '../../../src/operators/state/read-state.ts';
-import { writeState } from '../../../src/operators/state/write-state.ts';
-import { createOperatorChain } from '../../../src/operators/task/operator-chain.ts';
-import { memoryCheckpoints } from '../../../src/partitions/checkpoints/checkpoint-storages.ts';
-import { StageHarness } from '../stage-driver.ts';
+import { type Handle, StateRig } from '../state-rig.ts';
 
-interface Handle {
-  get(name?: string): unknown;
-  add?(value: unknown): void;
-  set?(value: unknown, other?: unknown): void;
-}
-
-type Tell = readonly [key: string, tell: (state: Handle) => unknown];
 type Declaration = StateDeclaration<Handle>;
-
-/** A process with one state, whose stages continue each other. */
-class Rig {
-  readonly harness = new StageHarness(8);
-  readonly #storage = memoryCheckpoints();
-  #stage: OperatorStage;
-  #checkpoint = 0;
-
-  constructor(state: StateDeclaration<unknown>) {
-    this.#stage = this.#create(state);
-  }
-
-  /** What a function of the process sees. */
-  tell(...told: Tell): unknown {
-    this.#stage.push([told]);
-    return this.harness.pollAll(this.#stage).flat()[0];
-  }
-
-  /** Takes a checkpoint, and goes on, or continues from it with another declaration. */
-  async checkpoint(continued?: StateDeclaration<unknown>): Promise<number> {
-    const checkpoint = ++this.#checkpoint as CheckpointId;
-    const snapshot = this.#stage.snapshot(checkpoint);
-    if (snapshot.kind === 'absent') throw new Error(snapshot.reason);
-    const state = {
-      input: { kind: 'gate', channels: [], order: undefined } as const,
-      chain: snapshot.state,
-      outputs: [],
-    };
-    const place = { storage: this.#storage, name: { scope: 'run', checkpoint, name: 'orders.0#0' } };
-    const { handle, referencedBytes } = await writeState(place, state, this.harness.environment.clock);
-    this.#stage.endCheckpoint?.(checkpoint, true);
-    if (continued !== undefined) {
-      const { chain } = await readState(this.#storage, structuredClone(handle));
-      this.#stage.close();
-      this.#stage = this.#create(continued);
-      this.#stage.restore(chain);
-    }
-    return referencedBytes;
-  }
-
-  #create(state: StateDeclaration<unknown>, errors?: OperatorDescription): OperatorStage {
-    const description = {
-      ...{ kind: 'process', keyOf: ([key]: Tell) => key, states: { cart: state }, ...errors },
-      onRecord: ([, tell]: Tell, { states }: { states: { cart: Handle } }, emit: (out: unknown) => void) =>
-        emit([tell(states.cart)]),
-    };
-    const context = Object.assign(this.harness, { uids: ['orders'] });
-    return createOperatorChain([description as unknown as OperatorDescription], context.runtime, context);
-  }
-}
 
 const get = (state: Handle): unknown => [state.get()];
 const thrownBy = (call: () => unknown): Error => {
@@ -114,12 +50,12 @@ describe('a value of a version', () => {
     [3, 2, false, isNewer],
     [3, 2, true, isNewer],
   ])('%i is read by version %i (migrate: %s) as it should be', async (stored, declared, migrates, outcome) => {
-    const rig = new Rig(ofVersion(stored, stored > 1 ? noting : undefined));
+    const rig = new StateRig(ofVersion(stored, stored > 1 ? noting : undefined));
     rig.tell('a', (state) => state.set?.('tea'));
     await rig.checkpoint(ofVersion(declared, migrates ? noting : undefined));
     if ('value' in outcome) {
-      expect(rig.tell('a', get)).toEqual([[outcome.value]]);
-      expect(rig.tell('b', get)).toEqual([[undefined]]);
+      expect(rig.tell('a', get)).toEqual([outcome.value]);
+      expect(rig.tell('b', get)).toEqual([undefined]);
       return;
     }
     const error = thrownBy(() => rig.tell('a', get));
@@ -140,32 +76,32 @@ describe('a value of a version', () => {
       calls.push(stored);
       return noting(stored, version);
     };
-    const rig = new Rig(ofVersion(1));
+    const rig = new StateRig(ofVersion(1));
     for (const key of ['a', 'b']) rig.tell(key, (state) => state.set?.(key));
     await rig.checkpoint(ofVersion(2, counting));
     expect(calls).toEqual([]);
-    for (let round = 0; round < 2; round++) expect(rig.tell('a', get)).toEqual([['a of 1']]);
+    for (let round = 0; round < 2; round++) expect(rig.tell('a', get)).toEqual(['a of 1']);
     await rig.checkpoint(ofVersion(2, counting));
-    expect(rig.tell('a', get)).toEqual([['a of 1']]);
+    expect(rig.tell('a', get)).toEqual(['a of 1']);
     expect(calls).toEqual(['a']);
-    expect(rig.tell('b', get)).toEqual([['b of 1']]);
+    expect(rig.tell('b', get)).toEqual(['b of 1']);
     expect(calls).toEqual(['a', 'b']);
   });
 
   it('is kept with each value: increments of several versions are read together', async () => {
-    const rig = new Rig(ofVersion(1));
+    const rig = new StateRig(ofVersion(1));
     for (let key = 0; key < 300; key++) rig.tell(`${key}`, (state) => state.set?.('tea'));
     await rig.checkpoint(ofVersion(2, noting));
     rig.tell('7', get);
     rig.tell('8', (state) => state.set?.('gold'));
     expect(await rig.checkpoint(ofVersion(3, noting))).toBeGreaterThan(0);
-    expect(rig.tell('7', get)).toEqual([['tea of 1 of 2']]);
-    expect(rig.tell('8', get)).toEqual([['gold of 2']]);
-    expect(rig.tell('9', get)).toEqual([['tea of 1']]);
+    expect(rig.tell('7', get)).toEqual(['tea of 1 of 2']);
+    expect(rig.tell('8', get)).toEqual(['gold of 2']);
+    expect(rig.tell('9', get)).toEqual(['tea of 1']);
   });
 
   it('that is only replaced is not migrated', async () => {
-    const rig = new Rig(ofVersion(1));
+    const rig = new StateRig(ofVersion(1));
     rig.tell('a', (state) => state.set?.('tea'));
     await rig.checkpoint(
       ofVersion(2, () => {
@@ -173,7 +109,7 @@ describe('a value of a version', () => {
       }),
     );
     rig.tell('a', (state) => state.set?.('gold'));
-    expect(rig.tell('a', get)).toEqual([['gold']]);
+    expect(rig.tell('a', get)).toEqual(['gold']);
   });
 });
 
@@ -202,16 +138,16 @@ describe('a state that is migrated', () => {
     ],
     ['aggregating', aggregatingState(mean), aggregatingState(mean, v2), add, 'sum 6'],
   ])('of kind %s: each item, or value, or accumulator', async (kind, before, now, fill, after) => {
-    const rig = new Rig(before as Declaration);
+    const rig = new StateRig(before as Declaration);
     rig.tell('a', fill);
     await rig.checkpoint(now as Declaration);
-    expect(rig.tell('a', (state) => [state.get(...(kind === 'map' ? ['x'] : []))])).toEqual([[after]]);
+    expect(rig.tell('a', (state) => [state.get(...(kind === 'map' ? ['x'] : []))])).toEqual([after]);
   });
 
   it('keeps its time to live, and of a map that of each entry', async () => {
     const ttlMs = 50;
-    const value = new Rig(valueState<number>({ ttlMs }));
-    const map = new Rig(mapState<string, number>({ ttlMs }));
+    const value = new StateRig(valueState<number>({ ttlMs }));
+    const map = new StateRig(mapState<string, number>({ ttlMs }));
     const passAll = (ms: number): void => {
       for (const { harness } of [value, map]) harness.environment.advance(ms);
     };
@@ -221,16 +157,16 @@ describe('a state that is migrated', () => {
     map.tell('a', (state) => state.set?.('y', 2));
     await value.checkpoint(valueState<number>({ ttlMs, ...v2 }));
     await map.checkpoint(mapState<string, number>({ ttlMs, ...v2 }));
-    expect(value.tell('a', get)).toEqual([[2]]);
-    expect(map.tell('a', (state) => [state.get('x'), state.get('y')])).toEqual([[2, 4]]);
+    expect(value.tell('a', get)).toEqual([2]);
+    expect(map.tell('a', (state) => [state.get('x'), state.get('y')])).toEqual([2, 4]);
     passAll(30);
-    expect(value.tell('a', get)).toEqual([[undefined]]);
-    expect(map.tell('a', (state) => [state.get('x'), state.get('y')])).toEqual([[undefined, 4]]);
+    expect(value.tell('a', get)).toEqual([undefined]);
+    expect(map.tell('a', (state) => [state.get('x'), state.get('y')])).toEqual([undefined, 4]);
   });
 
   it('names operator, state, key and cause if `migrate` throws, and is as it was', async () => {
     let isBroken = true;
-    const rig = new Rig(valueState<string>());
+    const rig = new StateRig(valueState<string>());
     rig.tell('ada', (state) => state.set?.('tea'));
     await rig.checkpoint(
       ofVersion(2, (stored, version) => {
@@ -250,11 +186,11 @@ describe('a state that is migrated', () => {
     expect(error.cause).toBeInstanceOf(TypeError);
     expect(error.message).toMatch(/State "cart" of "orders".*from version 1 to 2 at key "ada": no currency/);
     isBroken = false;
-    expect(rig.tell('ada', get)).toEqual([['tea of 1']]);
+    expect(rig.tell('ada', get)).toEqual(['tea of 1']);
   });
 
   it('refuses a promise of `migrate`, by name', async () => {
-    const rig = new Rig(valueState<string>());
+    const rig = new StateRig(valueState<string>());
     rig.tell('a', (state) => state.set?.('tea'));
     await rig.checkpoint(ofVersion(2, () => Promise.resolve('tea') as never));
     expect(thrownBy(() => rig.tell('a', get)).message).toMatch(/migrate of cart.*promise/i);
@@ -265,14 +201,14 @@ describe('the schema of a state', () => {
   const schema = (validate: (value: unknown) => unknown): StandardSchema<string> =>
     ({ '~standard': { version: 1, vendor: 'test', validate } }) as StandardSchema<string>;
   const readWith = async (validate: (value: unknown) => unknown): Promise<unknown> => {
-    const rig = new Rig(valueState<string>());
+    const rig = new StateRig(valueState<string>());
     rig.tell('a', (state) => state.set?.('tea'));
     await rig.checkpoint(valueState<string>({ version: 2, migrate: noting, schema: schema(validate) }));
     return rig.tell('a', get);
   };
 
   it('is given what `migrate` returned, and its answer is kept', async () => {
-    expect(await readWith((value) => ({ value: `${value as string}, checked` }))).toEqual([['tea of 1, checked']]);
+    expect(await readWith((value) => ({ value: `${value as string}, checked` }))).toEqual(['tea of 1, checked']);
   });
 
   it('refuses a value, saying what and where', async () => {
