@@ -1,5 +1,4 @@
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import type { StateSlot } from './declared-states.ts';
 
 /** Makes bytes of values that are no plain data, such as instances of a class, and values of bytes. */
 export interface StateSerializer<Stored = unknown> {
@@ -15,11 +14,15 @@ export interface StateCodec<Value> {
   readonly unpack: (kept: unknown) => Value | undefined;
 }
 
+/** The state that has a codec. */
+interface CodedState {
+  readonly name: string;
+  /** The value itself. @throws if it is a promise */
+  checked<Value>(value: Value): Value;
+}
+
 /** Without a serializer a state keeps its values themselves. */
-export function codecOf<Value>(
-  slot: Pick<StateSlot, 'name' | 'checked'>,
-  serializer: StateSerializer<Value> | undefined,
-): StateCodec<Value> {
+export function codecOf<Value>(slot: CodedState, serializer: StateSerializer<Value> | undefined): StateCodec<Value> {
   if (serializer === undefined) return { pack: (value) => slot.checked(value), unpack: (kept) => kept as Value };
   return {
     pack: (value) => packedBy(serializer, slot.checked(value), slot.name),

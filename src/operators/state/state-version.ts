@@ -1,7 +1,6 @@
 import { StateMigrationError, StateVersionError } from '../../errors/state-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import type { StateOptions } from './declared-states.ts';
-import { packedBy } from './state-codec.ts';
+import { packedBy, type StateSerializer } from './state-codec.ts';
 import { refusePromise, isThenable } from '../../user-code.ts';
 
 /** An answer of a {@link StandardSchema}. */
