@@ -56,7 +56,12 @@ export interface OldContent {
  */
 export function migrated(
   content: OldContent,
-  { version: declared = 1, migrate, schema, serializer }: StateOptions,
+  {
+    version: declared = 1,
+    migrate,
+    schema,
+    serializer,
+  }: StateVersioning & { readonly serializer?: StateSerializer | undefined },
 ): unknown {
   const { kind, value, version, state, operator, key, nowMs } = content;
   if (migrate === undefined || version > declared) throw new StateVersionError(operator, state, version, declared);
