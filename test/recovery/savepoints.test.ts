@@ -304,7 +304,9 @@ describe('a job that is stopped with a savepoint', () => {
       const second = runs.start(sumsOf(out(), { parallelism: 2 }), options);
       await runs.wait(20);
       await runs.until(second.stop());
-      await runs.until(runs.start(sumsOf(out(), shape), { ...options, ...more }).result);
+      const explained = await explain(sumsOf(out(), shape), { ...options, ...more, checkpoints });
+    expect(explained.savepoint).toMatchObject({ directory: fromSavepoint, refusal: undefined });
+    await runs.until(runs.start(sumsOf(out(), shape), { ...options, ...more }).result);
       expect(sorted(runs.rows('out'))).toEqual(expected);
     },
   );

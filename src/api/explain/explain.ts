@@ -171,7 +171,8 @@ async function explainDurable(
 ): Promise<DurableJobExplanation> {
   const { stateDirectory, resume, rerun, environment, checkpoints } = question;
   const resumed = await explainResume(plan, { stateDirectory, resume, rerun, environment, checkpoints });
-  const beginning = savepoint && (await explainSavepoint(plan, savepoint, { stateDirectory, resume }));
+  const goesOn = resumed.reused.length > 0 || resumed.checkpoints.some((component) => 'checkpoint' in component);
+  const beginning = savepoint && (await explainSavepoint(plan, savepoint, { stateDirectory, resume, goesOn }));
   return new DurablePlanExplanation(plan, rule, repeated, { resume: resumed, savepoint: beginning });
 }
 

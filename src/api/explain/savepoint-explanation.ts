@@ -40,6 +40,8 @@ export interface SavepointExplanation {
 interface StateBeside {
   readonly stateDirectory: string;
   readonly resume: ResumePolicy;
+  /** Whether something of the run in it is continued. Otherwise one that began with the savepoint begins with it again. */
+  readonly goesOn: boolean;
 }
 
 /**
@@ -53,12 +55,13 @@ export async function explainSavepoint(
   beside?: StateBeside,
 ): Promise<SavepointExplanation | undefined> {
   const earlier = beside === undefined || beside.resume === 'never' ? undefined : readBooks(beside.stateDirectory);
-  if (earlier !== undefined && (await hasBegunWith(earlier, directory))) return undefined;
+  const hasBegun = earlier !== undefined && (await hasBegunWith(earlier, directory));
+  if (hasBegun && beside?.goesOn === true) return undefined;
   const savepoint = await openSavepoint(directory);
   let match: SavepointMatch | undefined;
   let refusal: Error | undefined;
   try {
-    if (beside !== undefined && earlier !== undefined) {
+    if (beside !== undefined && earlier !== undefined && !hasBegun) {
       throw new SavepointConflictError(directory, beside.stateDirectory, earlier.run);
     }
     match = matchOf({ plan, savepoint, allowRemovedState });
