@@ -305,8 +305,8 @@ describe('a job that is stopped with a savepoint', () => {
       await runs.wait(20);
       await runs.until(second.stop());
       const explained = await explain(sumsOf(out(), shape), { ...options, ...more, checkpoints });
-    expect(explained.savepoint).toMatchObject({ directory: fromSavepoint, refusal: undefined });
-    await runs.until(runs.start(sumsOf(out(), shape), { ...options, ...more }).result);
+      expect(explained.savepoint).toMatchObject({ directory: fromSavepoint, refusal: undefined });
+      await runs.until(runs.start(sumsOf(out(), shape), { ...options, ...more }).result);
       expect(sorted(runs.rows('out'))).toEqual(expected);
     },
   );
