@@ -23,7 +23,8 @@ function paidJob(gate: { isOpen: boolean } = { isOpen: false }): Job {
   job
     .source('numbers', fromArray([0, 1, 2, 3]))
     .mapAsync(async (n) => n * 2, { uid: 'call', remember: { key: (n) => `no. ${n}` }, version: 7 })
-    .keyBy((n) => n)
+    // Both tasks of `sums` get some.
+    .keyBy((n) => n / 2)
     .reduce((a, b) => a + b, { uid: 'sums' })
     .map((n) => {
       if (!gate.isOpen) throw new Error('not yet');

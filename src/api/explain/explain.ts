@@ -150,7 +150,11 @@ export function explain(
   const { failoverRule: runRule, speculation, stateDirectory, savepoint } = resolved;
   const rule = givenRule ?? (typeof runRule === 'function' ? runRule : undefined);
   const repeated = { repeatCalls: speculation?.repeatCalls, stateDirectory };
-  if (stateDirectory !== undefined) return explainDurable(plan, rule, repeated, { ...resolved, stateDirectory });
+  if (stateDirectory !== undefined) {
+    // As it was given: the text names it.
+    const question = { ...resolved, stateDirectory: options.stateDirectory ?? stateDirectory };
+    return explainDurable(plan, rule, repeated, question);
+  }
   if (savepoint !== undefined) return explainBeginning(plan, rule, repeated, savepoint);
   return new PlanExplanation(plan, rule, repeated);
 }
