@@ -10,7 +10,7 @@ export type TaskCommand = EventObject &
     | { readonly type: 'task.commit' }
     | { readonly type: 'task.fail'; readonly cause: Error }
     | { readonly type: 'task.slow'; readonly delayMs: number }
-    | { readonly type: 'task.checkpoint'; readonly barrier: Barrier; readonly ended: readonly number[] }
+    | { readonly type: 'task.checkpoint'; readonly barrier: Barrier }
     | { readonly type: 'task.checkpointCompleted'; readonly checkpoint: CheckpointId }
     | { readonly type: 'task.checkpointAborted'; readonly checkpoint: CheckpointId }
   );
@@ -26,8 +26,8 @@ export interface RunningTask {
   fail(cause: Error): void;
   /** Makes the task wait before each batch that it takes; 0 ends that. For fault injection. */
   slow(delayMs: number): void;
-  /** Takes part in a checkpoint, whose barrier begins here; `ended` are the channels that do not bring it. */
-  checkpoint(barrier: Barrier, ended: readonly number[]): void;
+  /** Takes part in a checkpoint, whose barrier begins here. */
+  checkpoint(barrier: Barrier): void;
   /** Commits what was prepared for a checkpoint, which is safe. */
   completeCheckpoint(checkpoint: CheckpointId): void;
   /** Waits no more for the barrier of a checkpoint. */
@@ -66,7 +66,7 @@ export const taskActor = fromCallback<TaskCommand, TaskInput>(({ input, receive 
       case 'task.slow':
         return task?.slow(command.delayMs);
       case 'task.checkpoint':
-        return task?.checkpoint(command.barrier, command.ended);
+        return task?.checkpoint(command.barrier);
       case 'task.checkpointCompleted':
         return task?.completeCheckpoint(command.checkpoint);
       case 'task.checkpointAborted':

@@ -209,7 +209,6 @@ export class LocalDataPlane implements DataPlane {
       channelOrder: surroundings.channelOrder,
       nameOfChannel: (channel: number) => this.#nameOfChannel(deployment, channel),
       bringsBarriers: this.#channelsWith(deployment, ({ consumption }) => consumption !== 'after-producer-finished'),
-      isRetained: this.#channelsWith(deployment, ({ reconsumable }) => reconsumable),
       checkpointBefore: deployment.checkpointBefore,
       declined: (checkpoint: CheckpointId, why: string) => surroundings.checkpointed(notRunning(checkpoint, why)),
     };

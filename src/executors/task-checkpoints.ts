@@ -175,21 +175,14 @@ export class TaskCheckpoints {
     });
   }
 
-  #trigger({ vertex, attempt, checkpoint, alignment, ended = [] }: Trigger): void {
+  #trigger({ vertex, attempt, checkpoint, alignment }: Trigger): void {
     const task = this.#options.tasks.get(vertex);
     if (task?.deployment.attempt !== attempt) {
       const cause = new IllegalStateError(`Attempt ${attempt} of task ${vertex} does not run on this executor`);
       return this.#decline({ vertex, attempt }, checkpoint, 'notRunning', cause);
     }
-    const channels = task.deployment.inputs.flatMap(({ partitions }) => partitions);
-    const partitions = new Set(ended.map(({ partition }) => partition));
-    task.actor.send({
-      type: 'task.checkpoint',
-      barrier: { kind: 'barrier', checkpoint, ...(alignment !== 'exactly-once' && { alignment }) },
-      ended: [...channels.keys()].filter((channel) =>
-        partitions.has((channels[channel] as ResultPartitionId).partition),
-      ),
-    });
+    const barrier = { kind: 'barrier', checkpoint, ...(alignment !== 'exactly-once' && { alignment }) } as const;
+    task.actor.send({ type: 'task.checkpoint', barrier });
   }
 
   /** Where the barrier is in the results that can be read again. */

@@ -33,6 +33,11 @@ export type BarrierAlignment = 'exactly-once' | 'at-least-once';
  */
 export type BarrierKind = BarrierAlignment | 'savepoint' | 'stop';
 
+/** Whether a barrier is that of a savepoint. */
+export function isOfSavepoint({ alignment }: Barrier): boolean {
+  return alignment === 'savepoint' || alignment === 'stop';
+}
+
 /** No record follows whose event time is this or earlier. */
 export interface Watermark {
   readonly kind: 'watermark';

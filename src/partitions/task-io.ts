@@ -33,10 +33,9 @@ export interface TaskInput {
    */
   emitBarrier(): boolean;
   /**
-   * A barrier begins at this task: it is emitted next, or once the channels that bring it have delivered it, but for those
-   * in `ended`, whose producers finished without it.
+   * A barrier begins at this task: it is emitted next, or once the channels that bring it have delivered it or ended.
    */
-  trigger(barrier: Barrier, ended: readonly number[]): void;
+  trigger(barrier: Barrier): void;
   /** The checkpoint was aborted: its barrier is not emitted, and holds up no channel any more. */
   abandon(checkpoint: CheckpointId): void;
   /** While a barrier is emitted: how long its channels took to deliver it, from the first to the last. */

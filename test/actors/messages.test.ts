@@ -57,7 +57,7 @@ const toExecutor = {
   'task.slow': { type: 'task.slow', vertex, attempt, delayMs: 50 },
   'checkpoint.trigger': {
     ...{ type: 'checkpoint.trigger', vertex, attempt, checkpoint: 8 as CheckpointId },
-    ...{ alignment: 'exactly-once', ended: [id] },
+    alignment: 'exactly-once',
   },
   'checkpoint.completed': {
     ...{ type: 'checkpoint.completed', checkpoint: 8 as CheckpointId, tasks: [{ vertex, attempt }] },

@@ -177,10 +177,8 @@ export class CheckpointedGraph {
     const barrier = { kind: 'barrier', checkpoint: id, ...(alignment === 'at-least-once' && { alignment }) } as const;
     for (const [, { vertex, task }] of running) {
       const producers = this.#producersOf(vertex);
-      const ended = producers.flatMap((name, channel) =>
-        this.#attempts.get(name)?.state === 'finished' ? [channel] : [],
-      );
-      if (ended.length === producers.length || ended.length > 0) task.checkpoint(barrier, ended);
+      const hasEndedInput = producers.some((name) => this.#attempts.get(name)?.state === 'finished');
+      if (producers.length === 0 || hasEndedInput) task.checkpoint(barrier);
     }
   }
 

@@ -95,7 +95,7 @@ function connected({ heartbeat }: { heartbeat?: HeartbeatSettings } = {}) {
           },
           fail: () => {},
           slow: () => {},
-          checkpoint: (barrier, ended) => told.push(['checkpoint', barrier, ended]),
+          checkpoint: (barrier) => told.push(['checkpoint', barrier]),
           completeCheckpoint: (checkpoint) => told.push(['completed', checkpoint]),
           abortCheckpoint: (checkpoint) => told.push(['aborted', checkpoint]),
           commit: () => {
@@ -254,14 +254,10 @@ describe('a task executor', () => {
 
   const aboutCheckpoint = { vertex, attempt: 1 as AttemptNumber, checkpoint: 4 as CheckpointId };
 
-  it('tells a task about a checkpoint, with the channels that do not bring its barrier', () => {
+  it('tells a task about a checkpoint', () => {
     const { deploy, tell, told } = connected();
-    const result = (partition: number) => ({ partition, attempt: 0 }) as ResultPartitionId;
-    deploy(1, [
-      { edge: 0, partitions: [result(3), result(4)], subpartition: 0 },
-      { edge: 1, partitions: [result(5)], subpartition: 0 },
-    ]);
-    tell({ type: 'checkpoint.trigger', ...aboutCheckpoint, alignment: 'exactly-once', ended: [result(4), result(5)] });
+    deploy(1);
+    tell({ type: 'checkpoint.trigger', ...aboutCheckpoint, alignment: 'exactly-once' });
     tell({ type: 'checkpoint.trigger', ...aboutCheckpoint, alignment: 'at-least-once' });
     tell({ type: 'checkpoint.completed', checkpoint: 4 as CheckpointId, tasks: [aboutCheckpoint], passed: [] });
     tell({ type: 'checkpoint.aborted', checkpoint: 5 as CheckpointId, tasks: [aboutCheckpoint] });
@@ -271,8 +267,8 @@ describe('a task executor', () => {
       tasks: [{ ...aboutCheckpoint, attempt: 0 as AttemptNumber }],
     });
     expect(told).toEqual([
-      ['checkpoint', { kind: 'barrier', checkpoint: 4 }, [1, 2]],
-      ['checkpoint', { kind: 'barrier', checkpoint: 4, alignment: 'at-least-once' }, []],
+      ['checkpoint', { kind: 'barrier', checkpoint: 4 }],
+      ['checkpoint', { kind: 'barrier', checkpoint: 4, alignment: 'at-least-once' }],
       ['completed', 4],
       ['aborted', 5],
     ]);

@@ -716,7 +716,7 @@ describe('a checkpoint of a StreamTask', () => {
     idle();
     Object.defineProperty(chain, 'isAccepting', { value: false });
     input.feed(2);
-    task.checkpoint(first, []);
+    task.checkpoint(first);
     idle();
     expect(output.log).toEqual([[1], 'flush', first, 'flush']);
     expect(checkpoints).toMatchObject([
@@ -732,7 +732,7 @@ describe('a checkpoint of a StreamTask', () => {
     task.start();
     output.isWritable = false;
     idle();
-    task.checkpoint(first, []);
+    task.checkpoint(first);
     idle();
     expect([output.log, checkpoints]).toEqual([[], []]);
     output.becomeWritable();
@@ -746,11 +746,11 @@ describe('a checkpoint of a StreamTask', () => {
     output.whenMarked = (done) => prepared.push(done);
     task.start();
     idle();
-    task.checkpoint(first, []);
+    task.checkpoint(first);
     idle();
-    task.checkpoint(first, []);
+    task.checkpoint(first);
     idle();
-    task.checkpoint({ ...first, checkpoint: 2 as CheckpointId }, []);
+    task.checkpoint({ ...first, checkpoint: 2 as CheckpointId });
     idle();
     expect(checkpoints).toEqual([]);
     prepared[0]?.();
@@ -766,7 +766,7 @@ describe('a checkpoint of a StreamTask', () => {
     chain.isStateless = true;
     task.start();
     idle();
-    task.checkpoint(first, []);
+    task.checkpoint(first);
     idle();
     expect(checkpoints).toMatchObject([{ kind: 'declined', checkpoint: 1, reason: 'noState' }]);
     expect(checkpoints).toMatchObject([{ cause: { message: 'No state for checkpoint 1: "map" is a pipe' } }]);
@@ -775,11 +775,11 @@ describe('a checkpoint of a StreamTask', () => {
 
   it('declines before it runs and after its end', () => {
     const { task, input, checkpoints, idle } = setUp();
-    task.checkpoint(first, []);
+    task.checkpoint(first);
     task.start();
     input.end();
     idle();
-    task.checkpoint(first, []);
+    task.checkpoint(first);
     idle();
     expect(checkpoints.map((outcome) => outcome.kind === 'declined' && outcome.reason)).toEqual([
       'notRunning',

@@ -61,11 +61,6 @@ export type CheckpointCommand =
       readonly type: 'checkpoint.trigger';
       readonly checkpoint: CheckpointId;
       readonly alignment: BarrierKind;
-      /**
-       * Those of its streaming inputs whose producers have finished without the barrier, which will not bring it. Absent:
-       * none.
-       */
-      readonly ended?: readonly ResultPartitionId[];
     } & AttemptOfTask)
   /** The checkpoint is safe: these tasks commit what they prepared for it, and results may drop what was passed. */
   | {

@@ -19,7 +19,7 @@ export function checkpointCommands(task: Fields, result: Shape) {
   const tasks = list(object(task));
   const alignment = oneOf('exactly-once', 'at-least-once', 'savepoint', 'stop');
   return {
-    'checkpoint.trigger': { ...task, checkpoint, alignment, ended: optional(list(result)) },
+    'checkpoint.trigger': { ...task, checkpoint, alignment },
     'checkpoint.completed': { checkpoint, tasks, passed: list(object({ result, records: list(whole()) })) },
     'checkpoint.aborted': { checkpoint, tasks },
   };

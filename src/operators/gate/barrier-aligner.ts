@@ -15,8 +15,6 @@ interface Pending {
   readonly barrier: Barrier;
   readonly sinceMs: number;
   readonly positions: (number | undefined)[];
-  /** Channels that will not bring it, although they are open. */
-  readonly excused: Set<number>;
   /** Number of channels that have not delivered it. */
   missing: number;
 }
@@ -34,8 +32,7 @@ export interface BarrierAlignerOptions {
 /**
  * The barriers that the channels of one gate have delivered.
  *
- * - BA1 A barrier is passed on once, when every channel that brings barriers has delivered it, or has ended, or is excused
- *   because its producer finished without it.
+ * - BA1 A barrier is passed on once, when every channel that brings barriers has delivered it or has ended.
  * - BA2 Exactly-once: a channel that has delivered a barrier is blocked until the barrier is passed on or given up.
  *   At-least-once: none is blocked, and the position of each channel is that of the barrier.
  * - BA3 A newer barrier on a channel gives an older one up: its checkpoint was aborted. Barriers of settled checkpoints, up
@@ -78,20 +75,13 @@ export class BarrierAligner {
     if (pending === undefined || pending.positions[channel] !== undefined) return;
     pending.positions[channel] = position;
     if (barrier.alignment !== 'at-least-once') this.#blocked.add(channel);
-    if (this.#brings[channel] === true && !pending.excused.has(channel)) pending.missing--;
+    if (this.#brings[channel] === true) pending.missing--;
     this.#passOn();
   }
 
-  /** A barrier begins here, or comes on some channels; those of `excused` do not bring it. */
-  trigger(barrier: Barrier, excused: readonly number[]): void {
-    const pending = this.#pendingFor(barrier);
-    if (pending === undefined) return;
-    for (const channel of excused) {
-      if (pending.excused.has(channel)) continue;
-      pending.excused.add(channel);
-      if (this.#brings[channel] === true && pending.positions[channel] === undefined) pending.missing--;
-    }
-    this.#passOn();
+  /** A barrier begins here, or comes on some channels. */
+  trigger(barrier: Barrier): void {
+    if (this.#pendingFor(barrier) !== undefined) this.#passOn();
   }
 
   /** Nothing follows on a channel. */
@@ -100,7 +90,7 @@ export class BarrierAligner {
     this.#brings[channel] = false;
     this.#bringingCount--;
     for (const pending of this.#pending) {
-      if (pending.positions[channel] === undefined && !pending.excused.has(channel)) pending.missing--;
+      if (pending.positions[channel] === undefined) pending.missing--;
     }
     this.#passOn();
   }
@@ -131,13 +121,7 @@ export class BarrierAligner {
     if (known !== undefined) return known;
     if (barrier.alignment !== 'at-least-once') this.#giveUp((older) => older.barrier.checkpoint < barrier.checkpoint);
     const positions = Array.from({ length: this.#count }, (): number | undefined => undefined);
-    const pending = {
-      barrier,
-      sinceMs: this.#now(),
-      positions,
-      excused: new Set<number>(),
-      missing: this.#bringingCount,
-    };
+    const pending = { barrier, sinceMs: this.#now(), positions, missing: this.#bringingCount };
     this.#pending.push(pending);
     this.#pending.sort((one, other) => one.barrier.checkpoint - other.barrier.checkpoint);
     return pending;

@@ -34,8 +34,6 @@ export interface InputGateOptions {
   readonly restored?: RestoredGate | undefined;
   /** Whether a channel brings barriers. One with a complete result does not. Default: all do. */
   readonly bringsBarriers?: ((channel: number) => boolean) | undefined;
-  /** Whether a channel can be read again. Default: all can. */
-  readonly isRetained?: ((channel: number) => boolean) | undefined;
   /** The newest checkpoint before this attempt, whose barriers and older ones are of no concern. Default: none. */
   readonly checkpointBefore?: CheckpointId | undefined;
   /** Measures alignment. Default: it takes no time. */
@@ -89,7 +87,6 @@ export class InputGate implements TaskInput {
   #barriersHeld = 0;
   /** The barrier that is being emitted, and how long it took to align. */
   #aligned: AlignedBarrier | undefined;
-  readonly #isRetained: (channel: number) => boolean;
   readonly #declined: NonNullable<InputGateOptions['declined']>;
 
   constructor(views: readonly SubpartitionView[], options: InputGateOptions = {}) {
@@ -101,7 +98,6 @@ export class InputGate implements TaskInput {
       clock: options.clock,
     });
     this.#declined = declined;
-    this.#isRetained = options.isRetained ?? (() => true);
     this.elements$ = this.#elements.asObservable();
     this.#views = views;
     this.#queues = views.map(() => []);
@@ -179,9 +175,8 @@ export class InputGate implements TaskInput {
     return this.#barriers.hasAligned && this.#emitAligned();
   }
 
-  trigger(barrier: Barrier, ended: readonly number[]): void {
-    // What nobody can read again has to be in the state: its end, which is near, counts instead.
-    this.#barriers.trigger(barrier, ended.filter(this.#isRetained));
+  trigger(barrier: Barrier): void {
+    this.#barriers.trigger(barrier);
     if (this.#replay !== undefined && !this.#barriers.hasAligned) this.#refuse(barrier);
     this.#goOn();
     this.#listener?.();

@@ -1,7 +1,7 @@
 import { IllegalStateError, InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { CheckpointId } from '../../ids.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
-import type { Barrier, Batch, Mark } from '../../partitions/stream-element.ts';
+import { type Barrier, type Batch, isOfSavepoint, type Mark } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
 import { callAndWait, isThenable, type Returned } from '../../user-code.ts';
 import type { SinkTail } from '../../partitions/loop-ends.ts';
@@ -202,8 +202,9 @@ export class SinkOutput implements TaskOutput {
     };
   }
 
-  #prepareFor({ checkpoint, alignment }: Barrier): void {
-    const isSavepoint = alignment === 'savepoint' || alignment === 'stop';
+  #prepareFor(barrier: Barrier): void {
+    const { checkpoint } = barrier;
+    const isSavepoint = isOfSavepoint(barrier);
     const prepared = (value: unknown): void => {
       const snapshot = takeSnapshot((pack) => pack(this.#sink, [value]));
       if (snapshot.kind === 'taken') this.#prepared = [...this.#prepared, { checkpoint, data: snapshot.state }];

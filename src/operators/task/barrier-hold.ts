@@ -1,5 +1,5 @@
 import type { CheckpointId } from '../../ids.ts';
-import type { Barrier } from '../../partitions/stream-element.ts';
+import { type Barrier, isOfSavepoint } from '../../partitions/stream-element.ts';
 import type { OperatorStage } from '../operator-stage.ts';
 
 /** What a task waits for because of the barrier of a savepoint. */
@@ -16,7 +16,7 @@ export class BarrierHold {
   }
 
   arrived(barrier: Barrier): void {
-    if (barrier.alignment === 'savepoint' || barrier.alignment === 'stop') this.#waiting = barrier;
+    if (isOfSavepoint(barrier)) this.#waiting = barrier;
     else this.#takePart(barrier);
   }
 

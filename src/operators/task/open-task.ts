@@ -47,8 +47,6 @@ export interface OpenTaskOptions extends BatchLimits {
   readonly channelOrder?: ChannelOrder | undefined;
   /** Which of the channels bring barriers. Default: all. */
   readonly bringsBarriers?: ((channel: number) => boolean) | undefined;
-  /** Which of the channels can be read again. Default: all. */
-  readonly isRetained?: ((channel: number) => boolean) | undefined;
   /** The newest checkpoint that began before this attempt. */
   readonly checkpointBefore?: CheckpointId | undefined;
   /** Called for a checkpoint in which it cannot take part now. */
@@ -289,7 +287,6 @@ function openGate(options: OpenTaskOptions): InputGate {
     order: options.channelOrder,
     nameOf: options.nameOfChannel,
     bringsBarriers: options.bringsBarriers,
-    isRetained: options.isRetained,
     checkpointBefore: options.checkpointBefore,
     declined: options.declined,
     clock: context.environment.clock,

@@ -7,7 +7,13 @@ import { unpackData } from '../../partitions/records/packed-data.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import type { TaskInput } from '../../partitions/task-io.ts';
 import type { CheckpointId } from '../../ids.ts';
-import { type Barrier, elementOf, endOfPartition, type StreamElement } from '../../partitions/stream-element.ts';
+import {
+  type Barrier,
+  elementOf,
+  endOfPartition,
+  isOfSavepoint,
+  type StreamElement,
+} from '../../partitions/stream-element.ts';
 import { callAndWait, isThenable, refusePromise, type Returned } from '../../user-code.ts';
 import { type LoopHead, noRecord } from '../../partitions/loop-ends.ts';
 import type { SourceReader } from '../source.ts';
@@ -164,9 +170,8 @@ export class SourceInput implements TaskInput {
   }
 
   /** Whether records were read before the position of a savepoint, and are not passed on: they come first. */
-  #hasReadAhead({ alignment }: Barrier): boolean {
-    const isOfSavepoint = alignment === 'savepoint' || alignment === 'stop';
-    return isOfSavepoint && this.#state.kind === 'read' && this.#state.answer !== null;
+  #hasReadAhead(barrier: Barrier): boolean {
+    return isOfSavepoint(barrier) && this.#state.kind === 'read' && this.#state.answer !== null;
   }
 
   /** Has the records at hand pulled. Returns false if there is none: `read` knows why. */

@@ -90,11 +90,11 @@ export class StreamTask implements Runnable {
     return { ...this.#progress.counts, waitedMs: this.#waitingForRoom.totalMs };
   }
 
-  /** A barrier begins here; `ended` are the channels whose producers finished without it. */
-  checkpoint(barrier: Barrier, ended: readonly number[]): void {
+  /** A barrier begins here. */
+  checkpoint(barrier: Barrier): void {
     if (this.#phase !== 'running' || this.#end !== undefined) {
       this.#options.listener.checkpointed?.(notRunning(barrier.checkpoint, `it is ${this.#phase}`));
-    } else this.#parts?.input.trigger(barrier, ended);
+    } else this.#parts?.input.trigger(barrier);
   }
 
   /** The checkpoint is safe: its sinks commit what they prepared for it. */

@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '../../environment.ts';
-import { setDeadline } from '../../deadline.ts';
+import { awaitAnswer } from '../../checkpoints/await-answer.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { RunId } from '../../ids.ts';
 
@@ -32,11 +32,7 @@ export class OldCheckpoints {
 
   async #inTime(answer: Promise<unknown>): Promise<void> {
     const { environment, cancellationTimeoutMs } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      const disarm = setDeadline(environment.clock, cancellationTimeoutMs, () =>
-        reject(new Error(`the storage has not answered within ${cancellationTimeoutMs} ms`)),
-      );
-      answer.then(() => resolve(), reject).finally(disarm);
-    });
+    const limit = { clock: environment.clock, timeoutMs: cancellationTimeoutMs, who: 'the storage' };
+    await new Promise<void>((done, failed) => awaitAnswer(answer, { ...limit, done, failed }));
   }
 }
