@@ -23,6 +23,12 @@ export function hasState({ states }: KeyContent, nowMs: number): boolean {
   return Object.values(states).some((content) => !isPast(content, nowMs));
 }
 
+/** Without some of its states; undefined if nothing is left. */
+export function withoutStates({ states, timers }: KeyContent, names: ReadonlySet<string>): KeyContent | undefined {
+  const left = Object.entries(states).filter(([name]) => !names.has(name));
+  return left.length === 0 && timers.length === 0 ? undefined : { states: Object.fromEntries(left), timers };
+}
+
 function isPast({ untilMs }: Content, nowMs: number): boolean {
   return untilMs !== undefined && untilMs <= nowMs;
 }

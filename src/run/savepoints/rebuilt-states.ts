@@ -4,8 +4,10 @@ import type { CheckpointId } from '../../ids.ts';
 import type { Sink } from '../../operators/sink.ts';
 import type { Source } from '../../operators/source.ts';
 import { keysOfTask, shareKeys } from '../../operators/state/key-selection.ts';
+import { type KeyContent, withoutStates } from '../../operators/state/key-content.ts';
 import { readOutline, readState } from '../../operators/state/read-state.ts';
 import { tablesIn } from '../../operators/state/state-tables.ts';
+import type { Cell } from '../../operators/state/tables/cell.ts';
 import { packTable } from '../../operators/state/tables/loaded-table.ts';
 import type {
   InputState,
@@ -17,7 +19,7 @@ import type {
 import { packData, unpackData } from '../../partitions/records/packed-data.ts';
 import type { OpenSavepoint } from './open-savepoint.ts';
 import type { SavepointVertex, VertexOutline } from './savepoint-content.ts';
-import { type Home, uidOfSink } from './savepoint-match.ts';
+import { droppedStates, type Home, uidOfSink } from './savepoint-match.ts';
 
 /** A vertex whose tasks are others than in the savepoint. */
 export interface RebuiltVertex {
@@ -148,14 +150,20 @@ export class RebuiltStates {
   }
 
   /** The keyed states of a task, by operator. */
-  async #tables({ tables, parallelism }: VertexOutline, subtask: number): Promise<ReturnType<typeof packTable>[]> {
+  async #tables(
+    { tables, parallelism, steps }: VertexOutline,
+    subtask: number,
+  ): Promise<ReturnType<typeof packTable>[]> {
     const { storage } = this.#savepoint;
     const selection = keysOfTask(subtask, parallelism);
     const read = new Map<string, TaskState>();
     const built: ReturnType<typeof packTable>[] = [];
     for (const uid of tables) {
-      const before = this.#homes.get(uid)?.vertex;
-      const parts: Iterable<readonly [unknown, never]>[] = [];
+      const home = this.#homes.get(uid);
+      const before = home?.vertex;
+      const step = steps.find((one) => one.uid === uid);
+      const dropped = step === undefined ? new Set<string>() : droppedStates(step, home);
+      const parts: Iterable<Keyed>[] = [];
       for (const [index, task] of (before?.tasks ?? []).entries()) {
         if (before === undefined || task.kind === 'finished') continue;
         const was = { subtask: index, parallelism: before.parallelism };
@@ -164,11 +172,22 @@ export class RebuiltStates {
         const state = read.get(key) ?? (await readState(storage as CheckpointStorage, task, selection));
         read.set(key, state);
         const table = tablesIn(state.chain)[before.tables.indexOf(uid)];
-        if (table !== undefined && 'cells' in table) parts.push(table.cells as Iterable<readonly [unknown, never]>);
+        if (table !== undefined && 'cells' in table) parts.push(without(dropped, table.cells as Iterable<Keyed>));
       }
       built.push(packTable(joined(parts), packData));
     }
     return built;
+  }
+}
+
+/** A key with what is kept of it. */
+type Keyed = readonly [key: unknown, Cell];
+
+/** Keys without some of their declared states. */
+function* without(dropped: ReadonlySet<string>, cells: Iterable<Keyed>): Generator<Keyed> {
+  for (const [key, cell] of cells) {
+    const accumulator = dropped.size === 0 ? cell.accumulator : withoutStates(cell.accumulator as KeyContent, dropped);
+    if (accumulator !== undefined) yield [key, { accumulator }];
   }
 }
 

@@ -67,7 +67,8 @@ export function matchSavepoint(question: MatchQuestion): SavepointMatch {
     if (own.length === 0) return { kind: 'new' };
     const [{ vertex }] = own as [Home];
     const collects = question.sinks[index]?.some(({ redo }) => redo === 'collects') === true;
-    if (isSame(vertex, outline) && !collects) return { kind: 'same', before: vertex };
+    const drops = outline.steps.some((step) => droppedStates(step, homes.get(step.uid)).size > 0);
+    if (isSame(vertex, outline) && !collects && !drops) return { kind: 'same', before: vertex };
     checkEnds(outline, index, homes, question);
     return { kind: 'rebuilt' };
   });
@@ -77,6 +78,12 @@ export function matchSavepoint(question: MatchQuestion): SavepointMatch {
 /** Whether a step keeps anything. What a fold holds before its shuffle is handed on before a savepoint. */
 function hasState({ vertex, step: { uid, role, kind } }: Home): boolean {
   return role !== 'operator' || (vertex.tables.includes(uid) && !kind.endsWith(' (partial)'));
+}
+
+/** The names of the states that a step had and does not declare any more. */
+export function droppedStates(now: SavepointStep, home: Home | undefined): ReadonlySet<string> {
+  const before = Object.keys(home?.step.states ?? {});
+  return new Set(before.filter((name) => now.states?.[name] === undefined));
 }
 
 function isSame(before: VertexOutline, now: VertexOutline): boolean {
