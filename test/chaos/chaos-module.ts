@@ -5,11 +5,11 @@ import { isMainThread } from 'node:worker_threads';
 import { collect, defineJob } from 'kintsugi';
 import { strikes } from '../support/strikes.ts';
 import { chaosJob, type Item, type Service } from './chaos-job.ts';
-import type { ChaosPlan, Disturbance } from './chaos-plan.ts';
+import type { ChaosPlan, Disturbance, Kill } from './plans/chaos-plan.ts';
 import { type Instant, Instants } from './instants.ts';
 import { killAtFileOperation } from './kill-at-file-operation.ts';
 import { Ledger } from './ledger.ts';
-import type { WorkerDeath } from './worker-plan.ts';
+import type { WorkerDeath } from './plans/worker-plan.ts';
 
 /** What the job of this copy of the module has collected. */
 export const collected = collect<Item>();
@@ -36,6 +36,7 @@ export default defineJob<ChaosParam>(({ home = '', marks = '', version, disturba
 export class Fate {
   readonly #instants: Instants;
   readonly #disturbance: Disturbance;
+  #checkpoints = 0;
 
   constructor(instants: Instants, disturbance: Disturbance) {
     this.#instants = instants;
@@ -45,10 +46,23 @@ export class Fate {
   passed(instant: Instant): void {
     const count = this.#instants.passed(instant);
     const { kill, workers } = this.#disturbance;
-    if (kill?.at === instant && kill.count === count) this.die();
+    if (kill?.at === instant && this.#counted(kill, instant, count) === kill.count) this.die();
     for (const [index, { by, when }] of (workers?.deaths ?? []).entries()) {
       if (by !== 'terminate' && when.at === instant && count >= when.count) this.#strike(index, by);
     }
+  }
+
+  /** Another checkpoint of the process has completed. Returns whether what follows counts. */
+  checkpointed(): boolean {
+    const { kill } = this.#disturbance;
+    if (++this.#checkpoints !== kill?.afterCheckpoints) return false;
+    this.#instants.arm();
+    if (kill.at === 'file') killAtFileOperation(kill, () => this.die());
+    return true;
+  }
+
+  #counted({ afterCheckpoints = 0 }: Kill, instant: Instant, count: number): number | undefined {
+    return afterCheckpoints === 0 ? count : this.#instants.since(instant, count);
   }
 
   /** In a worker: it is struck at its file operations. */

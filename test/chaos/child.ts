@@ -9,18 +9,16 @@ import { insideOf } from '../../src/run/run-inside.ts';
 import { slotDemand } from '../../src/scheduling/slot-demand.ts';
 import { writeCollected } from './chaos-job.ts';
 import chaosModule, { collected, Fate } from './chaos-module.ts';
-import type { ChaosPlan, Disturbance } from './chaos-plan.ts';
+import type { ChaosPlan, Disturbance } from './plans/chaos-plan.ts';
 import { Instants } from './instants.ts';
 import { killAtFileOperation } from './kill-at-file-operation.ts';
 import { toldOf } from './told-events.ts';
-import type { WorkersPlan } from './worker-plan.ts';
+import type { WorkersPlan } from './plans/worker-plan.ts';
 
 /** How a process that was not killed ended. */
 export interface ChildReport {
   /** Tasks that were taken over; undefined if there was no earlier run. */
   readonly restored: number | undefined;
-  /** Streaming components that continued from a checkpoint. */
-  readonly continued: number;
   readonly calls: number;
 }
 
@@ -42,33 +40,40 @@ async function main({ home, marks, version, disturbance, module, entry }: ChildT
   const instants = new Instants(marks);
   const fate = new Fate(instants, disturbance);
   const { kill, workers: threads } = disturbance;
-  if (kill?.at === 'file') killAtFileOperation(kill, () => fate.die());
+  const isArmed = (kill?.afterCheckpoints ?? 0) === 0;
+  if (kill?.at === 'file' && isArmed) killAtFileOperation(kill, () => fate.die());
   const job = chaosModule({ home, marks, version: `${version}`, disturbance: JSON.stringify(disturbance) });
   const run = job.run({
     stateDirectory: join(home, 'state'),
     spillDirectory: join(home, 'spilled'),
     batchSize: 8,
     restartBackoff: fixedDelay({ maxAttempts: 20, delayMs: 1 }),
-    ...(plan.checkpointsEveryMs !== undefined && { checkpoints: { intervalMs: plan.checkpointsEveryMs, retained: 2 } }),
+    checkpoints: checkpointsOf(plan),
     ...(threads && overWorkers(job, threads, module, entry)),
   });
   run.events$.subscribe((event) => {
     tell(marks, event);
     fate.passed('event');
+    if (event.type === 'checkpoint.completed' && fate.checkpointed()) process.stderr.write('armed\n');
   });
   if (threads !== undefined) {
     terminate(run, threads, instants);
     drain(run, threads, instants);
   }
-  process.stderr.write('began\n');
+  process.stderr.write(isArmed ? 'began\narmed\n' : 'began\n');
   const { receipt } = await run.result;
   writeCollected(plan, home, collected);
   const report: ChildReport = {
     restored: receipt.resumed?.tasks,
-    continued: receipt.resumed?.checkpoints?.length ?? 0,
     calls: instants.count('call'),
   };
   process.stdout.write(JSON.stringify(report));
+}
+
+function checkpointsOf({ checkpointsEveryMs, stream }: ChaosPlan): JobRunOptions['checkpoints'] {
+  return checkpointsEveryMs === undefined
+    ? undefined
+    : { intervalMs: checkpointsEveryMs, retained: stream?.retained ?? 2 };
 }
 
 /** Jobs are short here. */

@@ -5,7 +5,7 @@ import { AnswerFiles } from '../../src/operators/answers/files/answer-files.ts';
 import { FileJournalStorage } from '../../src/partitions/storage/file-journal-storage.ts';
 import { systemProcesses } from '../../src/partitions/claims/process-table.ts';
 import type { SeededRandom } from '../../src/testing/index.ts';
-import type { Damage } from './chaos-plan.ts';
+import type { Damage } from './plans/chaos-plan.ts';
 
 /** What was done to a file. */
 export interface Damaged {

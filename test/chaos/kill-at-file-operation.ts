@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import type { Kill } from './chaos-plan.ts';
+import type { Kill } from './plans/chaos-plan.ts';
 
 type Call = (...args: unknown[]) => unknown;
 

@@ -3,18 +3,25 @@ import { runChaos } from './run-chaos.ts';
 
 /**
  * `npm run chaos -- --runs N --seed S`: N drawn jobs, from seed S on, whose processes are killed; with `--workers`, whose
- * tasks run over worker threads, which die.
+ * tasks run over worker threads, which die; with `--streams`, long streams with checkpoints, a quarter of them over workers.
  */
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { runs: { type: 'string' }, seed: { type: 'string' }, workers: { type: 'boolean' } },
+    options: {
+      runs: { type: 'string' },
+      seed: { type: 'string' },
+      workers: { type: 'boolean' },
+      streams: { type: 'boolean' },
+    },
   });
+  const kind = values.streams === true ? 'streams' : values.workers === true ? 'workers' : 'processes';
   const first = wholeNumber('seed', values.seed ?? '1');
   const seeds = Array.from({ length: wholeNumber('runs', values.runs ?? '100') }, (_, index) => first + index);
-  const summary = await runChaos(values.workers === true ? 'workers' : 'processes', seeds, print);
+  const summary = await runChaos(kind, seeds, print);
   const { passed, failures, kills, resumed, continued, damaged, deaths, lost, costly, readers, pauses } = summary;
-  const { drained, speculated, calls, needed, inFlight, lostAnswers } = summary;
-  if (values.workers === true) {
+  const { checkpoints, restored, withoutCheckpoint, drained, speculated, calls, needed, inFlight, lostAnswers } =
+    summary;
+  if (kind !== 'processes') {
     print(`${deaths} workers died, ${lost} of them before the run ended, ${costly} with running tasks`);
     print(`${readers} tasks elsewhere failed because they were reading their results, and were decided apart`);
     print(`${drained} workers were drained and went; ${speculated} slow tasks got a second attempt`);
@@ -22,6 +29,9 @@ async function main(): Promise<number> {
   }
   print(
     `${kills} processes were killed, ${damaged} files damaged; ${resumed} processes took over finished tasks, ${continued} continued from a checkpoint`,
+  );
+  print(
+    `${checkpoints} checkpoints completed; ${restored} regions continued from one, ${withoutCheckpoint} jobs found none`,
   );
   print(
     `${calls} calls for ${needed}; ${inFlight} were in flight when their process was killed, the answers of ${lostAnswers} were damaged`,

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
-import type { ChaosPlan } from './chaos-plan.ts';
+import type { ChaosPlan } from './plans/chaos-plan.ts';
 
 /** Files that are not output. */
 const ours = new Set(['plan.json', 'input.jsonl', 'ledger', 'state', 'spilled']);

@@ -9,14 +9,23 @@ import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
 import { collect } from '../../src/index.ts';
 import { bundledModules } from '../support/bundled-script.ts';
 import { chaosJob, type Item, type Service, writeCollected, writeInput } from './chaos-job.ts';
-import { type Chaos, type ChaosPlan, type Disturbance, drawChaos, drawWorkerChaos, versionIn } from './chaos-plan.ts';
+import {
+  type Chaos,
+  type ChaosPlan,
+  type Disturbance,
+  drawChaos,
+  drawPlan,
+  drawWorkerChaos,
+  versionIn,
+} from './plans/chaos-plan.ts';
 import type { ChildReport, ChildTask } from './child.ts';
 import { answersOf, damageFile } from './damage-file.ts';
 import { Instants } from './instants.ts';
 import { Ledger, type LedgerCounts } from './ledger.ts';
 import { fileDifferences, outputIn, spilledIn } from './output-files.ts';
+import { drawStreamChaos } from './plans/stream-plan.ts';
 import { lossesOf, toldIn } from './told-events.ts';
-import type { WorkersPlan } from './worker-plan.ts';
+import type { WorkersPlan } from './plans/worker-plan.ts';
 
 /** Totals over runs with killed processes. */
 export interface ChaosSummary {
@@ -26,8 +35,12 @@ export interface ChaosSummary {
   readonly kills: number;
   /** Processes that took over finished tasks. */
   readonly resumed: number;
-  /** Processes that continued a streaming component from a checkpoint. */
+  /** Processes that continued a streaming component from a checkpoint, */
   readonly continued: number;
+  /** checkpoints that completed, */
+  readonly checkpoints: number;
+  /** and regions that continued from one. */
+  readonly restored: number;
   /** Files that were torn or flipped. */
   readonly damaged: number;
   /** Deaths that were inflicted on workers, */
@@ -44,6 +57,8 @@ export interface ChaosSummary {
   readonly speculated: number;
   /** Processes that were stopped and continued. */
   readonly pauses: number;
+  /** Jobs that rightly failed because all their checkpoints had been damaged, and began anew. */
+  readonly withoutCheckpoint: number;
   /** Calls that were started, */
   readonly calls: number;
   /** those among them that an undisturbed job makes, */
@@ -56,12 +71,13 @@ export interface ChaosSummary {
 
 type Totals = { -readonly [Name in Exclude<keyof ChaosSummary, 'passed' | 'failures'>]: ChaosSummary[Name] };
 
-/** What is drawn: processes that are killed, or processes whose workers die. */
-export type ChaosKind = 'processes' | 'workers';
+/** What is drawn: processes that are killed, processes whose workers die, or both of long streams with checkpoints. */
+export type ChaosKind = 'processes' | 'workers' | 'streams';
 
 const draws: Readonly<Record<ChaosKind, (seed: number) => Chaos>> = {
   processes: drawChaos,
   workers: drawWorkerChaos,
+  streams: (seed) => drawStreamChaos(seed, drawPlan),
 };
 
 /** The modules of the processes. */
@@ -82,8 +98,8 @@ export async function runChaos(
   tell: (line: string) => void,
 ): Promise<ChaosSummary> {
   const totals: Totals = {
-    ...{ kills: 0, resumed: 0, continued: 0, damaged: 0, deaths: 0, lost: 0, costly: 0, readers: 0, pauses: 0 },
-    ...{ drained: 0, speculated: 0 },
+    ...{ kills: 0, resumed: 0, continued: 0, checkpoints: 0, restored: 0, damaged: 0, withoutCheckpoint: 0 },
+    ...{ deaths: 0, lost: 0, costly: 0, readers: 0, pauses: 0, drained: 0, speculated: 0 },
     ...{ calls: 0, needed: 0, inFlight: 0, lostAnswers: 0 },
   };
   const failures: string[] = [];
@@ -93,7 +109,7 @@ export async function runChaos(
   const paths = await bundledModules(['chaos/child.ts', 'chaos/chaos-module.ts'], join(workshop, 'modules'));
   const [child, module, entry] = paths as [string, string, string];
   const scripts: Scripts = { child, module, entry: pathToFileURL(entry).href };
-  const option = kind === 'workers' ? '--workers ' : '';
+  const option = kind === 'processes' ? '' : `--${kind} `;
   for (const [index, seed] of seeds.entries()) {
     const run = new ChaosRun(draws[kind](seed), mkdtempSync(join(tmpdir(), `chaos-${seed}-`)), scripts, totals);
     const problems = await run.problems();
@@ -113,7 +129,7 @@ export async function runChaos(
 }
 
 /** How a process ended. */
-type ChildEnd = { readonly kind: 'killed' } | ({ readonly kind: 'finished' } & ChildReport);
+type ChildEnd = { readonly kind: 'killed' | 'failed' } | ({ readonly kind: 'finished' } & ChildReport);
 
 /** A job whose processes are killed. */
 class ChaosRun {
@@ -130,6 +146,8 @@ class ChaosRun {
   #lostAnswers = 0;
   /** Answers that were given, but not written when their process died. */
   #unwritten = 0;
+  /** Whether checkpoints have been damaged. */
+  #areDamaged = false;
   #processes = 0;
 
   constructor({ plan, disturbances }: Chaos, directory: string, scripts: Scripts, totals: Totals) {
@@ -179,7 +197,7 @@ class ChaosRun {
       return answer;
     };
     const collected = collect<Item>();
-    const job = chaosJob(this.#plan, home, versionIn(this.#plan), { service, collected });
+    const job = chaosJob(this.#plan, home, versionIn(this.#plan), { service, collected, isPaced: false });
     await job.run({ stateDirectory: join(home, 'state') }).result;
     writeCollected(this.#plan, home, collected);
     return calls;
@@ -191,15 +209,19 @@ class ChaosRun {
       const end = await this.#process(disturbance, version);
       if (end.kind === 'finished' && version === versionIn(this.#plan)) return;
       if (end.kind === 'finished') break;
-      this.#totals.kills++;
+      if (end.kind === 'killed') this.#totals.kills++;
       const { damage } = disturbance;
       const damaged = damage && damageFile(join(this.#home, 'state'), damage, this.#random);
       if (damaged === undefined) continue;
+      if (damage?.of === 'checkpoints') this.#areDamaged = true;
       this.#totals.damaged++;
       this.#lostAnswers += damaged.lostAnswers;
       this.story.push(damaged.what);
     }
-    await this.#process();
+    let end = await this.#process();
+    // Without checkpoints it began anew only after that.
+    if (end.kind === 'failed') end = await this.#process();
+    if (end.kind === 'failed') this.#problems.push('it fails again, although no checkpoint is left');
   }
 
   /** A job that has finished is not run again. */
@@ -240,6 +262,10 @@ class ChaosRun {
     this.story.push(`${JSON.stringify(disturbance)}: ${status} ${output}`);
     const hasEnded = status === '0';
     this.#countLosses(marks, hasEnded);
+    if (this.#areDamaged && status === '1' && told.includes("code: 'NO_CHECKPOINT_LEFT'")) {
+      this.#totals.withoutCheckpoint++;
+      return { kind: 'failed' };
+    }
     if (!hasEnded && !killers.has(status)) throw new Error(`the job failed: ${status}\n${told}`);
     if (!hasEnded) {
       const given = [...ledger.read(size).values()].filter(({ answered }) => answered > 0).length;
@@ -249,7 +275,6 @@ class ChaosRun {
     if (disturbance.workers !== undefined) this.#problems.push(...spilledIn(join(this.#home, 'spilled')));
     const report = JSON.parse(output) as ChildReport;
     if ((report.restored ?? 0) > 0) this.#totals.resumed++;
-    if (report.continued > 0) this.#totals.continued++;
     return { kind: 'finished', ...report };
   }
 
@@ -261,11 +286,10 @@ class ChaosRun {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let told = '';
     child.stderr.setEncoding('utf8').on('data', (data: string) => {
-      if (told === '') {
-        if (kill?.at === 'delay') setTimeout(() => child.kill('SIGKILL'), kill.ms);
-        if (workers?.pause !== undefined) this.#pause(child, workers.pause);
-      }
+      if (told === '' && workers?.pause !== undefined) this.#pause(child, workers.pause);
+      const wasArmed = told.includes('armed');
       told += data;
+      if (kill?.at === 'delay' && !wasArmed && told.includes('armed')) setTimeout(() => child.kill('SIGKILL'), kill.ms);
     });
     let isHanging = false;
     const hangs = setTimeout(() => {
@@ -293,13 +317,19 @@ class ChaosRun {
 
   #countLosses(marks: string, hasEnded: boolean): void {
     const told = toldIn(marks);
-    const { inflicted, noticed, costly, readers, problems } = lossesOf(told, new Instants(marks).claimed, hasEnded);
+    const { inflicted, noticed, costly, readers, problems } = lossesOf(told, new Instants(marks).claimed, {
+      hasEnded,
+      areDamaged: this.#areDamaged,
+    });
     this.#totals.deaths += inflicted;
     this.#totals.lost += noticed;
     this.#totals.costly += costly;
     this.#totals.readers += readers;
     this.#totals.drained += told.filter(({ type }) => type === 'drained').length;
     this.#totals.speculated += told.filter(({ type }) => type === 'speculated').length;
+    this.#totals.checkpoints += told.filter(({ type }) => type === 'checkpointed').length;
+    this.#totals.restored += told.filter(({ type }) => type === 'restored').length;
+    if (told.some((one) => one.type === 'continued' && one.components > 0)) this.#totals.continued++;
     this.#problems.push(...problems);
     for (const one of told) if (one.type !== 'decided') this.story.push(`  ${JSON.stringify(one)}`);
   }

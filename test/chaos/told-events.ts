@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobEvent } from '../../src/index.ts';
+import { causeWithCode } from '../../src/errors/cause-chain.ts';
 import { ExecutorLostError } from '../../src/errors/executor-errors.ts';
 import { PartitionLostError } from '../../src/errors/result-errors.ts';
 
@@ -16,10 +17,15 @@ export type Told =
       readonly isReader: boolean;
       /** A task that was to reproduce its result elsewhere than its remains are. */
       readonly isApart: boolean;
+      /** A checkpoint could not be read. */
+      readonly isUnreadable: boolean;
       readonly message: string;
     }
   | { readonly type: 'decided'; readonly failover: number }
   | { readonly type: 'status'; readonly status: string }
+  /** It runs after another one, with so many components that continue from a checkpoint. */
+  | { readonly type: 'continued'; readonly components: number }
+  | { readonly type: 'checkpointed' | 'restored' }
   | { readonly type: 'drained'; readonly executor: string }
   | { readonly type: 'speculated'; readonly task: string };
 
@@ -34,6 +40,9 @@ export function toldOf(event: JobEvent): Told | undefined {
         executor: cause instanceof ExecutorLostError ? cause.executor : undefined,
         isReader: cause instanceof PartitionLostError && cause.cause instanceof ExecutorLostError,
         isApart: cause instanceof PartitionLostError && cause.message.endsWith('has no free slot'),
+        isUnreadable:
+          causeWithCode(cause, 'CHECKPOINT_UNREADABLE') !== undefined ||
+          causeWithCode(cause, 'NO_CHECKPOINT_LEFT') !== undefined,
       };
     }
     case 'failover.decided':
@@ -41,6 +50,14 @@ export function toldOf(event: JobEvent): Told | undefined {
       return { type: 'decided', failover: event.failover };
     case 'job.statusChanged':
       return { type: 'status', status: event.status };
+    case 'job.resumed': {
+      const components = event.checkpoints?.filter(({ checkpoint }) => checkpoint !== undefined).length ?? 0;
+      return { type: 'continued', components };
+    }
+    case 'checkpoint.completed':
+      return { type: 'checkpointed' };
+    case 'checkpoint.restored':
+      return { type: 'restored' };
     case 'executor.drained':
       return { type: 'drained', executor: event.executor };
     case 'task.speculated':
@@ -89,8 +106,13 @@ export interface Losses {
  * failure, and each failure one decision.
  *
  * @param claimed `0 exit`: the deaths that were inflicted
+ * @param state whether the process has ended by itself, and whether checkpoints had been damaged before
  */
-export function lossesOf(told: readonly Told[], claimed: readonly string[], hasEnded: boolean): Losses {
+export function lossesOf(
+  told: readonly Told[],
+  claimed: readonly string[],
+  { hasEnded, areDamaged }: { readonly hasEnded: boolean; readonly areDamaged: boolean },
+): Losses {
   const problems: string[] = [];
   const kinds = claimed.map((claim) => claim.split(' ')[1] as string);
   // A loop can end in one manner only.
@@ -107,10 +129,11 @@ export function lossesOf(told: readonly Told[], claimed: readonly string[], hasE
     if (failures.length > 0) costly++;
     if (failures.length > 1) problems.push(`${failures.length} failures: ${why}`);
   }
-  for (const { executor, message, failover, isReader, isApart } of failed) {
+  for (const { executor, message, failover, isReader, isApart, isUnreadable } of failed) {
     const count = decided.filter((one) => one === failover).length;
     if (count > 1 || (count === 0 && hasEnded)) problems.push(`${count} decisions: ${message}`);
-    if (executor === undefined && !isReader && !isApart) problems.push(`not because of a lost worker: ${message}`);
+    if (executor === undefined && !isReader && !isApart && !(isUnreadable && areDamaged))
+      problems.push(`not because of a lost worker: ${message}`);
   }
   const readers = failed.filter(({ isReader }) => isReader).length;
   return { inflicted: kinds.length, noticed: lost.length, costly, readers, problems };

@@ -1,4 +1,5 @@
-import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
+import { type SeededRandom, seededRandom } from '../../../src/testing/index.ts';
+import type { StreamPlan } from './stream-plan.ts';
 import { type At, drawWorkers, type WorkersPlan } from './worker-plan.ts';
 
 const exchanges = ['blocking', 'reliable', 'memory', 'pipelined'] as const;
@@ -45,6 +46,8 @@ export interface ChaosPlan {
   readonly countsRecords: boolean;
   /** Time between the checkpoints of a streaming job; undefined: it is a batch job. */
   readonly checkpointsEveryMs: number | undefined;
+  /** undefined: its sources give all that they have at once. */
+  readonly stream: StreamPlan | undefined;
 }
 
 /** The version of the job that a process runs. The last one always has the last version. */
@@ -56,6 +59,8 @@ export function versionIn({ change }: ChaosPlan, number = Number.POSITIVE_INFINI
 export type Kill = At & {
   /** As a native crash in one of its threads ends it. Default: SIGKILL. */
   readonly signal?: 'SIGABRT' | undefined;
+  /** Only what happens after so many checkpoints of this process counts. Default 0. */
+  readonly afterCheckpoints?: number | undefined;
 };
 
 /** What happens to a file of the state directory while no process lives. */
@@ -124,7 +129,8 @@ export function drawWorkerChaos(seed: number): Chaos {
   return { plan, disturbances };
 }
 
-function drawPlan(random: SeededRandom): ChaosPlan {
+/** A batch job. */
+export function drawPlan(random: SeededRandom): ChaosPlan {
   return {
     seed: random.seed,
     records: random.integer(20, 80),
@@ -148,6 +154,7 @@ function drawPlan(random: SeededRandom): ChaosPlan {
     isDeterministic: false,
     countsRecords: false,
     checkpointsEveryMs: undefined,
+    stream: undefined,
   };
 }
 

@@ -1,5 +1,5 @@
-import type { SeededRandom } from '../../src/testing/index.ts';
-import type { Strike } from '../support/strikes.ts';
+import type { SeededRandom } from '../../../src/testing/index.ts';
+import type { Strike } from '../../support/strikes.ts';
 
 /** When something happens to a process: at the instant with this number, over all threads. */
 export type At =
