@@ -622,6 +622,48 @@ describe('barriers in an InputGate', () => {
     expect(takeAll()).toEqual(['c']);
   });
 
+  it('BA3: an older barrier that comes after a newer one on another channel, which never brings it, holds up nothing', () => {
+    const { takeAll, channel } = aligned(3);
+    channel(0).emitMark(barrier(2));
+    channel(0).emit('a');
+    expect(takeAll()).toEqual([]);
+    channel(1).emitMark(barrier(1));
+    channel(1).emit('b');
+    expect(takeAll()).toEqual(['b']);
+    channel(1).emitMark(barrier(2));
+    channel(2).emitMark(barrier(1));
+    channel(2).emitMark(barrier(2));
+    expect(takeAll()).toEqual([[2, [0, 1, 0]], 'a']);
+  });
+
+  it('BA3, property: whichever barriers each channel brings, those that all bring last let everything through', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.subarray([1, 2, 3, 4]), { minLength: 1, maxLength: 4 }),
+        fc.infiniteStream(fc.nat()),
+        (brought, choices) => {
+          const { takeAll, channel } = aligned(brought.length);
+          const steps = brought.map((ids) => [...ids, 5].flatMap((id): (string | Mark)[] => ['record', barrier(id)]));
+          const records = steps.flat().filter((step) => step === 'record').length;
+          const seen: unknown[] = [];
+          for (let left = steps.flat().length; left > 0; left--) {
+            const open = [...steps.keys()].filter((index) => (steps[index] as unknown[]).length > 0);
+            const index = open[(choices.next().value as number) % open.length] as number;
+            const step = steps[index]?.shift() as string | Mark;
+            if (typeof step === 'string') channel(index).emit(step);
+            else channel(index).emitMark(step);
+            if ((choices.next().value as number) % 2 === 0) seen.push(...takeAll());
+          }
+          seen.push(...takeAll());
+          expect(seen.filter((one) => one === 'record')).toHaveLength(records);
+          const passedOn = seen.filter((one) => one !== 'record') as [number, unknown][];
+          expect(passedOn.at(-1)).toEqual([5, brought.map(({ length }) => length + 1)]);
+          expect(passedOn.map(([id]) => id)).toEqual([...new Set(passedOn.map(([id]) => id))].sort());
+        },
+      ),
+    );
+  });
+
   it('BA3: barriers from before the attempt are dropped, also where it continues', () => {
     const state: GateState = { kind: 'gate', channels: [1, 0], order: undefined };
     const restored = { state, checkpoint: 4 as CheckpointId };

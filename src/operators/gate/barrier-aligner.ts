@@ -35,7 +35,8 @@ export interface BarrierAlignerOptions {
  * - BA1 A barrier is passed on once, when every channel that brings barriers has delivered it or has ended.
  * - BA2 Exactly-once: a channel that has delivered a barrier is blocked until the barrier is passed on or given up.
  *   At-least-once: none is blocked, and the position of each channel is that of the barrier.
- * - BA3 A newer barrier on a channel gives an older one up: its checkpoint was aborted. Barriers of settled checkpoints, up
+ * - BA3 A newer barrier on a channel gives an older one up: its checkpoint was aborted, or the task before passed it over because
+ *   it had a newer one. So the channel never brings the older one, whether others have brought it or will. Barriers of settled checkpoints, up
  *   to the one before this attempt, are dropped, wherever they come from.
  */
 export class BarrierAligner {
@@ -119,7 +120,13 @@ export class BarrierAligner {
     if (this.isSettled(barrier)) return undefined;
     const known = this.#pending.find((pending) => pending.barrier.checkpoint === barrier.checkpoint);
     if (known !== undefined) return known;
-    if (barrier.alignment !== 'at-least-once') this.#giveUp((older) => older.barrier.checkpoint < barrier.checkpoint);
+    if (barrier.alignment !== 'at-least-once') {
+      if (this.#pending.some((newer) => newer.barrier.checkpoint > barrier.checkpoint)) {
+        this.#settle(barrier.checkpoint);
+        return undefined;
+      }
+      this.#giveUp((older) => older.barrier.checkpoint < barrier.checkpoint);
+    }
     const positions = Array.from({ length: this.#count }, (): number | undefined => undefined);
     const pending = { barrier, sinceMs: this.#now(), positions, missing: this.#bringingCount };
     this.#pending.push(pending);
