@@ -102,7 +102,7 @@ export type { DividedExchange, JobEvent, JobEventType } from './actors/job-event
 
 // Checkpoints
 export type { CheckpointOptions } from './run/checkpoints/checkpoints-option.ts';
-export type { SavepointOptions } from './run/savepoints/savepoint-option.ts';
+export type { SavepointOptions, StopWithSavepointOptions } from './run/savepoints/savepoint-option.ts';
 export type { CheckpointsReceipt, ContinuedReceipt } from './run/checkpoints/checkpoint-receipt.ts';
 export type { CheckpointReport, ComponentCheckpointsReport } from './run/checkpoints/checkpoint-history.ts';
 export type { BarrierAlignment } from './partitions/stream-element.ts';

@@ -66,7 +66,7 @@ export type KeepingToMasterEvent =
   | { readonly type: 'results.kept'; readonly kept: readonly KeptResult[] }
   | { readonly type: 'results.keepFailed'; readonly cause: Error };
 
-/** Too many checkpoints of a streaming component failed in a row. */
+/** Too many checkpoints of a streaming component failed in a row, or one that drained its tasks did. */
 export interface CheckpointsToMasterEvent {
   readonly type: 'checkpoints.failed';
   /** One task of each of its regions. */

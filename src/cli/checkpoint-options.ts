@@ -16,19 +16,35 @@ export const checkpointOptions = {
     value: 'DIR',
     about: 'with --checkpoints: Ctrl-C stops the job with a savepoint in DIR',
   },
+  drain: {
+    type: 'boolean',
+    about: 'with --savepoint: that is the end of its input, and final results come first',
+  },
 } as const;
 
 type CheckpointValues = Given<typeof checkpointOptions>['values'];
 
 interface CheckpointsGiven {
   readonly options: Pick<JobRunOptions, 'checkpoints' | 'fromSavepoint' | 'allowRemovedState'>;
-  /** Where a savepoint is taken when the job is told to stop. */
-  readonly savepoint: string | undefined;
+  /** What is taken when the job is told to stop. */
+  readonly savepoint: LastSavepoint | undefined;
+}
+
+/** A savepoint with which a job stops. */
+export interface LastSavepoint {
+  readonly directory: string;
+  readonly drain: boolean;
 }
 
 /** @throws CommandLineError */
 export function checkpointsGiven(values: CheckpointValues, command: string): CheckpointsGiven {
-  const { checkpoints, savepoint, 'from-savepoint': fromSavepoint, 'allow-removed-state': allowRemovedState } = values;
+  const {
+    checkpoints,
+    savepoint,
+    drain = false,
+    'from-savepoint': fromSavepoint,
+    'allow-removed-state': allowRemovedState,
+  } = values;
   const isAnInterval = checkpoints === undefined || /^[1-9]\d*$/.test(checkpoints);
   if (!isAnInterval) {
     throw new CommandLineError(
@@ -44,11 +60,12 @@ export function checkpointsGiven(values: CheckpointValues, command: string): Che
   if (allowRemovedState === true && fromSavepoint === undefined) {
     throw new CommandLineError('--allow-removed-state needs --from-savepoint DIR', command);
   }
+  if (drain && savepoint === undefined) throw new CommandLineError('--drain needs --savepoint DIR', command);
   if (savepoint !== undefined) checkEmpty(savepoint, command);
   const intervalMs = checkpoints === undefined ? undefined : Number(checkpoints);
   return {
     options: { checkpoints: intervalMs === undefined ? undefined : { intervalMs }, fromSavepoint, allowRemovedState },
-    savepoint,
+    savepoint: savepoint === undefined ? undefined : { directory: savepoint, drain },
   };
 }
 

@@ -84,6 +84,23 @@ export class CheckpointsFailedError extends KintsugiError {
   }
 }
 
+/** A savepoint that was to drain a streaming component failed: its tasks restart, as if it had not begun. */
+export class DrainFailedError extends KintsugiError {
+  readonly code = 'DRAIN_FAILED';
+  /** The first task at which the barriers of the component start: `orders[0]`. */
+  readonly head: string;
+  /** Why, as in the event `checkpoint.failed`. */
+  readonly reason: string;
+
+  constructor(head: string, reason: string) {
+    super(
+      `The savepoint that was to drain the tasks behind ${head} failed because of "${reason}". They restart from the checkpoint before it, because some may have handed on their final results`,
+    );
+    this.head = head;
+    this.reason = reason;
+  }
+}
+
 /** No checkpoint of a component can be read any more, and to begin anew would repeat what was committed. */
 export class NoCheckpointLeftError extends KintsugiError {
   readonly code = 'NO_CHECKPOINT_LEFT';

@@ -72,8 +72,10 @@ export interface OperatorStage {
    *
    * @param checkpoint the one for which keyed states are set aside in no time, to be written later (`writeState`) or
    *   released (`releaseTables`); default: everything is packed now
+   * @param isDrained the stage is done, and is asked for the state in which it would take further records: what it
+   *   handed on at the end is not in it; keyed states that the end did not touch are. Default false
    */
-  snapshot(checkpoint?: CheckpointId): StateSnapshot<StageState>;
+  snapshot(checkpoint?: CheckpointId, isDrained?: boolean): StateSnapshot<StageState>;
   /** Nothing is under way: hands on, as results, what it holds only until the end of its input. Default: nothing. */
   handOn?(): void;
   /** A checkpoint for which it was asked for its state is complete, or never will be. */

@@ -119,11 +119,11 @@ export class PipeStage implements OperatorStage {
     return undefined;
   }
 
-  /** Only the pipe itself knows the state of its operators and timers, unless it has none. */
-  snapshot(): StateSnapshot<PipeState> {
+  /** Only the pipe itself knows the state of its operators and timers, unless it has none, or is complete. */
+  snapshot(_?: unknown, isDrained = false): StateSnapshot<PipeState> {
     const { uids, firstOperator = 0, name = '' } = this.#context;
     const uid = uids?.[firstOperator] ?? name;
-    if (!this.#isStateless) {
+    if (!this.#isStateless && !isDrained) {
       return absent(
         `"${uid}" is an RxJS pipe, whose state cannot be captured. If it keeps nothing from record to record, declare it: through(…, { stateless: true })`,
       );
@@ -132,7 +132,7 @@ export class PipeStage implements OperatorStage {
       kind: 'pipe',
       waiting: pack(uid, this.#input.rest),
       results: pack(uid, this.#results.rest),
-      isOver: this.#isOver,
+      isOver: this.#isOver && !isDrained,
     }));
   }
 

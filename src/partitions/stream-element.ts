@@ -27,15 +27,19 @@ export interface Barrier {
 export type BarrierAlignment = 'exactly-once' | 'at-least-once';
 
 /**
- * How tasks treat a barrier. Those of savepoints are aligned as `exactly-once`, and before a task takes part it lets its
- * calls be answered, so that nothing is under way in it. After one that says `stop` it takes nothing and no timer fires,
- * unless the savepoint fails.
+ * The barriers of savepoints. They are aligned as `exactly-once`, and before a task takes part it lets its calls be
+ * answered, so that nothing is under way in it. After `stop` it takes nothing and no timer fires, unless the savepoint
+ * fails. `drain` is the end of its input: it hands on its final results before the barrier, and finishes once the
+ * savepoint is complete; if that fails, it must restart.
  */
-export type BarrierKind = BarrierAlignment | 'savepoint' | 'stop';
+export type SavepointKind = 'savepoint' | 'stop' | 'drain';
+
+/** How tasks treat a barrier. */
+export type BarrierKind = BarrierAlignment | SavepointKind;
 
 /** Whether a barrier is that of a savepoint. */
-export function isOfSavepoint({ alignment }: Barrier): boolean {
-  return alignment === 'savepoint' || alignment === 'stop';
+export function isOfSavepoint({ alignment }: { readonly alignment?: BarrierKind }): boolean {
+  return alignment === 'savepoint' || alignment === 'stop' || alignment === 'drain';
 }
 
 /** No record follows whose event time is this or earlier. */

@@ -19,6 +19,7 @@ import { foldEvent, type RunFolds } from './folds/run-folds.ts';
 import type { Observers } from './observers.ts';
 import { endError, type StopReason } from './end-error.ts';
 import type { DrainOptions, RunControls } from './run-controls.ts';
+import { stoppingKind, type StopWithSavepointOptions } from './savepoints/savepoint-option.ts';
 import type { Savepoints } from './savepoints/savepoints.ts';
 import type { StorageUse } from './storage-use.ts';
 
@@ -176,16 +177,18 @@ export class JobRun implements AsyncDisposable {
    * @throws InvalidArgumentError | IllegalStateError | SavepointFailedError (as a rejection)
    */
   async savepoint(directory: string): Promise<string> {
-    return await this.#parts.takeSavepoint({ directory, stops: false }, this.#settled);
+    return await this.#parts.takeSavepoint({ directory, kind: 'savepoint' }, this.#settled);
   }
 
   /**
    * Takes a {@link savepoint} and stops there: sources read nothing more, transactional sinks commit what came before, and
    * `result` rejects with a JobCanceledError that names it. If the savepoint fails, the run goes on.
+   * With `drain` that is the end of the input: final results come before the savepoint, and `result` resolves.
    */
-  async stopWithSavepoint(directory: string): Promise<string> {
-    const path = await this.#parts.takeSavepoint({ directory, stops: true }, this.#settled);
-    this.#stop(undefined, path);
+  async stopWithSavepoint(directory: string, options: StopWithSavepointOptions = {}): Promise<string> {
+    const kind = stoppingKind(options);
+    const path = await this.#parts.takeSavepoint({ directory, kind }, this.#settled);
+    if (kind === 'stop') this.#stop(undefined, path);
     await this.#settled.catch(() => {});
     return path;
   }

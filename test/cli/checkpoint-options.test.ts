@@ -51,6 +51,24 @@ describe('kintsugi run --savepoint', () => {
     expect(rows.map((row) => JSON.parse(row) as { key: number }).sort((a, b) => a.key - b.key)).toEqual(expected);
   });
 
+  it('with --drain: final results come first, and the job has finished', async () => {
+    const drained = project.start(['run', 'sums.mjs', '--checkpoints', '20', '--savepoint', 'kept/2', '--drain']);
+    await drained.wrote('at 100');
+    drained.child.kill('SIGINT');
+    await drained.wrote('SIGINT: draining with a savepoint in kept/2');
+    const ended = await drained.ended;
+    expect(ended.code).toBe(0);
+    const sums = project
+      .read('sums.jsonl')
+      .trim()
+      .split('\n')
+      .map((row) => (JSON.parse(row) as { sum: number }).sum);
+    expect(sums).toHaveLength(4);
+    const read = Array.from({ length: 200 }, (_, n) => (n * (n + 1)) / 2);
+    expect(read.slice(99)).toContain(sums.reduce((all, sum) => all + sum));
+    expect(ended.stdout).toContain('at 100');
+  });
+
   it('cancels without one where none can be taken, and says why', async () => {
     const first = project.start(['run', 'sums.mjs', '--checkpoints', '20', '--savepoint', 'full']);
     await first.wrote('at 100');
@@ -67,6 +85,7 @@ it.each([
   [['--checkpoints', 'often'], /--checkpoints often: expected the time between two in ms/],
   [['--checkpoints', '0'], /--checkpoints 0: expected/],
   [['--savepoint', 'kept'], /--savepoint needs --checkpoints MS/],
+  [['--checkpoints', '5', '--drain'], /--drain needs --savepoint DIR/],
   // Known at Ctrl-C alone, it would cost all that the job has done.
   [
     ['--checkpoints', '5', '--savepoint', '.'],

@@ -93,6 +93,13 @@ const table: Readonly<Record<string, Row>> = {
     message:
       'More than 2 checkpoints of the tasks behind orders[0] failed in a row, the last one because of "expired". Look at the events `checkpoint.failed`; raise `checkpoints.tolerableFailures` to bear more',
   },
+  DrainFailedError: {
+    make: () => new errors.DrainFailedError('orders[0]', 'expired'),
+    code: 'DRAIN_FAILED',
+    recovery: 'restart',
+    message:
+      'The savepoint that was to drain the tasks behind orders[0] failed because of "expired". They restart from the checkpoint before it, because some may have handed on their final results',
+  },
   NoCheckpointLeftError: {
     make: () => new errors.NoCheckpointLeftError('orders[0]'),
     code: 'NO_CHECKPOINT_LEFT',

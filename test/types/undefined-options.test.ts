@@ -62,6 +62,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   SimulationOptions: accepts<testing.SimulationOptions>(),
   SavepointExplainOptions: accepts<kintsugi.SavepointExplainOptions>(),
   SavepointOptions: accepts<kintsugi.SavepointOptions>(),
+  StopWithSavepointOptions: accepts<kintsugi.StopWithSavepointOptions>(),
   Sink: accepts<kintsugi.Sink<1>>(),
   SpeculationOptions: accepts<kintsugi.SpeculationOptions>(),
   StateOptions: accepts<kintsugi.StateOptions>(),

@@ -17,7 +17,7 @@ const checkpoint = whole();
 /** @param task the fields that name an attempt @param result the id of a result */
 export function checkpointCommands(task: Fields, result: Shape) {
   const tasks = list(object(task));
-  const alignment = oneOf('exactly-once', 'at-least-once', 'savepoint', 'stop');
+  const alignment = oneOf('exactly-once', 'at-least-once', 'savepoint', 'stop', 'drain');
   return {
     'checkpoint.trigger': { ...task, checkpoint, alignment },
     'checkpoint.completed': { checkpoint, tasks, passed: list(object({ result, records: list(whole()) })) },

@@ -26,6 +26,8 @@ export interface SavepointExplanation {
   readonly job: string;
   readonly run: string;
   readonly takenAtMs: number;
+  /** Whether its run was drained: what was handed on then, folds and `onEnd`, begins anew. */
+  readonly isDrained: boolean;
   readonly restored: readonly RestoredStep[];
   /** uids of steps that begin empty, because the savepoint does not have them. */
   readonly added: readonly string[];
@@ -68,9 +70,9 @@ export async function explainSavepoint(
   } catch (error) {
     refusal = toError(error);
   }
-  const { job, run } = savepoint.content;
+  const { job, run, isDrained = false } = savepoint.content;
   const explanation: SavepointExplanation = {
-    ...{ directory, job, run, takenAtMs: savepoint.completedEpochMs, refusal },
+    ...{ directory, job, run, isDrained, takenAtMs: savepoint.completedEpochMs, refusal },
     restored: match === undefined ? [] : restoredSteps(plan, match),
     added: match === undefined ? [] : addedSteps(plan, match),
     dropped: match?.removed ?? [],
@@ -96,11 +98,12 @@ function addedSteps(plan: JobPlan, { homes }: SavepointMatch): string[] {
 }
 
 function describe(explanation: SavepointExplanation): string {
-  const { directory, job, run, takenAtMs, restored, added, dropped, refusal } = explanation;
+  const { directory, job, run, takenAtMs, isDrained, restored, added, dropped, refusal } = explanation;
   const [at] = new Date(takenAtMs).toISOString().split('.');
   return [
     `Begins with the savepoint in ${directory}, of run ${run} of job "${job}", taken at ${at}Z`,
     ...(refusal === undefined ? [] : [`  is refused: ${refusal.message}`]),
+    ...(isDrained ? ['  was drained: what it handed on at its end begins anew'] : []),
     ...section('Continues', restored, ({ uid, restores, before, now }) => [
       uid,
       restores,

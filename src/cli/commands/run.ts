@@ -6,7 +6,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { InspectOptions } from '../../inspector/index.ts';
 import type { InspectorServer } from '../../inspector/server/inspector-server.ts';
-import { checkpointOptions, checkpointsGiven } from '../checkpoint-options.ts';
+import { checkpointOptions, checkpointsGiven, type LastSavepoint } from '../checkpoint-options.ts';
 import { CommandLineError, defineCommand } from '../command.ts';
 import { colorsOf, type CommandIo, isRedrawable } from '../command-io.ts';
 import { errorReport, exitCodeOf } from '../error-report.ts';
@@ -79,8 +79,8 @@ Exit codes: 0 finished, 1 failed, 2 nothing to run, 3 in use by another run, 4 f
 interface Asked {
   readonly json: boolean;
   readonly state: string | undefined;
-  /** Where a savepoint is taken when the job is told to stop. */
-  readonly savepoint: string | undefined;
+  /** What is taken when the job is told to stop. */
+  readonly savepoint: LastSavepoint | undefined;
   /** The link to the inspector, and whether it stays open. */
   readonly link: string | undefined;
   readonly keepOpen: boolean;
@@ -169,15 +169,16 @@ async function ended({ run, view, asked }: ShownRun, io: CommandIo): Promise<End
   return { failure, canceledBy };
 }
 
-function stop(run: JobRun, view: RunView, signal: CancelSignal, savepoint: string | undefined): void {
+function stop(run: JobRun, view: RunView, signal: CancelSignal, savepoint: LastSavepoint | undefined): void {
   const atOnce = 'once more ends the process at once';
   if (savepoint === undefined) {
     void run.stop(new Error(signal));
     view.note(`${signal}: canceling, behind calls in flight and open files; ${atOnce}`);
     return;
   }
-  view.note(`${signal}: stopping with a savepoint in ${savepoint}; ${atOnce}`);
-  run.stopWithSavepoint(savepoint).catch((error: unknown) => {
+  const { directory, drain } = savepoint;
+  view.note(`${signal}: ${drain ? 'draining' : 'stopping'} with a savepoint in ${directory}; ${atOnce}`);
+  run.stopWithSavepoint(directory, { drain }).catch((error: unknown) => {
     view.note(`No savepoint, canceling without: ${toError(error).message}`);
     void run.stop(new Error(signal));
   });

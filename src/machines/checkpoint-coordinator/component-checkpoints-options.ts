@@ -5,7 +5,7 @@ import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts'
 import type { CheckpointRequest } from '../../checkpoints/request-decider.ts';
 import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
 import type { Clock } from '../../environment.ts';
-import type { CheckpointsFailedError } from '../../errors/checkpoint-errors.ts';
+import type { CheckpointsFailedError, DrainFailedError } from '../../errors/checkpoint-errors.ts';
 import type { CheckpointId } from '../../ids.ts';
 import type { ComponentCheckpoint } from './checkpoint-content.ts';
 import type { CheckpointedComponent, CoordinatorParentRef, PendingActorRef } from './checkpointed-component.ts';
@@ -45,8 +45,8 @@ export interface ComponentCheckpointsOptions {
     timeoutMs: number,
     coordinator: CoordinatorParentRef,
   ) => PendingActorRef;
-  /** Too many failed in a row. */
-  readonly failing: (cause: CheckpointsFailedError) => void;
+  /** Too many failed in a row, or one that drained tasks did: the component restarts. */
+  readonly failing: (cause: CheckpointsFailedError | DrainFailedError) => void;
   /** The states of an ended one are discarded. */
   readonly cleaned: () => void;
 }

@@ -6,7 +6,7 @@ import { reasonOfDecline } from '../../checkpoints/failure-reason.ts';
 import { PendingCheckpoint, type TaskAttempt } from '../../checkpoints/pending-checkpoint.ts';
 import type { CheckpointRequest } from '../../checkpoints/request-decider.ts';
 import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
-import { CheckpointsFailedError } from '../../errors/checkpoint-errors.ts';
+import { CheckpointsFailedError, DrainFailedError } from '../../errors/checkpoint-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { CheckpointId, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
@@ -114,7 +114,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     this.#newest = checkpoint;
     this.#pending.set(checkpoint, { book, asker, phase: 'collecting' });
     asker.send({ type: 'checkpoint.begun', openCount: book.openCount });
-    const alignment = order === undefined ? this.#options.alignment : order.stops ? 'stop' : 'savepoint';
+    const alignment = order?.kind ?? this.#options.alignment;
     for (const start of barrierStarts(component, { running, finished }, job)) {
       gateway.trigger(job.executorOf(start.vertex) as ExecutorId, { ...start, checkpoint, alignment });
     }
@@ -143,7 +143,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   /** One after which the run stops is also a checkpoint of its own, because its sinks commit. */
   async #writeSavepoint(book: Pending['book'], order: SavepointOrder): Promise<void> {
     await order.write(book);
-    if (order.stops) await this.#commit(book, 'checkpoint');
+    if (order.kind !== 'savepoint') await this.#commit(book, 'checkpoint');
   }
 
   discard(checkpoint: CheckpointId): void {
@@ -168,7 +168,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     this.#pending.delete(checkpoint);
     const { id, triggeredMs, states, finished } = book;
     const order = this.#orders.take(request);
-    const kind = order?.stops === true ? 'checkpoint' : book.kind;
+    const kind = order === undefined || order.kind === 'savepoint' ? book.kind : 'checkpoint';
     const completed = { id, kind, triggeredMs, states, finished, component: component.id, completedMs: clock.now() };
     const { retained, dropped } = retain(this.#retained, completed, count);
     this.#retained = retained;
@@ -178,7 +178,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     this.#settle();
     const goOn = (): void => gateway.aborted(checkpoint, book.tasks);
     order?.completed(goOn);
-    if (order?.stops !== false) return;
+    if (order?.kind !== 'savepoint') return;
     // For the run it is as if it had failed: nothing is committed, and what it left in the storage goes.
     goOn();
     this.#clean([checkpoint]);
@@ -191,7 +191,11 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     if (checkpoint !== undefined) this.#pending.delete(checkpoint);
     this.#observe(failedEvent({ ...problem, checkpoint, kind }, book, { graph: job.graph, nowMs: clock.now() }));
     this.#settle();
-    this.#orders.take(request)?.failed(problem);
+    const order = this.#orders.take(request);
+    order?.failed(problem);
+    // Some of its tasks may have handed on their final results, and wait.
+    const isHalfDrained = order?.kind === 'drain' && book !== undefined && problem.reason !== 'stopped';
+    if (isHalfDrained) this.#options.failing(new DrainFailedError(this.head, problem.reason));
   }
 
   /** After a checkpoint that was refused, the timer tries again. */

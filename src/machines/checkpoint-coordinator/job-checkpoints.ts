@@ -28,7 +28,7 @@ import type { SavepointOrder } from './savepoint-order.ts';
 import type { JobCheckpointing } from './job-checkpointing.ts';
 import type { pendingCheckpointMachine } from './pending-checkpoint-machine.ts';
 
-/** Too many checkpoints of a component failed in a row. */
+/** Too many checkpoints of a component failed in a row, or one that drained tasks did. */
 export type FailedComponent = Omit<CheckpointsToMasterEvent, 'type'>;
 
 /** In these a job triggers checkpoints, or may do so later. */
@@ -237,9 +237,10 @@ export class JobCheckpoints {
   #coordinate(component: StreamingComponent): Coordinated {
     const { checkpointing, ledger, gateway, clock, observe, actors, charts, failed } = this.#options;
     const { storage, scopeOf, alignment, retained, tolerableFailures, timeoutMs, storingTimeoutMs } = checkpointing;
+    const job = jobTasks(ledger);
     const checkpoints = new ComponentCheckpoints({
       ...{ component, storage, alignment, retained, tolerableFailures, clock, observe, timeoutMs, storingTimeoutMs },
-      job: jobTasks(ledger),
+      job,
       gateway: gateway.checkpoints,
       scope: scopeOf(ledger.graph.nameOf(component.heads[0] as ExecutionVertexId)),
       spawnPending: (of, request, withinMs, parent) => {
@@ -248,7 +249,7 @@ export class JobCheckpoints {
         actor.start();
         return actor;
       },
-      failing: (cause) => this.#later(() => failed({ vertices: oneOfEach(component, ledger), cause })),
+      failing: (cause) => this.#later(() => failed({ vertices: oneOfEach(component, job, ledger), cause })),
       cleaned: () => this.#tell(coordinator, { type: 'checkpoint.cleaned' }),
     });
     const input = { settings: checkpointing, clock, component: checkpoints };
@@ -259,8 +260,16 @@ export class JobCheckpoints {
   }
 }
 
-function oneOfEach({ regions }: StreamingComponent, ledger: JobLedger): ExecutionVertexId[] {
-  return regions.map((region) => ledger.regions.verticesOf(region)[0] as ExecutionVertexId);
+/** A task of each region that has not finished. */
+function oneOfEach(
+  { regions }: StreamingComponent,
+  { stateOf }: Pick<JobTasks, 'stateOf'>,
+  ledger: JobLedger,
+): ExecutionVertexId[] {
+  return regions.flatMap((region) => {
+    const vertices = [...ledger.regions.verticesOf(region)] as ExecutionVertexId[];
+    return vertices.every((vertex) => stateOf(vertex) === 'finished') ? [] : vertices.slice(0, 1);
+  });
 }
 
 function jobTasks({ graph, regions, attempts, executions }: JobLedger): JobTasks {

@@ -1,3 +1,4 @@
+import type { SavepointKind } from '../../partitions/stream-element.ts';
 import type { ComponentCheckpoint } from './checkpoint-content.ts';
 import type { CheckpointProblem } from './pending-events.ts';
 
@@ -6,11 +7,11 @@ export type SavepointStates = Pick<ComponentCheckpoint, 'states' | 'finished'>;
 
 /** What somebody wants who asks for a savepoint of a component. */
 export interface SavepointOrder {
-  /** Whether its tasks take nothing after their barriers. */
-  readonly stops: boolean;
+  /** What its tasks do after their barriers. */
+  readonly kind: SavepointKind;
   /** Copies the states to where they are kept. They are read meanwhile, and may go afterwards. */
   write(savepoint: SavepointStates): Promise<void>;
-  /** It is written. @param goOn lets the tasks go on that it stopped */
+  /** It is written. @param goOn lets the tasks go on that it stopped; those that it drained end */
   completed(goOn: () => void): void;
   failed(problem: Pick<CheckpointProblem, 'reason' | 'cause'>): void;
 }

@@ -139,8 +139,8 @@ export class AsyncMapStage implements OperatorStage {
     return result < this.#restoredCount ? undefined : result - this.#restoredCount;
   }
 
-  snapshot(): StateSnapshot<CallsState> {
-    return snapshotOfCalls(this.#name, this.#begun.held, this.#waiting.records, this.#isOver);
+  snapshot(_?: unknown, isDrained = false): StateSnapshot<CallsState> {
+    return snapshotOfCalls(this.#name, this.#begun.held, this.#waiting.records, this.#isOver && !isDrained);
   }
 
   restore(state: StageState): void {

@@ -115,16 +115,16 @@ export class FusedChain implements OperatorStage {
     return origin === undefined || origin < 0 ? undefined : origin;
   }
 
-  snapshot(checkpoint?: CheckpointId): StateSnapshot<FusedState> {
+  snapshot(checkpoint?: CheckpointId, isDrained = false): StateSnapshot<FusedState> {
     const { firstOperator = 0 } = this.#context;
     return takeSnapshot((pack) => ({
       kind: 'fused',
       waiting: pack(this.#uidOf(firstOperator), this.#input.rest),
       results: pack(this.#uidOf(this.#segments.at(-1)?.lastOperator ?? firstOperator), this.#results.rest),
       segments: this.#segments.map(({ segment, lastOperator }) =>
-        segment.snapshot((values) => pack(this.#uidOf(lastOperator), values), checkpoint),
+        segment.snapshot((values) => pack(this.#uidOf(lastOperator), values), checkpoint, isDrained),
       ),
-      isOver: this.#isOver,
+      isOver: this.#isOver && !isDrained,
     }));
   }
 

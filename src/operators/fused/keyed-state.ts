@@ -133,10 +133,11 @@ export class KeyedState implements Segment {
     }
   };
 
-  snapshot(pack: Pack, checkpoint?: CheckpointId): SegmentState {
-    const keysAtEnd = this.#keysAtEnd && pack(this.#keysAtEnd.slice(this.#nextAtEnd));
-    const states =
-      checkpoint === undefined ? packTable(this.#states.entries(), pack) : this.#states.freeze(checkpoint, pack);
+  snapshot(pack: Pack, checkpoint?: CheckpointId, isDrained = false): SegmentState {
+    const hasEnded = isDrained && this.#onEnd !== undefined;
+    const table = hasEnded ? new KeyedTable() : this.#states;
+    const keysAtEnd = hasEnded ? undefined : this.#keysAtEnd && pack(this.#keysAtEnd.slice(this.#nextAtEnd));
+    const states = checkpoint === undefined ? packTable(table.entries(), pack) : table.freeze(checkpoint, pack);
     return { kind: 'process', states, keysAtEnd };
   }
 

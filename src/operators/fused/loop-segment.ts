@@ -58,14 +58,17 @@ export class LoopSegment implements Segment {
     return this.#key;
   }
 
-  snapshot(pack: Pack, checkpoint?: CheckpointId): SegmentState {
+  snapshot(pack: Pack, checkpoint?: CheckpointId, isDrained = false): SegmentState {
     // A partial aggregate has few keys, and counts them.
     const setsAside = checkpoint !== undefined && this.#partials === undefined;
-    const accumulators = this.#accumulators.map((cells) =>
+    const hasEmitted = isDrained && this.drain !== undefined;
+    const held = hasEmitted ? [...this.#accumulators.slice(0, -1), new KeyedTable()] : this.#accumulators;
+    const accumulators = held.map((cells) =>
       setsAside ? cells.freeze(checkpoint, pack) : packTable(cells.entries(), pack),
     );
-    const { passed } = this.#partials ?? {};
-    return { kind: 'loop', accumulators, drainedKeys: this.#drainedKeys, ...(passed !== undefined && { passed }) };
+    const drainedKeys = hasEmitted ? 0 : this.#drainedKeys;
+    const passed = hasEmitted && this.#partials !== undefined ? 0 : this.#partials?.passed;
+    return { kind: 'loop', accumulators, drainedKeys, ...(passed !== undefined && { passed }) };
   }
 
   restore(state: SegmentState): void {

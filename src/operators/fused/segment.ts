@@ -51,12 +51,13 @@ export interface Segment {
    * Its state. `pack` copies values, or throws a `RecordNotSerializableError`.
    *
    * @param checkpoint the one for which keyed states are set aside, to be packed later; default: they are packed now
+   * @param isDrained whether `drain` has emitted everything, which then is not in the state
    */
-  snapshot(pack: Pack, checkpoint?: CheckpointId): SegmentState;
+  snapshot(pack: Pack, checkpoint?: CheckpointId, isDrained?: boolean): SegmentState;
   /** Whether a checkpoint for which keyed states were set aside is complete, or never will be. */
   endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void;
-  /** Takes over the state of another segment with the same operators. Called before its first record. */
   /** Hands on what it holds of records only until the end of its input. Default: nothing. */
   handOn?(out: unknown[]): void;
+  /** Takes over the state of another segment with the same operators. Called before its first record. */
   restore(state: SegmentState): void;
 }

@@ -63,4 +63,6 @@ export interface TaskState {
   readonly chain: StageState;
   /** Parallel to its outputs. */
   readonly outputs: readonly OutputState[];
+  /** Its input has ended at this state, and all results are handed on: an attempt that continues it only finishes. */
+  readonly isDrained?: true;
 }

@@ -20,7 +20,7 @@ export function notRunning(checkpoint: CheckpointId, why: string): CheckpointOut
 /**
  * Takes the part of a task in a checkpoint, at its barrier: captures what it holds, writes the barrier behind all its
  * results, and calls `done` once its sinks have prepared their output. The task takes no input until then. A task that
- * cannot capture its state writes no barrier.
+ * cannot capture its state writes no barrier. If the barrier drains it, its chain is done.
  */
 export function takeCheckpoint(
   { checkpoint, ...barrier }: Barrier,
@@ -39,7 +39,8 @@ export function takeCheckpoint(
     });
   const read = input.snapshot();
   if (read.kind === 'absent') return refuse(read);
-  const held = chain.snapshot(checkpoint);
+  const isDrained = barrier.alignment === 'drain';
+  const held = chain.snapshot(checkpoint, isDrained);
   if (held.kind === 'absent') return refuse(held);
   const all = [...outputs, ...(rejections?.outputs ?? [])];
   for (const output of all) output.mark({ ...barrier, checkpoint });
@@ -55,7 +56,10 @@ export function takeCheckpoint(
       }
       states.push(snapshot.state);
     }
-    const state: TaskState = { input: read.state, chain: held.state, outputs: states };
+    const state: TaskState = {
+      ...{ input: read.state, chain: held.state, outputs: states },
+      ...(isDrained && { isDrained }),
+    };
     done({ kind: 'taken', checkpoint, state, alignmentMs, snapshotMs: clock.now() - beganMs });
   };
   for (const [index, output] of all.entries()) {

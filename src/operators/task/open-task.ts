@@ -220,7 +220,7 @@ function join(
     // Channels last: what was opened before may fail, and a pipelined result is read once.
     const input = source ?? openGate(options);
     rejections?.connect(input, letterOutputs(letters, options, input));
-    return { input, chain, rejections, outputs, uids: names };
+    return { input, chain, rejections, outputs, uids: names, isDrained: restore?.state.isDrained === true };
   } catch (error) {
     chain.close();
     throw error;

@@ -134,11 +134,11 @@ class PassingStage implements OperatorStage {
     return result < this.#restored ? undefined : result - this.#restored;
   }
 
-  snapshot(): StateSnapshot<PassingState> {
+  snapshot(_?: unknown, isDrained = false): StateSnapshot<PassingState> {
     return takeSnapshot((pack) => ({
       kind: 'passing',
       waiting: pack(this.#name, this.#waiting ?? []),
-      isOver: this.#isOver,
+      isOver: this.#isOver && !isDrained,
     }));
   }
 
@@ -221,17 +221,18 @@ class StageChain implements OperatorStage {
     return originBefore(this.#stages, result);
   }
 
-  snapshot(checkpoint?: CheckpointId): StateSnapshot<ChainState> {
+  snapshot(checkpoint?: CheckpointId, isDrained = false): StateSnapshot<ChainState> {
     const stages: StageState[] = [];
-    for (const stage of this.#stages.slice(this.#first)) {
-      const snapshot = stage.snapshot(checkpoint);
+    const done = isDrained ? 0 : this.#first;
+    for (const stage of this.#stages.slice(done)) {
+      const snapshot = stage.snapshot(checkpoint, isDrained);
       if (snapshot.kind === 'absent') {
         for (const state of stages) releaseTables(state);
         return snapshot;
       }
       stages.push(snapshot.state);
     }
-    return { kind: 'taken', state: { kind: 'chain', done: this.#first, stages } };
+    return { kind: 'taken', state: { kind: 'chain', done, stages } };
   }
 
   handOn(): void {

@@ -15,8 +15,7 @@ import type { Blame } from '../operator-stage.ts';
 import type { SideOutput } from '../rejected/dead-letter-output.ts';
 import type { Runnable } from './task-scheduler.ts';
 import type { MovingCounts, StreamTaskOptions, TaskParts } from './task-parts.ts';
-import { BarrierHold } from './barrier-hold.ts';
-import { notRunning, takeCheckpoint } from './checkpoint-step.ts';
+import { outputsOf, TaskBarriers } from './task-barriers.ts';
 
 /**
  * One attempt of one task: takes elements from its input, runs them through its chain, and writes the results. It
@@ -32,8 +31,7 @@ import { notRunning, takeCheckpoint } from './checkpoint-step.ts';
  *   sinks prepare their output for the checkpoint, it takes no input.
  * - ST6 When it finishes or fails, a source or sink that does not close in time is left open and reported.
  * - ST8 If it asks, its sinks commit only once it is let.
- * - ST9 At the barrier of a savepoint it lets its calls be answered first. After one that stops it, it takes nothing and
- *   has no results, unless the savepoint fails.
+ * - ST9 Savepoints hold it up, stop it or end it ({@link TaskBarriers}).
  */
 export class StreamTask implements Runnable {
   readonly #options: StreamTaskOptions;
@@ -46,7 +44,7 @@ export class StreamTask implements Runnable {
   /** Why it ends early. The first reason counts. */
   #end: { readonly kind: 'failed'; readonly cause: Error } | { readonly kind: 'canceled' } | undefined;
   readonly #scene = new FailureScene();
-  readonly #hold = new BarrierHold((barrier) => this.#takePart(barrier));
+  readonly #barriers: TaskBarriers;
   #brake: TaskBrake | undefined;
   #isInputOver = false;
   #isCurtailed = false;
@@ -58,6 +56,11 @@ export class StreamTask implements Runnable {
     this.#progress = new TaskProgress(options.context);
     this.#waitingForRoom = new WaitingTime(options.context.environment.clock);
     this.#wake = () => options.scheduler.wake(this);
+    this.#barriers = new TaskBarriers({
+      clock: options.context.environment.clock,
+      parts: () => (this.#phase === 'running' && this.#end === undefined ? this.#parts : undefined),
+      report: (outcome) => options.listener.checkpointed?.(outcome),
+    });
   }
 
   start(): void {
@@ -92,23 +95,16 @@ export class StreamTask implements Runnable {
 
   /** A barrier begins here. */
   checkpoint(barrier: Barrier): void {
-    if (this.#phase !== 'running' || this.#end !== undefined) {
-      this.#options.listener.checkpointed?.(notRunning(barrier.checkpoint, `it is ${this.#phase}`));
-    } else this.#parts?.input.trigger(barrier);
+    this.#barriers.trigger(barrier, this.#phase);
   }
 
   /** The checkpoint is safe: its sinks commit what they prepared for it. */
   completeCheckpoint(checkpoint: CheckpointId): void {
-    if (this.#phase !== 'running') return;
-    for (const output of this.#outputs) output.completed?.(checkpoint);
-    this.#parts?.chain.endCheckpoint?.(checkpoint, true);
+    if (this.#barriers.ended(checkpoint, true)) this.#wake();
   }
 
   abortCheckpoint(checkpoint: CheckpointId): void {
-    if (this.#phase !== 'running') return;
-    this.#parts?.input.abandon(checkpoint);
-    this.#parts?.chain.endCheckpoint?.(checkpoint, false);
-    if (this.#hold.aborted(checkpoint)) this.#wake();
+    if (this.#barriers.ended(checkpoint, false)) this.#wake();
   }
 
   run(shouldYield: () => boolean): 'ready' | 'blocked' {
@@ -143,7 +139,7 @@ export class StreamTask implements Runnable {
 
   #opened(parts: TaskParts): void {
     this.#parts = parts;
-    this.#outputs = [...parts.outputs, ...(parts.rejections?.outputs ?? [])];
+    this.#outputs = outputsOf(parts);
     this.#phase = 'running';
     this.#wake();
     if (this.#end !== undefined) return;
@@ -156,6 +152,7 @@ export class StreamTask implements Runnable {
       next: (element) => this.#attempt(() => this.#take(element)),
       error: (error: unknown) => this.#fail(error, parts.uids.source),
     });
+    if (parts.isDrained === true) this.#barriers.restoreDrained();
     this.#options.listener.running();
   }
 
@@ -178,7 +175,8 @@ export class StreamTask implements Runnable {
         return 'blocked';
       }
       this.#waitingForRoom.end();
-      if (this.#hold.isStopped) return 'blocked';
+      if (this.#barriers.isStopped || (this.#barriers.isFinishing && this.#finishDrained())) return 'blocked';
+      if (this.#barriers.isFinishing) continue;
       const results = chain.poll();
       if (results !== undefined) {
         this.#write(results);
@@ -186,13 +184,13 @@ export class StreamTask implements Runnable {
         continue;
       }
       if (chain.isDone) {
-        this.#commit();
+        if (!this.#barriers.chainIsDone()) this.#commit();
         return 'blocked';
       }
       // ST1: a loop of the chain may have put results into them.
       if (!outputs.every(({ isWritable }) => isWritable)) continue;
-      if (this.#hold.isOn) {
-        if (this.#isInputOver || !this.#hold.goesOn(chain)) return this.#flush();
+      if (this.#barriers.isOn) {
+        if (this.#isInputOver || !this.#barriers.goesOn(chain)) return this.#flush();
         continue;
       }
       if (!this.#isInputOver && this.#brake?.isOn !== true && chain.isAccepting && input.emitNext()) {
@@ -215,10 +213,12 @@ export class StreamTask implements Runnable {
     return 'blocked';
   }
 
-  #takePart(barrier: Barrier): void {
-    takeCheckpoint(barrier, this.#parts as TaskParts, this.#options.context.environment.clock, (outcome) => {
-      if (this.#phase === 'running' && this.#end === undefined) this.#options.listener.checkpointed?.(outcome);
-    });
+  /** Everything is handed on. What it reads ends too, in the order of a job that finishes. @returns whether it waits */
+  #finishDrained(): boolean {
+    const { input, uids } = this.#parts as TaskParts;
+    if (uids.source === undefined && !this.#isInputOver) return !input.emitNext();
+    this.#commit();
+    return true;
   }
 
   #take(element: StreamElement): void {
@@ -226,11 +226,11 @@ export class StreamTask implements Runnable {
     if (element.kind === 'end') {
       this.#progress.reach(taskFaultPoints.end);
       this.#isInputOver = true;
-      return chain.end();
+      return this.#barriers.isFinishing ? undefined : chain.end();
     }
-    if (element.kind === 'barrier') return this.#hold.arrived(element);
-    if (element.kind !== 'records') {
-      throw new IllegalStateError(`A mark (${element.kind}) reached a task, which cannot handle marks yet`);
+    if (element.kind === 'barrier') return this.#barriers.arrived(element, this.#isInputOver);
+    if (element.kind !== 'records' || this.#barriers.isFinishing) {
+      throw new IllegalStateError(`A task cannot handle ${element.kind} here: marks, or what follows its end`);
     }
     const { records } = element;
     if (records.length === 0) return;

@@ -33,6 +33,8 @@ export interface TaskParts {
   readonly outputs: readonly TaskOutput[];
   /** The records that it rejects, and the outputs of its dead letters; undefined if every error fails it. */
   readonly rejections?: Pick<Rejections, 'outputs' | 'counts' | 'noteRead'> | undefined;
+  /** Whether it continues where it was drained: nothing follows. Default false. */
+  readonly isDrained?: boolean;
   /** Names for messages: of its source, of the operators of its chain, and of whatever comes last. */
   readonly uids: {
     readonly source: string | undefined;

@@ -123,8 +123,10 @@ export function decodeElement(frame: Uint8Array, expected?: ElementPlace): Writt
   return elementOf(records);
 }
 
+const namedAlignments: ReadonlySet<unknown> = new Set<BarrierKind>(['at-least-once', 'savepoint', 'stop', 'drain']);
+
 function isPlain(alignment: unknown): boolean {
-  return alignment !== 'at-least-once' && alignment !== 'savepoint' && alignment !== 'stop';
+  return !namedAlignments.has(alignment);
 }
 
 function partsOf(mark: Mark): Batch {

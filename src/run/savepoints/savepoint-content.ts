@@ -46,6 +46,8 @@ export interface SavepointContent {
   /** The run that it was taken of. */
   readonly run: string;
   readonly vertices: readonly SavepointVertex[];
+  /** Whether its tasks had handed on their final results. */
+  readonly isDrained?: true;
 }
 
 /** By index of the vertex. */

@@ -130,8 +130,11 @@ function placeOf({ storage, scope, checkpoint }: ImportPlace, id: string, subtas
   return { storage, name: { scope, checkpoint, name: `${id}.${subtask}` } };
 }
 
-/** The state of a task whose results begin anew, as there is nothing between tasks in a savepoint. */
-function beginning(state: TaskState): TaskState {
+/**
+ * The state of a task whose results begin anew, as there is nothing between tasks in a savepoint. One that was drained takes
+ * further records.
+ */
+function beginning({ isDrained: _, ...state }: TaskState): TaskState {
   return {
     ...state,
     input: state.input.kind === 'gate' ? { kind: 'gate', channels: [], order: undefined } : state.input,

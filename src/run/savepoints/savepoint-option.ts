@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
+import { checkBoolean, checkOptions } from '../../options.ts';
+import type { SavepointKind } from '../../partitions/stream-element.ts';
 
 /** How a run begins with the state of another one. */
 export interface SavepointOptions {
@@ -10,6 +12,23 @@ export interface SavepointOptions {
   readonly fromSavepoint?: string | undefined;
   /** Whether states of steps that the job does not have any more are dropped. Default: they are refused. */
   readonly allowRemovedState?: boolean | undefined;
+}
+
+/** How a run stops with a savepoint. */
+export interface StopWithSavepointOptions {
+  /**
+   * Whether that is the end of its input: what aggregates and `process` hold until then is handed on before the savepoint,
+   * and the run ends as finished. Default: they keep it, for the run that continues.
+   */
+  readonly drain?: boolean | undefined;
+}
+
+/** @throws InvalidArgumentError */
+export function stoppingKind(options: StopWithSavepointOptions): Exclude<SavepointKind, 'savepoint'> {
+  checkOptions('stopWithSavepoint', options, { drain: true });
+  const { drain = false } = options;
+  checkBoolean('stopWithSavepoint.drain', drain);
+  return drain ? 'drain' : 'stop';
 }
 
 /** The savepoint with which a run begins. */

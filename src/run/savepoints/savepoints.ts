@@ -7,20 +7,22 @@ import { SavepointFailedError } from '../../errors/savepoint-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError, InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { CheckpointId, ExecutionVertexId, JobVertexId, RunId } from '../../ids.ts';
+import type { SavepointKind } from '../../partitions/stream-element.ts';
 import type { JobCheckpoints } from '../../machines/checkpoint-coordinator/job-checkpoints.ts';
 import type { SavepointStates } from '../../machines/checkpoint-coordinator/savepoint-order.ts';
 import { copyState } from '../../operators/state/state-copy.ts';
 import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
+import { Jointly } from './jointly.ts';
 import { outlinesOf, type SavepointContent, savepointScope, type SavepointTask } from './savepoint-content.ts';
 
 /** A savepoint that is wanted. */
 export interface WantedSavepoint {
   /** One that is empty, or does not exist. */
   readonly directory: string;
-  /** Whether the tasks take nothing after their barriers. */
-  readonly stops: boolean;
+  /** What the tasks do after their barriers. */
+  readonly kind: SavepointKind;
 }
 
 export interface SavepointsParts {
@@ -67,39 +69,48 @@ export class Savepoints {
   }
 
   /** Two that write one directory would remove each other's files. */
-  async #takeAlone({ directory, stops }: WantedSavepoint, ended: AbortSignal): Promise<string> {
+  async #takeAlone({ directory, kind }: WantedSavepoint, ended: AbortSignal): Promise<string> {
     const path = emptyDirectory(directory);
     if (this.#directories.has(path)) throw new InvalidArgumentError('directory', directory, wantedDirectory);
     this.#directories.add(path);
     try {
-      return await this.#take(path, stops, ended);
+      return await this.#take(path, kind, ended);
     } finally {
       this.#directories.delete(path);
     }
   }
 
   /** @param ended aborted once nobody waits for it any more: then nothing may be left of it */
-  async #take(path: string, stops: boolean, ended: AbortSignal): Promise<string> {
+  async #take(path: string, kind: SavepointKind, ended: AbortSignal): Promise<string> {
     const checkpoints = this.#checkpoints();
     const storage = fileCheckpoints(path);
     const tasks = new Map<ExecutionVertexId, SavepointTask>();
     const resuming: (() => void)[] = [];
     const goOn = (): void => {
-      if (stops) for (const resume of resuming) resume();
+      if (kind === 'stop') for (const resume of resuming) resume();
     };
+    const commit = (): Promise<void> => this.#held(() => this.#commit(storage, tasks, kind === 'drain'));
+    // What was drained cannot go on: no component is complete before all are.
+    const whole = kind === 'drain' ? new Jointly(checkpoints.components.length, commit) : undefined;
     const outcomes = await Promise.allSettled(
       checkpoints.components.map(
         ({ id }) =>
           new Promise<void>((complete, fail) =>
             checkpoints.order(id, {
-              stops,
-              write: (states) => this.#write(storage, states, tasks),
+              kind,
+              write: async (states) => {
+                await this.#write(storage, states, tasks);
+                await whole?.ready();
+              },
               completed: (resume) => {
                 resuming.push(resume);
                 complete();
               },
-              failed: ({ reason, cause }) =>
-                fail(new SavepointFailedError(path, reason, cause?.message ?? inWords(reason), { cause })),
+              failed: ({ reason, cause }) => {
+                const error = new SavepointFailedError(path, reason, cause?.message ?? inWords(reason), { cause });
+                whole?.giveUp(error);
+                fail(error);
+              },
             }),
           ),
       ),
@@ -107,7 +118,7 @@ export class Savepoints {
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     try {
       if (failed !== undefined) throw failed.reason;
-      await this.#held(() => this.#commit(storage, tasks));
+      if (whole === undefined) await commit();
       if (ended.aborted) throw hasEnded(path);
       this.#parts.pendingOutput.isNamed = true;
     } catch (error) {
@@ -154,7 +165,11 @@ export class Savepoints {
     });
   }
 
-  async #commit(storage: CheckpointStorage, tasks: ReadonlyMap<ExecutionVertexId, SavepointTask>): Promise<void> {
+  async #commit(
+    storage: CheckpointStorage,
+    tasks: ReadonlyMap<ExecutionVertexId, SavepointTask>,
+    isDrained: boolean,
+  ): Promise<void> {
     const { run, plan, shape, environment, planOf } = this.#parts;
     const { graph } = shape;
     const pieces: StoredPiece[] = [];
@@ -174,7 +189,7 @@ export class Savepoints {
         ),
       };
     });
-    const content: SavepointContent = { format: 1, job: plan.name, run, vertices };
+    const content: SavepointContent = { format: 1, job: plan.name, run, vertices, ...(isDrained && { isDrained }) };
     const completedEpochMs = environment.clock.epochMs();
     await storage.commit({ scope: savepointScope, checkpoint: theOnly, completedEpochMs, pieces, content });
   }

@@ -58,7 +58,8 @@ export class HandRun implements InspectedRun {
           this.done.push([name, ...given]),
     }),
     savepoint: (directory) => Promise.resolve(this.done.push(['savepoint', directory])),
-    stopWithSavepoint: (directory) => Promise.resolve(this.done.push(['stopWithSavepoint', directory])),
+    stopWithSavepoint: (directory, { drain }) =>
+      Promise.resolve(this.done.push(['stopWithSavepoint', directory, ...(drain === undefined ? [] : [drain])])),
     restartingRegions: () => [2, 3] as RegionId[],
     taskCalled: (name) => {
       const [, subtask] = /^map\[([01])\]$/.exec(name) ?? [];

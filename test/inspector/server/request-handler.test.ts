@@ -218,6 +218,7 @@ describe.each<[action: string, body: unknown, breaks: boolean, ...done: unknown[
   ['drain-executor', { executor: 'local-0', graceMs: 9 }, false, ['drainExecutor', 'local-0', { graceMs: 9 }]],
   ['savepoint', { directory: 'one' }, false, ['savepoint', 'one']],
   ['stop-with-savepoint', { directory: 'one' }, false, ['stopWithSavepoint', 'one']],
+  ['stop-with-savepoint', { directory: 'one', drain: true }, false, ['stopWithSavepoint', 'one', true]],
   ['fill-disk', { on: true }, true, ['fillDisk', true]],
   ['slow-consumer', { task: 'map[0]', delayMs: 5 }, true, ['slowConsumer', 0, 5]],
 ])('the action %s with %j', (action, body, breaks, ...done) => {

@@ -39,7 +39,7 @@ export function liveRun(run: JobRun, redact?: Redact): InspectedRun & { readonly
     subject: {
       controls: inside.controls,
       savepoint: (directory) => run.savepoint(directory),
-      stopWithSavepoint: (directory) => run.stopWithSavepoint(directory),
+      stopWithSavepoint: (directory, options) => run.stopWithSavepoint(directory, options),
       taskCalled: (name) => taskCalled(inside, name),
       restartingRegions: () => restartingRegions(inside),
     },

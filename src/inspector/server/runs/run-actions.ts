@@ -1,5 +1,6 @@
 import type { ExecutionVertexId, ExecutorId, PartitionId, RegionId } from '../../../ids.ts';
 import type { RunControls } from '../../../run/run-controls.ts';
+import type { StopWithSavepointOptions } from '../../../run/savepoints/savepoint-option.ts';
 import { RefusedRequest } from '../answer.ts';
 
 /** What an action works on. */
@@ -9,7 +10,7 @@ export interface ActionSubject {
   taskCalled(name: string): ExecutionVertexId | undefined;
   /** See `JobRun.savepoint` and `stopWithSavepoint`. */
   savepoint(directory: string): Promise<unknown>;
-  stopWithSavepoint(directory: string): Promise<unknown>;
+  stopWithSavepoint(directory: string, options: StopWithSavepointOptions): Promise<unknown>;
   /** The regions that restart now. */
   restartingRegions(): Iterable<RegionId>;
 }
@@ -33,7 +34,13 @@ export const runActions: ReadonlyMap<string, RunAction> = new Map([
   ['restart-task', mends((subject, body) => subject.controls.restartTask(taskIn(body, subject)))],
   ['release', mends(({ controls }, body) => controls.release(indexIn(body, 'region') as RegionId))],
   ['savepoint', mends((subject, body) => subject.savepoint(textIn(body, 'directory')))],
-  ['stop-with-savepoint', mends((subject, body) => subject.stopWithSavepoint(textIn(body, 'directory')))],
+  [
+    'stop-with-savepoint',
+    mends((subject, body) => {
+      const drain = body['drain'] === undefined ? undefined : booleanIn(body, 'drain');
+      return subject.stopWithSavepoint(textIn(body, 'directory'), { drain });
+    }),
+  ],
   [
     'drain-executor',
     mends(({ controls }, body) =>

@@ -1,0 +1,140 @@
+import type { Clock } from '../../environment.ts';
+import type { CheckpointId } from '../../ids.ts';
+import { type Barrier, isOfSavepoint } from '../../partitions/stream-element.ts';
+import type { OperatorStage } from '../operator-stage.ts';
+import { notRunning, takeCheckpoint } from './checkpoint-step.ts';
+import type { CheckpointOutcome, TaskParts } from './task-parts.ts';
+
+/** What a task does because of a barrier. */
+type Phase =
+  | { readonly kind: 'open' }
+  /** It takes no input until nothing is under way in it. */
+  | { readonly kind: 'waiting'; readonly barrier: Barrier }
+  /** Its chain was told that its input has ended, and hands on its final results. */
+  | { readonly kind: 'draining'; readonly barrier: Barrier }
+  /** It does nothing. */
+  | { readonly kind: 'stopped'; readonly barrier: Barrier }
+  /** Everything that it will ever hand on is safe. */
+  | { readonly kind: 'finishing' };
+
+/** The task, as far as barriers concern it. */
+export interface BarredTask {
+  readonly clock: Pick<Clock, 'now'>;
+  /** undefined unless the task runs. */
+  readonly parts: () => TaskParts | undefined;
+  readonly report: (outcome: CheckpointOutcome) => void;
+}
+
+/**
+ * The part of a task in checkpoints: what it waits for because of a barrier, and what becomes of it afterwards.
+ *
+ * - TB1 At the barrier of a savepoint a task lets its calls be answered first. After one that stops it, it takes nothing and
+ *   has no results, unless the savepoint fails.
+ * - TB2 A barrier that drains is the end of its input: it takes part once its final results are handed on, takes nothing
+ *   afterwards, and finishes once the savepoint is complete. If that fails it waits for its restart: what it has handed
+ *   on cannot be taken back.
+ */
+export class TaskBarriers {
+  readonly #task: BarredTask;
+  #phase: Phase = { kind: 'open' };
+
+  constructor(task: BarredTask) {
+    this.#task = task;
+  }
+
+  /** Whether a barrier waits, so that the task takes no input. */
+  get isOn(): boolean {
+    return this.#phase.kind === 'waiting' || this.#phase.kind === 'draining';
+  }
+
+  /** Whether the task does nothing. */
+  get isStopped(): boolean {
+    return this.#phase.kind === 'stopped';
+  }
+
+  /** Whether nothing is left to do but to finish. */
+  get isFinishing(): boolean {
+    return this.#phase.kind === 'finishing';
+  }
+
+  /** A barrier has come. @param isInputOver whether the chain was told that its input has ended */
+  arrived(barrier: Barrier, isInputOver: boolean): void {
+    const { parts, report } = this.#task;
+    if (this.isFinishing) report(notRunning(barrier.checkpoint, 'it is drained'));
+    else if (!isOfSavepoint(barrier)) this.#takePart(barrier, parts());
+    else if (barrier.alignment !== 'drain') this.#phase = { kind: 'waiting', barrier };
+    else {
+      this.#phase = { kind: 'draining', barrier };
+      if (!isInputOver) parts()?.chain.end();
+    }
+  }
+
+  /** Takes part in the checkpoint whose barrier waits, if nothing is under way. Returns whether that was so. */
+  goesOn(chain: OperatorStage): boolean {
+    if (this.#phase.kind !== 'waiting' || !isIdle(chain)) return false;
+    chain.handOn?.();
+    // Its results are written first.
+    if (!isIdle(chain)) return true;
+    const { barrier } = this.#phase;
+    this.#phase = barrier.alignment === 'stop' ? { kind: 'stopped', barrier } : { kind: 'open' };
+    this.#takePart(barrier, this.#task.parts());
+    return true;
+  }
+
+  /** The chain is done. Takes part in the checkpoint that drains the task, if there is one. Returns whether that was so. */
+  chainIsDone(): boolean {
+    if (this.#phase.kind !== 'draining') return false;
+    const { barrier } = this.#phase;
+    this.#phase = { kind: 'stopped', barrier };
+    this.#takePart(barrier, this.#task.parts());
+    return true;
+  }
+
+  /** The task continues where it was drained. */
+  restoreDrained(): void {
+    this.#phase = { kind: 'finishing' };
+    this.#task.parts()?.chain.close();
+  }
+
+  /** A barrier begins here. @param phase that of the task, if it does not run */
+  trigger(barrier: Barrier, phase: string): void {
+    const parts = this.#task.parts();
+    if (parts === undefined) this.#task.report(notRunning(barrier.checkpoint, `it is ${phase}`));
+    else parts.input.trigger(barrier);
+  }
+
+  /**
+   * A checkpoint is complete: sinks commit what they prepared for it. Or it was aborted.
+   * @returns whether the task goes on because of that
+   */
+  ended(checkpoint: CheckpointId, isComplete: boolean): boolean {
+    const parts = this.#task.parts();
+    if (parts === undefined) return false;
+    if (isComplete) for (const output of outputsOf(parts)) output.completed?.(checkpoint);
+    else parts.input.abandon(checkpoint);
+    parts.chain.endCheckpoint?.(checkpoint, isComplete);
+    const phase = this.#phase;
+    if (!('barrier' in phase) || phase.barrier.checkpoint !== checkpoint) return false;
+    const isDrain = phase.barrier.alignment === 'drain';
+    // TB2.
+    if (isComplete !== isDrain) return false;
+    this.#phase = { kind: isDrain ? 'finishing' : 'open' };
+    return true;
+  }
+
+  #takePart(barrier: Barrier, parts: TaskParts | undefined): void {
+    if (parts === undefined) return;
+    takeCheckpoint(barrier, parts, this.#task.clock, (outcome) => {
+      if (this.#task.parts() !== undefined) this.#task.report(outcome);
+    });
+  }
+}
+
+/** All outputs of a task: its own, and those of its dead letters. */
+export function outputsOf({ outputs, rejections }: Pick<TaskParts, 'outputs' | 'rejections'>) {
+  return [...outputs, ...(rejections?.outputs ?? [])];
+}
+
+function isIdle({ isAccepting, isIdle: idle = isAccepting }: Pick<OperatorStage, 'isAccepting' | 'isIdle'>): boolean {
+  return idle;
+}
