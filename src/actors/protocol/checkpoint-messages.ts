@@ -1,9 +1,9 @@
 import type { WrittenHandle } from '../../operators/state/state-handle.ts';
 import type { AttemptNumber, CheckpointId, ExecutionVertexId, ResultPartitionId } from '../../ids.ts';
-import type { BarrierAlignment, BarrierKind } from '../../partitions/stream-element.ts';
+import type { BarrierAlignment, BarrierKind, SavepointKind } from '../../partitions/stream-element.ts';
 import type { PlainError } from '../../plain-error.ts';
 
-export type { BarrierAlignment };
+export type { BarrierAlignment, SavepointKind };
 
 /** The state of one attempt at a checkpoint: itself, or where it is stored. Plain data. */
 export type StateHandle =

@@ -1,4 +1,4 @@
-import type { SavepointKind } from '../../partitions/stream-element.ts';
+import type { SavepointKind } from '../../actors/protocol/checkpoint-messages.ts';
 import type { ComponentCheckpoint } from './checkpoint-content.ts';
 import type { CheckpointProblem } from './pending-events.ts';
 
