@@ -2,17 +2,7 @@ import { createHash, hash, type Hash } from 'node:crypto';
 import { types } from 'node:util';
 import { exactBytes } from '../../partitions/records/exact-text.ts';
 import { assertSerializable, isWellFormed } from '../../partitions/records/plain-data.ts';
-
-/**
- * The first 128 bits of a hash, as four signed words of four bytes each, of which the first is the lowest. Words take no
- * memory of their own, and bytes for each hash would cost more than the hash.
- */
-export interface HashWords {
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-  readonly d: number;
-}
+import { blake3OfText, type HashWords } from './blake3.ts';
 
 /**
  * The SHA-256 of plain data, in hex: equal for two values only if no function can tell them apart; prototypes, and
@@ -22,13 +12,13 @@ export interface HashWords {
  * @throws RecordNotSerializableError for a value that is not plain data, with the path and a description
  */
 export function hashOfValue(value: unknown): string {
-  return digestOfValue(value).end('hex');
+  return digestOfValue(value).end();
 }
 
-/** {@link hashOfValue}, as words. */
+/** A hash of plain data that is equal when {@link hashOfValue} is, and costs less: for the many records of a run. */
 export function hashWordsOfValue(value: unknown): HashWords {
   const text = simpleText(value, 0);
-  return hashWordsIn(text === undefined ? digestOfValue(value).end('binary') : hash('sha256', text, 'binary'));
+  return text === undefined ? digestOfValue(value).endInWords() : wordsOf(text);
 }
 
 /** The SHA-256 of `text`, in hex: equal only for equal texts. */
@@ -36,9 +26,14 @@ export function hashOfText(text: string): string {
   return hash('sha256', exactly(text));
 }
 
-/** {@link hashOfText}, as words. */
+/** A hash of `text`: equal only for equal texts. */
 export function hashWordsOfText(text: string): HashWords {
-  return hashWordsIn(hash('sha256', exactly(text), 'binary'));
+  return isWellFormed(text) ? wordsOf(text) : hashWordsIn(hash('sha256', exactBytes(text), 'binary'));
+}
+
+/** Of a text without lone surrogates: its BLAKE3 or, if it is long, its SHA-256, which costs less then. */
+function wordsOf(text: string): HashWords {
+  return blake3OfText(text) ?? hashWordsIn(hash('sha256', text, 'binary'));
 }
 
 /** The words in the first characters of a text, each of which stands for a byte. */
@@ -85,10 +80,18 @@ class Digest {
     this.#hash?.update(bytes);
   }
 
-  end(encoding: 'hex' | 'binary'): string {
-    if (this.#hash === undefined) return hash('sha256', this.#text, encoding);
+  /** In hex. */
+  end(): string {
+    return this.#hash === undefined ? hash('sha256', this.#text) : this.#endLong('hex');
+  }
+
+  endInWords(): HashWords {
+    return this.#hash === undefined ? wordsOf(this.#text) : hashWordsIn(this.#endLong('binary'));
+  }
+
+  #endLong(encoding: 'hex' | 'binary'): string {
     this.#flush();
-    return this.#hash.digest(encoding);
+    return (this.#hash as Hash).digest(encoding);
   }
 
   #flush(): void {

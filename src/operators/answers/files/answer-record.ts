@@ -11,7 +11,7 @@ import { mostBytesPerUnit, mostPackedBytes, type PackedAnswer, packAnswer, putPa
 /** The format of the files with answers. */
 export const answerFormat: LogFormat = {
   kind: 'ANSW',
-  version: 2,
+  version: 3,
   remedy:
     'Use the version of kintsugi that wrote it, name another directory, or delete it and pay for its answers again',
 };

@@ -1,5 +1,6 @@
 import { putWord, wordAt } from '../../../journal/record-header.ts';
-import { type HashWords, hashWordsIn } from '../../identity/value-hash.ts';
+import type { HashWords } from '../../identity/blake3.ts';
+import { hashWordsIn } from '../../identity/value-hash.ts';
 
 /** What a call is known by in files and indexes. */
 export type CallHash = HashWords;
