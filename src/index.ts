@@ -109,6 +109,7 @@ export type { BarrierAlignment } from './partitions/stream-element.ts';
 export type { CheckpointFailureReason } from './checkpoints/failure-reason.ts';
 export type { TaskCheckpointStatistics } from './actors/protocol/checkpoint-messages.ts';
 export { fileCheckpoints, memoryCheckpoints } from './partitions/checkpoints/checkpoint-storages.ts';
+export { lmdbState, type LmdbState, type LmdbStateOptions } from './operators/state/disk/lmdb-state.ts';
 export { s3Checkpoints, type S3CheckpointsOptions } from './partitions/checkpoints/s3-checkpoints.ts';
 export type {
   CheckpointManifest,

@@ -1,6 +1,7 @@
 import { show } from '../foreign-value.ts';
 import type { ClaimOwner } from './connector-errors.ts';
 import { KintsugiError } from './kintsugi-error.ts';
+import { toError } from './thrown-value.ts';
 
 /** Another run owns the state directory. Names its process, host and start, and the remedy. */
 export class StateDirectoryInUseError extends KintsugiError {
@@ -149,4 +150,29 @@ export class StateMigrationError extends KintsugiError {
     this.storedVersion = from;
     this.declaredVersion = to;
   }
+}
+
+/**
+ * The files in which keyed states are kept cannot be opened, read or written. The task restarts, in a new directory, from
+ * the last checkpoint.
+ */
+export class StateBackendError extends KintsugiError {
+  readonly code = 'STATE_BACKEND';
+  readonly directory: string;
+  readonly operation: 'open' | 'read' | 'write';
+
+  constructor(directory: string, operation: StateBackendError['operation'], cause: unknown) {
+    const { message } = toError(cause);
+    super(`Cannot ${operation} keyed state in ${directory}: ${message}. ${remedyOf(message)}`, { cause });
+    this.directory = directory;
+    this.operation = operation;
+  }
+}
+
+function remedyOf(message: string): string {
+  if (/no space left|disk.*full|MDB_MAP_FULL|ENOSPC/i.test(message))
+    return 'Free space on its disk, or give `lmdbState` a `directory` on another one';
+  if (/permission denied|not permitted|read-only|EACCES|EPERM|EROFS/i.test(message))
+    return 'Give `lmdbState` a `directory` that this process may write to';
+  return 'Check the disk, or give `lmdbState` another `directory`';
 }

@@ -32,7 +32,11 @@ import type { BatchLimits } from '../partitions/records/batch-cutter.ts';
 import type { ResultPartition, SubpartitionView } from '../partitions/result-partition.ts';
 import { type LocalDataPlanePlan, LocalResults, type LocalResultsOptions } from './local-results.ts';
 import { isThenable } from '../user-code.ts';
+import { LmdbBackend } from '../operators/state/disk/lmdb-backend.ts';
+import type { LmdbState } from '../operators/state/disk/lmdb-state.ts';
 import { StateReader } from '../operators/state/state-reader.ts';
+import { releaseTables } from '../operators/state/state-tables.ts';
+import type { StateBackend } from '../operators/state/tables/state-table.ts';
 import { ProgramRegistry } from './program-registry.ts';
 import { LocalServices, type SharedServices, type SharedServicesOptions } from './shares/shared-services.ts';
 import type { DataPlane, PartitionSurroundings, TaskSurroundings } from './data-plane.ts';
@@ -42,6 +46,8 @@ export interface LocalDataPlaneOptions extends BatchLimits, LocalResultsOptions,
   readonly services?: SharedServices | undefined;
   /** Where the states of tasks are written and read. Default: they travel in messages. */
   readonly checkpointStorage?: CheckpointStorage | undefined;
+  /** Where tasks keep keyed states. Default: in memory. */
+  readonly stateBackend?: LmdbState | undefined;
   /** How long the source and the sink of a task may take to close. */
   readonly cancellationTimeoutMs: number;
   /** Maximum steps of tasks per turn; see {@link TaskScheduler}. */
@@ -57,6 +63,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #services: SharedServices;
   readonly #sourcePlans: SourcePlans;
   readonly #results: LocalResults;
+  readonly #backend: StateBackend | undefined;
   readonly #states: StateReader;
 
   constructor(plan: LocalDataPlanePlan, options: LocalDataPlaneOptions) {
@@ -68,7 +75,8 @@ export class LocalDataPlane implements DataPlane {
     this.#registry = new ProgramRegistry(plan.name, plan.jobGraph, services.programs);
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
     this.#results = new LocalResults(plan, options, services.budgets);
-    this.#states = new StateReader(options.checkpointStorage);
+    this.#backend = options.stateBackend && new LmdbBackend(options.stateBackend);
+    this.#states = new StateReader(options.checkpointStorage, this.#backend);
   }
 
   get checkpoints(): CheckpointStorage | undefined {
@@ -121,7 +129,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   async dispose(): Promise<void> {
-    await Promise.all([this.#services.close(), this.#results.dispose()]);
+    await Promise.all([this.#services.close(), this.#results.dispose(), this.#backend?.dispose()]);
   }
 
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask {
@@ -164,6 +172,7 @@ export class LocalDataPlane implements DataPlane {
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context, surroundings.planned)),
             ...this.#channelsOf(deployment, surroundings, restore),
             restore,
+            createTable: this.#backend && ((uid) => (this.#backend as StateBackend).createTable(uid)),
             partitions: deployment.outputs.map(({ partition }) =>
               assertHeld(partition, surroundings.output(partition)),
             ),
@@ -174,11 +183,12 @@ export class LocalDataPlane implements DataPlane {
           });
         const missing = this.#unregistered(deployment, surroundings);
         const awaited = missing.map((id) => surroundings.registered(id, context.signal));
-        const opening = answers.open(uids);
-        if (opening !== undefined) awaited.push(opening);
+        for (const opening of [answers.open(uids), this.#backend?.load()]) {
+          if (opening !== undefined) awaited.push(opening);
+        }
         const restore = this.#restoreOf(deployment, context.signal);
         if (awaited.length === 0 && !isThenable(restore)) return open(restore);
-        return Promise.all([restore, ...awaited]).then(([read]) => open(read as TaskRestore | undefined));
+        return Promise.all([restore, ...awaited]).then(([read]) => taking(read, open));
       },
     });
   }
@@ -247,6 +257,19 @@ export class LocalDataPlane implements DataPlane {
         ? partitions.filter((id) => surroundings.source(id) === undefined)
         : [],
     );
+  }
+}
+
+/** Opens a task with what was read for it, which goes with it if it cannot be opened. */
+async function taking<Opened>(
+  read: TaskRestore | undefined,
+  open: (read: TaskRestore | undefined) => Opened | Promise<Opened>,
+): Promise<Opened> {
+  try {
+    return await open(read);
+  } catch (error) {
+    if (read !== undefined) releaseTables(read.state.chain);
+    throw error;
   }
 }
 

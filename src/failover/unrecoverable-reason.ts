@@ -46,13 +46,13 @@ const carriers = ['status', 'statusCode', 'response', 'thrown', '$metadata'] as 
 
 /**
  * Whether an error condemns more than the record at which it was thrown, by any error in its cause chain: an
- * `UnrecoverableError`, a service that refuses every call for a long time, or a write to a frozen record, which is a
- * mistake in the function.
+ * `UnrecoverableError`, a service that refuses every call for a long time, a disk that fails under keyed states, or a
+ * write to a frozen record, which is a mistake in the function.
  */
 export function concernsEveryRecord(error: unknown): boolean {
   for (const link of causeChain(error)) {
     const { code, name, message } = propertiesOf(link, 'code', 'name', 'message');
-    if (code === 'UNRECOVERABLE' || code === 'RETRY_AFTER') return true;
+    if (code === 'UNRECOVERABLE' || code === 'RETRY_AFTER' || code === 'STATE_BACKEND') return true;
     if (name === 'TypeError' && typeof message === 'string' && frozenWrite.test(message)) return true;
   }
   return false;

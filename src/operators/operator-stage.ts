@@ -8,6 +8,7 @@ import type { LoopEnds } from '../partitions/loop-ends.ts';
 import type { RecordRejections } from './rejected/rejections.ts';
 import type { StageState } from './state/stage-state.ts';
 import type { StateSnapshot } from './state/state-snapshot.ts';
+import type { CreateTable } from './state/state-tables.ts';
 
 /** What a stage was working on when it threw. */
 export interface Blame {
@@ -117,6 +118,8 @@ export interface StageContext extends BatchLimits {
   readonly clock?: StageClock;
   /** Name of the vertex, for stack traces. */
   readonly name?: string;
+  /** Default: states by key are in memory. */
+  readonly createTable?: CreateTable | undefined;
   /** The ends of the task, for a stage whose loop may reach them. Not with `rejections`. Default: none. */
   readonly ends?: LoopEnds | undefined;
 }

@@ -306,6 +306,7 @@ function guarded(options: ResolvedRunOptions, observers: Observers) {
     run,
     disk: faults,
     checkpointStorage: storage && new RunStorage(storage),
+    stateBackend: options.checkpoints?.stateBackend,
     pendingOutput: { isNamed: false },
     errorTallies: new LocalErrorTallies(),
     durableStore:

@@ -60,6 +60,7 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     '.': ['state', 'identity', 'rejected', 'answers'],
     state: ['state/tables'],
     'state/tables': [],
+    'state/disk': ['state/tables'],
     identity: [],
     rejected: ['.'],
     fused: ['.', 'state', 'state/tables', 'rejected'],

@@ -349,6 +349,13 @@ const table: Readonly<Record<string, Row>> = {
     message:
       'State "cart" of "orders" cannot be migrated from version 1 to 2 at key "ada": no currency. Correct `migrate`, and run again',
   },
+  StateBackendError: {
+    make: () => new errors.StateBackendError('/states/a', 'write', new Error('No space left on device')),
+    code: 'STATE_BACKEND',
+    recovery: 'restart',
+    message:
+      'Cannot write keyed state in /states/a: No space left on device. Free space on its disk, or give `lmdbState` a `directory` on another one',
+  },
   StateDirectoryInUseError: {
     make: () =>
       new errors.StateDirectoryInUseError(

@@ -1,6 +1,7 @@
 import type { CheckpointId } from '../../src/ids.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import type { OperatorStage } from '../../src/operators/operator-stage.ts';
+import type { StateBackend } from '../../src/operators/state/tables/state-table.ts';
 import { readState } from '../../src/operators/state/read-state.ts';
 import { writeState } from '../../src/operators/state/write-state.ts';
 import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
@@ -24,7 +25,11 @@ export class StateRig {
   #stage: OperatorStage;
   #checkpoint = 0;
 
-  constructor(state: unknown) {
+  readonly #backend: StateBackend | undefined;
+
+  /** @param backend where its state is kept. Default: in memory */
+  constructor(state: unknown, backend?: StateBackend) {
+    this.#backend = backend;
     this.#stage = this.#create(state);
   }
 
@@ -48,12 +53,16 @@ export class StateRig {
     const { handle, referencedBytes } = await writeState(place, state, this.harness.environment.clock);
     this.#stage.endCheckpoint?.(checkpoint, true);
     if (continued !== undefined) {
-      const { chain } = await readState(this.#storage, structuredClone(handle));
+      const { chain } = await readState(this.#storage, structuredClone(handle), undefined, this.#backend);
       this.#stage.close();
       this.#stage = this.#create(continued);
       this.#stage.restore(chain);
     }
     return referencedBytes;
+  }
+
+  close(): void {
+    this.#stage.close();
   }
 
   #create(state: unknown): OperatorStage {
@@ -62,7 +71,8 @@ export class StateRig {
       onRecord: ([, tell]: Tell, { states }: { states: { cart: Handle } }, emit: (out: unknown) => void) =>
         emit(tell(states.cart)),
     };
-    const context = Object.assign(this.harness, { uids: ['orders'] });
+    const createTable = this.#backend && ((uid: string) => (this.#backend as StateBackend).createTable(uid));
+    const context = Object.assign(this.harness, { uids: ['orders'], createTable });
     return createOperatorChain([description as unknown as OperatorDescription], context.runtime, context);
   }
 }

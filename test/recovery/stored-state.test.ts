@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -8,9 +8,11 @@ import {
   Job,
   type JobEvent,
   memoryCheckpoints,
+  lmdbState,
   type PieceName,
   valueState,
 } from '../../src/index.ts';
+import { stateBackends } from '../support/disk-states.ts';
 import { killing, runStory, type StoryOptions } from '../support/run-story.ts';
 import { storageOver } from '../support/storage-over.ts';
 import { tickingSource } from '../support/ticking-source.ts';
@@ -111,7 +113,16 @@ beforeEach(() => {
 
 afterEach(() => rmSync(directory, { recursive: true }));
 
-describe('keyed states that are too large for messages', () => {
+/** Of 1,000 keys a few are in memory, or all. */
+const backendOf = (where: (typeof stateBackends)[number]) =>
+  where === 'on disk' ? { stateBackend: lmdbState({ directory: join(directory, 'disk'), cacheBytes: 100_000 }) } : {};
+
+/** The files of keyed states are gone with their run. */
+const expectNoStates = (where: (typeof stateBackends)[number]): void => {
+  if (where === 'on disk') expect(readdirSync(join(directory, 'disk'))).toEqual([]);
+};
+
+describe.each(stateBackends)('keyed states that are too large for messages, %s', (where) => {
   it.each<[string, number]>([
     ['lists', 60],
     ['last', 100],
@@ -120,7 +131,7 @@ describe('keyed states that are too large for messages', () => {
     const job = collectByKey();
     const { storage, written, mostReads } = watched(memoryCheckpoints());
     const end = await runStory(job.job, {
-      checkpoints: { intervalMs: 20, storage },
+      checkpoints: { intervalMs: 20, storage, ...backendOf(where) },
       faults: killing(vertex, { skip }),
     });
     expect(end.unfired).toEqual([]);
@@ -128,17 +139,27 @@ describe('keyed states that are too large for messages', () => {
     expect(inOrder(job)).toEqual(expected);
     expect(written.length).toBeGreaterThan(4);
     expect(mostReads()).toBeLessThanOrEqual(4);
+    expectNoStates(where);
   });
 
   it.each<[string, () => StoryOptions]>([
-    ['files', () => ({ checkpoints: { intervalMs: 20, storage: fileCheckpoints(directory) } })],
-    ['messages, as no other thread reaches the memory', () => ({ checkpoints: { intervalMs: 20 } })],
+    [
+      'files',
+      () => ({
+        checkpoints: { intervalMs: 20, storage: fileCheckpoints(join(directory, 'files')), ...backendOf(where) },
+      }),
+    ],
+    [
+      'messages, as no other thread reaches the memory',
+      () => ({ checkpoints: { intervalMs: 20, ...backendOf(where) } }),
+    ],
   ])('over workers, in %s: one is killed, and every record counts once', async (_where, options) => {
     const job = collectByKey();
     const end = await runStory(job.job, { kind: 'over workers', ...options(), faults: killing('last', { skip: 100 }) });
     expect(end.unfired).toEqual([]);
     expect(end.events.some(({ type }) => type === 'checkpoint.restored')).toBe(true);
     expect(inOrder(job)).toEqual(expected);
+    expectNoStates(where);
   });
 
   it('are written in part once they were written: what did not change is referred to', async () => {
@@ -151,18 +172,20 @@ describe('keyed states that are too large for messages', () => {
         'out',
         forEach(() => {}),
       );
-    const end = await runStory(job, { checkpoints: { intervalMs: 20 } });
+    const end = await runStory(job, { checkpoints: { intervalMs: 20, ...backendOf(where) } });
     const last = completedIn(end.events).at(-1) as Completed;
     expect(last.referencedBytes).toBeGreaterThan(10_000);
     expect(last.bytes - last.referencedBytes).toBeLessThan(3_000);
   });
 });
 
-it.each<[string, number]>([
-  ['once', 30],
-  ['once', 100],
-  ['fired', 30],
-])('timers survive: %s is killed, and each fires once', async (vertex, skip) => {
+it.each<[string, number, (typeof stateBackends)[number]]>([
+  ['once', 30, 'in memory'],
+  ['once', 100, 'in memory'],
+  ['once', 100, 'on disk'],
+  ['fired', 30, 'in memory'],
+  ['fired', 30, 'on disk'],
+])('timers survive: %s is killed, and each fires once (%i, %s)', async (vertex, skip, where) => {
   const job = Job.create('timers', { mode: 'streaming' });
   const fired: { readonly key: number; readonly count: number }[] = [];
   job
@@ -190,7 +213,8 @@ it.each<[string, number]>([
       'out',
       forEach((one) => void fired.push(one)),
     );
-  const end = await runStory(job, { checkpoints: { intervalMs: 20 }, faults: killing(vertex, { skip }) });
+  const checkpoints = { intervalMs: 20, ...backendOf(where) };
+  const end = await runStory(job, { checkpoints, faults: killing(vertex, { skip }) });
   expect(end.unfired).toEqual([]);
   expect(end.events.some(({ type }) => type === 'checkpoint.restored')).toBe(true);
   expect(fired.sort((a, b) => a.key - b.key)).toEqual(Array.from({ length: 500 }, (_, key) => ({ key, count: 1 })));

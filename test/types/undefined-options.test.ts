@@ -37,6 +37,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   FoldOptions: accepts<kintsugi.FoldOptions>(),
   ReduceOptions: accepts<kintsugi.ReduceOptions>(),
   RollingOptions: accepts<kintsugi.RollingOptions>(),
+  LmdbStateOptions: accepts<kintsugi.LmdbStateOptions>(),
   S3CheckpointsOptions: accepts<kintsugi.S3CheckpointsOptions>(),
   FromObservableOptions: accepts<kintsugi.FromObservableOptions>(),
   JobOptions: accepts<kintsugi.JobOptions>(),

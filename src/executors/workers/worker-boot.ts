@@ -23,6 +23,7 @@ export type WorkerRunOptions = Pick<
   | 'cancellationTimeoutMs'
   | 'stateDirectory'
   | 'resume'
+  | 'stateBackend'
 > & {
   readonly run: RunId;
   readonly freezeRecords: boolean;

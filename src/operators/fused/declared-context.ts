@@ -4,13 +4,13 @@ import type { StatefulProcessContext } from '../operator-description.ts';
 import type { StateDeclarations } from '../state/declared-states.ts';
 import { type CurrentContent, hasState, type KeyContent, openStates } from '../state/key-content.ts';
 import { copyState } from '../state/tables/copy-state.ts';
-import type { KeyedTable } from '../state/tables/keyed-table.ts';
+import type { StateTable } from '../state/tables/state-table.ts';
 import { KeyTimers } from './key-timers.ts';
 
 /** What the states of a `process` work with. */
 interface DeclaredContextOptions {
   readonly declarations: StateDeclarations;
-  readonly table: KeyedTable;
+  readonly table: StateTable;
   readonly clock: Pick<Clock, 'epochMs'>;
   /** The current key. @throws IllegalStateError if no function runs */
   readonly currentKey: () => unknown;

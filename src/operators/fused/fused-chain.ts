@@ -161,6 +161,7 @@ export class FusedChain implements OperatorStage {
     this.#results.clear();
     this.#input.clear();
     this.#draining = this.#segments.length;
+    for (const { segment } of this.#segments) segment.close();
   }
 
   #uidOf(operator: number): string {

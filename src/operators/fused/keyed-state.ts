@@ -10,6 +10,7 @@ import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { SegmentState } from '../state/stage-state.ts';
 import { refuseState } from '../state/state-snapshot.ts';
 import { KeyedTable } from '../state/tables/keyed-table.ts';
+import type { StateTable } from '../state/tables/state-table.ts';
 import { packTable } from '../state/tables/loaded-table.ts';
 import { restoreTable } from '../state/state-tables.ts';
 import type { Pack } from '../state/tables/table-block.ts';
@@ -19,7 +20,7 @@ import type { Segment, SegmentTrace } from './segment.ts';
 
 type Process = Extract<OperatorDescription, { kind: 'process' }>;
 type Context = KeyedProcessContext<unknown, unknown>;
-type Options = Pick<LoopOptions, 'rejections' | 'firstOperator' | 'clock' | 'uids' | 'name'>;
+type Options = Pick<LoopOptions, 'rejections' | 'firstOperator' | 'clock' | 'uids' | 'name' | 'createTable'>;
 type Emit = (out: unknown) => void;
 type OnRecord = (record: unknown, context: Context, emit: Emit) => unknown;
 type OnEnd = (context: Context, emit: Emit) => unknown;
@@ -36,7 +37,7 @@ export class KeyedState implements Segment {
   readonly #onTimer: OnTimer | undefined;
   /** If it declares its states. */
   readonly #declared: DeclaredContext | undefined;
-  readonly #states = new KeyedTable();
+  readonly #states: StateTable;
   /** The keys that had a state when the input ended. */
   #keysAtEnd: unknown[] | undefined;
   #nextAtEnd = 0;
@@ -61,6 +62,7 @@ export class KeyedState implements Segment {
     const { keyOf, onRecord, onEnd, onTimer, errors, states } = process;
     this.#errors = errors;
     this.#options = options;
+    this.#states = options.createTable?.(this.#uid) ?? new KeyedTable();
     this.#keyOf = keyOf as (record: unknown) => unknown;
     this.#onRecord = onRecord as OnRecord;
     this.#onEnd = onEnd as OnEnd | undefined;
@@ -152,6 +154,15 @@ export class KeyedState implements Segment {
     this.#states.endCheckpoint(checkpoint, isComplete);
   }
 
+  close(): void {
+    this.#states.close();
+  }
+
+  get #uid(): string {
+    const { uids, firstOperator = 0, name = '' } = this.#options;
+    return uids?.[firstOperator] ?? name;
+  }
+
   #handle(record: unknown): void {
     this.#key = this.#keyOf(record);
     checkKey(this.#key, 'process');
@@ -170,10 +181,10 @@ export class KeyedState implements Segment {
   }
 
   #declare(declarations: StateDeclarations): DeclaredContext {
-    const { clock, uids, firstOperator = 0, name = '' } = this.#options;
+    const { clock } = this.#options;
     if (clock === undefined) throw new IllegalStateError('A process with declared states needs a clock');
     return new DeclaredContext({
-      ...{ declarations, clock, table: this.#states, operator: uids?.[firstOperator] ?? name },
+      ...{ declarations, clock, table: this.#states, operator: this.#uid },
       refusing: (call) => this.#refusing(call),
       currentKey: () => (this.#out === undefined ? tooLate('its context') : this.#key),
       checked: (value) => {

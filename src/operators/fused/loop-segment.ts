@@ -1,3 +1,4 @@
+import { UnrecoverableError } from '../../errors/job-errors.ts';
 import type { CheckpointId } from '../../ids.ts';
 import { isThenable } from '../../user-code.ts';
 import { refuseRecord } from '../refused-results.ts';
@@ -28,7 +29,7 @@ export class LoopSegment implements Segment {
   #key: unknown;
 
   constructor(operators: readonly LoopOperator[], compile: typeof compileLoop, options: LoopOptions) {
-    this.#accumulators = operators.filter(({ kind }) => kind === 'aggregate').map(() => new KeyedTable());
+    this.#accumulators = operators.flatMap((operator, index) => tableOf(operator, index, options));
     const last = operators.at(-1);
     const cells = this.#accumulators.at(-1) as Accumulators;
     if (last?.kind === 'aggregate' && last.emit === 'partial') this.#partials = new PartialResults(cells);
@@ -67,19 +68,30 @@ export class LoopSegment implements Segment {
       setsAside ? cells.freeze(checkpoint, pack) : packTable(cells.entries(), pack),
     );
     const drainedKeys = hasEmitted ? 0 : this.#drainedKeys;
+    const drained = { drainedKeys, ...(this.#order === 'bytes' && { order: this.#order }) };
     const passed = hasEmitted && this.#partials !== undefined ? 0 : this.#partials?.passed;
-    return { kind: 'loop', accumulators, drainedKeys, ...(passed !== undefined && { passed }) };
+    return { kind: 'loop', accumulators, ...drained, ...(passed !== undefined && { passed }) };
   }
 
   restore(state: SegmentState): void {
     if (state.kind !== 'loop' || state.accumulators.length !== this.#accumulators.length) {
       refuseState(`${this.#accumulators.length} aggregates`, state.kind);
     }
+    const { drainedKeys, order = 'appearance' } = state;
+    if (drainedKeys > 0 && order !== this.#order) {
+      throw new UnrecoverableError(
+        'A checkpoint in the middle of final results can be continued with the same state backend alone, because another one has another order of keys: give `checkpoints` the `stateBackend` of the run that took it',
+      );
+    }
     for (const [index, table] of state.accumulators.entries()) {
       restoreTable(this.#accumulators[index] as Accumulators, table, this.#partials === undefined);
     }
-    this.#drainedKeys = state.drainedKeys;
+    this.#drainedKeys = drainedKeys;
     this.#partials?.restore(state.passed ?? 0);
+  }
+
+  get #order(): Accumulators['order'] {
+    return this.#accumulators.at(-1)?.order ?? 'appearance';
   }
 
   handOn(out: unknown[]): void {
@@ -88,6 +100,10 @@ export class LoopSegment implements Segment {
 
   endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void {
     for (const cells of this.#accumulators) cells.endCheckpoint(checkpoint, isComplete);
+  }
+
+  close(): void {
+    for (const cells of this.#accumulators) cells.close();
   }
 
   #undrained(cells: Accumulators): ReturnType<Accumulators['entries']> {
@@ -115,4 +131,12 @@ export class LoopSegment implements Segment {
     }
     return true;
   }
+}
+
+/** A partial aggregate has few keys, and looks into its table. */
+function tableOf(operator: LoopOperator, index: number, options: LoopOptions): Accumulators[] {
+  const { uids, name = '', firstOperator = 0, createTable } = options;
+  if (operator.kind !== 'aggregate') return [];
+  if (operator.emit === 'partial' || createTable === undefined) return [new KeyedTable()];
+  return [createTable(uids?.[firstOperator + index] ?? name)];
 }

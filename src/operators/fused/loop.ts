@@ -2,7 +2,8 @@ import type { StageClock } from '../operator-stage.ts';
 import type { RecordRejections } from '../rejected/rejections.ts';
 import type { OperatorDescription } from '../operator-description.ts';
 import type { LoopEnds, LoopTail } from '../../partitions/loop-ends.ts';
-import type { KeyedTable } from '../state/tables/keyed-table.ts';
+import type { CreateTable } from '../state/state-tables.ts';
+import type { StateTable } from '../state/tables/state-table.ts';
 import type { PartialResults } from './partial-results.ts';
 import type { Loop, PullingLoop } from './segment.ts';
 
@@ -10,7 +11,7 @@ import type { Loop, PullingLoop } from './segment.ts';
 export type LoopOperator = Extract<OperatorDescription, { kind: 'map' | 'filter' | 'flatMap' | 'aggregate' }>;
 
 /** Accumulators by key, in the order in which the keys appeared. */
-export type Accumulators = KeyedTable;
+export type Accumulators = StateTable;
 
 /** The loops of a stretch of operators. `pull` if it has a head. */
 export interface Loops {
@@ -40,6 +41,8 @@ export interface LoopOptions {
   readonly uids?: readonly string[] | undefined;
   /** Of its last operator, an `aggregate` with `emit: 'partial'`. */
   readonly partials?: PartialResults | undefined;
+  /** Default: states by key are in memory. */
+  readonly createTable?: CreateTable | undefined;
   /** Ends of the task that it reaches directly. Not with `rejections`. Default: none. */
   readonly ends?: LoopEnds | undefined;
 }

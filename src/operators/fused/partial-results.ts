@@ -1,4 +1,4 @@
-import type { KeyedTable } from '../state/tables/keyed-table.ts';
+import type { StateTable } from '../state/tables/state-table.ts';
 
 /** What records of a key were folded into, for the `aggregate` that merges it with others. */
 export interface Partial {
@@ -20,10 +20,10 @@ const passedPerChoice = 16 * mostPartialKeys;
  * It depends on nothing but the order of the records, so a task that reads the same again has the same results.
  */
 export class PartialResults {
-  readonly #accumulators: KeyedTable;
+  readonly #accumulators: StateTable;
   #passed = 0;
 
-  constructor(accumulators: KeyedTable) {
+  constructor(accumulators: StateTable) {
     this.#accumulators = accumulators;
   }
 

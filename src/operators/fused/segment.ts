@@ -60,4 +60,6 @@ export interface Segment {
   handOn?(out: unknown[]): void;
   /** Takes over the state of another segment with the same operators. Called before its first record. */
   restore(state: SegmentState): void;
+  /** Its state is needed no more. Idempotent. */
+  close(): void;
 }

@@ -5,6 +5,7 @@ import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { KeyedStates } from './tables/keyed-states.ts';
 import { LoadedTable } from './tables/loaded-table.ts';
+import type { LoadedElsewhere, StateBackend } from './tables/state-table.ts';
 import type { KeySelection } from './key-selection.ts';
 import type { WrittenHandle } from './state-handle.ts';
 import { mapTables, tablesIn } from './state-tables.ts';
@@ -17,19 +18,26 @@ import type { TaskState } from './task-state.ts';
  * unless only a part is read.
  *
  * @param storage undefined if the state is in the handle
+ * @param backend where large keyed states are put; it is ready. Default: into memory
  * @throws CheckpointUnreadableError if anything is missing or damaged; CheckpointFormatError, CheckpointStorageError
  */
 export async function readState(
   storage: CheckpointStorage | undefined,
   handle: WrittenHandle,
   selection?: KeySelection,
+  backend?: Pick<StateBackend, 'beginLoading'>,
 ): Promise<TaskState> {
-  const reading = new StateReading(storage, selection);
+  const reading = new StateReading(storage, selection, backend);
   const state = handle.kind === 'inline' ? handle.state : await reading.state(handle);
-  const tables = new Map<KeyedStates, LoadedTable>();
-  for (const table of tablesIn(state.chain)) {
-    if (!('runs' in table) || table instanceof LoadedTable) continue;
-    tables.set(table, await reading.table(table, handle.kind === 'stored' ? handle : undefined));
+  const tables = new Map<KeyedStates, LoadedTable | LoadedElsewhere>();
+  try {
+    for (const table of tablesIn(state.chain)) {
+      if (table.kind === 'table')
+        tables.set(table, await reading.table(table, handle.kind === 'stored' ? handle : undefined));
+    }
+  } catch (error) {
+    for (const loaded of tables.values()) if (loaded.kind === 'elsewhere') loaded.dispose();
+    throw error;
   }
   return { ...state, chain: mapTables(state.chain, (table) => tables.get(table) ?? table) };
 }
@@ -38,10 +46,10 @@ type StoredHandle = Extract<WrittenHandle, { kind: 'stored' }>;
 
 /** The state of a task, with its keyed states as they are stored: the runs name the pieces that they are in. */
 export async function readOutline(storage: CheckpointStorage | undefined, handle: WrittenHandle): Promise<TaskState> {
-  const state = handle.kind === 'inline' ? handle.state : await new StateReading(storage, undefined).state(handle);
+  const state = handle.kind === 'inline' ? handle.state : await new StateReading(storage).state(handle);
   const own = handle.kind === 'stored' ? handle : undefined;
   const located = (table: KeyedStates): KeyedStates =>
-    'runs' in table && table.runs !== undefined ? { kind: 'table', runs: locatedRuns(table.runs, own) } : table;
+    table.kind === 'table' ? { kind: 'table', runs: locatedRuns(table.runs, own) } : table;
   return { ...state, chain: mapTables(state.chain, located) };
 }
 
@@ -53,9 +61,16 @@ class StateReading {
   readonly #storage: CheckpointStorage | undefined;
   readonly #selection: KeySelection | undefined;
 
-  constructor(storage: CheckpointStorage | undefined, selection: KeySelection | undefined) {
+  readonly #backend: Pick<StateBackend, 'beginLoading'> | undefined;
+
+  constructor(
+    storage: CheckpointStorage | undefined,
+    selection?: KeySelection,
+    backend?: Pick<StateBackend, 'beginLoading'>,
+  ) {
     this.#storage = storage;
     this.#selection = selection;
+    this.#backend = backend;
   }
 
   async state({ location, offset }: StoredHandle): Promise<TaskState> {
@@ -63,24 +78,36 @@ class StateReading {
     return understanding(location, () => unpackData(bytes)[0] as TaskState);
   }
 
-  async table({ runs }: TableState, handle: StoredHandle | undefined): Promise<LoadedTable> {
+  async table({ runs }: TableState, handle: StoredHandle | undefined): Promise<LoadedTable | LoadedElsewhere> {
     const located = locatedRuns(runs, handle);
-    const table = new LoadedTable(this.#selection === undefined ? located : undefined);
-    const { hasKey } = this.#selection ?? {};
-    for (const run of located)
-      table.addRun(await this.#blocksOf(run), hasKey && ((key) => this.#selection?.hasKey(key) === true));
+    const known = this.#selection === undefined ? located : undefined;
+    const isMine = this.#selection && ((key: unknown) => this.#selection?.hasKey(key) === true);
+    const loading = this.#backend?.beginLoading(located);
+    if (loading !== undefined) {
+      try {
+        for (const run of located) await loading.addRun(this.#blocksOf(run), isMine);
+        return loading.done(known);
+      } catch (error) {
+        loading.abandon();
+        throw error;
+      }
+    }
+    const table = new LoadedTable(known);
+    for (const run of located) {
+      const blocks: BlockContent[] = [];
+      for await (const block of this.#blocksOf(run)) blocks.push(block);
+      table.addRun(blocks, isMine);
+    }
     return table;
   }
 
-  async #blocksOf({ piece, blocks }: TableRun): Promise<BlockContent[]> {
-    const contents: BlockContent[] = [];
+  async *#blocksOf({ piece, blocks }: TableRun): AsyncGenerator<BlockContent> {
     for (const { group, at } of blocks) {
       if (this.#selection?.hasStretch(group) === false) continue;
       const location = piece?.location ?? 'in the message';
       const bytes = typeof at === 'number' ? await this.#needed(location).readChunk(location, at) : at;
-      contents.push(understanding(location, () => decodeBlock(bytes)));
+      yield understanding(location, () => decodeBlock(bytes));
     }
-    return contents;
   }
 
   #needed(location: string): CheckpointStorage {

@@ -8,6 +8,8 @@ export type SegmentState =
       readonly accumulators: readonly KeyedStates[];
       /** Number of keys whose final result was produced. */
       readonly drainedKeys: number;
+      /** The order in which they were produced. Absent: that in which the keys appeared. */
+      readonly order?: 'bytes';
       /** Of a partial aggregate: number of records passed on since it chose its keys. */
       readonly passed?: number;
     }

@@ -1,7 +1,9 @@
 import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import type { CheckpointId } from '../../ids.ts';
 import { readState } from './read-state.ts';
+import type { StateBackend } from './tables/state-table.ts';
 import type { WrittenHandle } from './state-handle.ts';
+import { releaseTables } from './state-tables.ts';
 import type { TaskRestore, TaskState } from './task-state.ts';
 
 /** How many states are read at once: more would only fight for the same disk. */
@@ -10,11 +12,14 @@ const mostAtOnce = 4;
 /** Reads the states from which the tasks of an executor continue, a few at once, in the order in which they ask. */
 export class StateReader {
   readonly #storage: CheckpointStorage | undefined;
+  readonly #backend: StateBackend | undefined;
   readonly #waiting: (() => void)[] = [];
   #count = 0;
 
-  constructor(storage: CheckpointStorage | undefined) {
+  /** @param backend where large keyed states are put. Default: into memory */
+  constructor(storage: CheckpointStorage | undefined, backend?: StateBackend) {
     this.#storage = storage;
+    this.#backend = backend;
   }
 
   /**
@@ -32,7 +37,11 @@ export class StateReader {
     else this.#count++;
     try {
       signal.throwIfAborted();
-      return await untilAborted(readState(this.#storage, handle), signal);
+      await this.#backend?.load();
+      signal.throwIfAborted();
+      return await untilAborted(readState(this.#storage, handle, undefined, this.#backend), signal, (late) =>
+        releaseTables(late.chain),
+      );
     } finally {
       // The place passes to the next one.
       const next = this.#waiting.shift();
@@ -42,11 +51,17 @@ export class StateReader {
   }
 }
 
-/** A storage that never answers must not keep a place for ever. */
-function untilAborted<Value>(answer: Promise<Value>, signal: AbortSignal): Promise<Value> {
+/** A storage that never answers must not keep a place for ever. @param tooLate takes an answer that nobody waits for */
+function untilAborted<Value>(
+  answer: Promise<Value>,
+  signal: AbortSignal,
+  tooLate: (value: Value) => void,
+): Promise<Value> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason as Error);
     signal.addEventListener('abort', abort, { once: true });
-    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    answer
+      .then((value) => (signal.aborted ? tooLate(value) : resolve(value)), reject)
+      .finally(() => signal.removeEventListener('abort', abort));
   });
 }

@@ -1,9 +1,12 @@
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { FrozenTable } from './tables/frozen-table.ts';
-import type { KeyedTable } from './tables/keyed-table.ts';
 import type { KeyedStates } from './tables/keyed-states.ts';
 import { LoadedTable, loadPacked } from './tables/loaded-table.ts';
+import type { StateTable } from './tables/state-table.ts';
 import type { SegmentState, StageState } from './stage-state.ts';
+
+/** Where the operator of a uid keeps its state by key. */
+export type CreateTable = (uid: string) => StateTable;
 
 /** All keyed states in the state of a stage, in order. */
 export function tablesIn(state: StageState): readonly KeyedStates[] {
@@ -38,13 +41,17 @@ function mapSegment(segment: SegmentState, map: (table: KeyedStates) => KeyedSta
 }
 
 /** Gives a table the state of another. @param isIncremental whether its next checkpoint may refer to what is stored */
-export function restoreTable(table: KeyedTable, state: KeyedStates, isIncremental = true): void {
+export function restoreTable(table: StateTable, state: KeyedStates, isIncremental = true): void {
   if (state instanceof FrozenTable) throw new IllegalStateError('A state was restored before it was written');
+  if (state.kind === 'elsewhere') return table.adopt(state, isIncremental ? state.runs : undefined);
   const loaded = state instanceof LoadedTable ? state : loadPacked(state);
   table.restore(loaded.cells, isIncremental ? loaded.runs : undefined);
 }
 
-/** The states that were set aside are needed no more. */
+/** The states that were set aside are needed no more, and neither are those that were read and that nobody took over. */
 export function releaseTables(state: StageState): void {
-  for (const table of tablesIn(state)) if (table instanceof FrozenTable) table.release();
+  for (const table of tablesIn(state)) {
+    if (table instanceof FrozenTable) table.release();
+    else if (table.kind === 'elsewhere') table.dispose();
+  }
 }

@@ -22,7 +22,7 @@ import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { StageState } from '../state/stage-state.ts';
 import { refuseState } from '../state/state-snapshot.ts';
-import { mapTables } from '../state/state-tables.ts';
+import { type CreateTable, mapTables } from '../state/state-tables.ts';
 import type { GateState, InputState, OutputState, PreparedOutput, TaskRestore } from '../state/task-state.ts';
 import type { ChannelOrder } from '../../partitions/channel-order.ts';
 import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
@@ -55,6 +55,8 @@ export interface OpenTaskOptions extends BatchLimits {
   readonly restore?: TaskRestore | undefined;
   /** The partitions it writes, parallel to the program's outputs. */
   readonly partitions: readonly ResultPartition[];
+  /** Default: states by key are in memory. */
+  readonly createTable?: CreateTable | undefined;
   readonly wake: () => void;
   /** Time limit for closing the opened parts if another part cannot be opened; undefined for none. */
   readonly closeLimit?: CloseLimit;
@@ -202,6 +204,7 @@ function join(
     ...limits,
     callLimiters,
     answers: options.answers,
+    createTable: options.createTable,
     uids: names.operators,
     // From the second attempt on, because it costs a few percent. A key function that fails mostly fails again, so
     // the failure that ends the job has its record.

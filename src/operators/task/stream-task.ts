@@ -269,14 +269,14 @@ export class StreamTask implements Runnable {
   #curtail(): void {
     this.#isCurtailed = true;
     this.#options.context.abort();
-    this.#parts?.chain.close();
     this.#commit();
   }
 
   /** ST2: once the last output is safe the input is closed, and then the task has finished. */
   #commit(): void {
     this.#phase = 'committing';
-    const { input } = this.#parts as TaskParts;
+    const { input, chain } = this.#parts as TaskParts;
+    chain.close();
     // ST5.
     if (!this.#isInputOver) input.dismiss();
     const finished = (): void => {

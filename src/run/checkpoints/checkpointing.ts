@@ -49,7 +49,7 @@ export function checkpointingOf(
 ): JobCheckpointing | undefined {
   if (checkpoints === undefined || storage === undefined) return undefined;
   if (checkpoints.mode === 'exactly-once') refuseUnrepeatable(shape);
-  const { mode, storage: _, ...settings } = checkpoints;
+  const { mode, storage: _storage, stateBackend: _backend, ...settings } = checkpoints;
   const storingTimeoutMs = stateDirectory === undefined ? checkpoints.timeoutMs : Number.POSITIVE_INFINITY;
   const scopeOf = (head: string): string => scopeOfSeries(shape.job, run, head);
   return { ...settings, alignment: mode, storage, storingTimeoutMs, maxQueued: mostQueued, scopeOf };

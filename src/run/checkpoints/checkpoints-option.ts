@@ -1,4 +1,5 @@
 import type { BarrierAlignment } from '../../actors/protocol/checkpoint-messages.ts';
+import { checkStateBackend, type LmdbState } from '../../operators/state/disk/lmdb-state.ts';
 import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { hasMethods } from '../../foreign-value.ts';
@@ -29,6 +30,8 @@ export interface CheckpointOptions {
    * files in `stateDirectory`; without one, memory.
    */
   readonly storage?: CheckpointStorage | undefined;
+  /** Where tasks keep their states by key: `lmdbState({ directory })` for those larger than memory. Default: in memory. */
+  readonly stateBackend?: LmdbState | undefined;
   /** How many completed checkpoints of a part are kept. Those before the last are used if it cannot be read. Default 1. */
   readonly retained?: number | undefined;
 }
@@ -42,6 +45,7 @@ export interface ResolvedCheckpoints {
   readonly tolerableFailures: number;
   readonly mode: BarrierAlignment;
   readonly storage: CheckpointStorage | undefined;
+  readonly stateBackend: LmdbState | undefined;
   readonly retained: number;
 }
 
@@ -56,9 +60,10 @@ export function resolveCheckpoints(given: CheckpointOptions | undefined): Resolv
     tolerableFailures: true,
     mode: true,
     storage: true,
+    stateBackend: true,
     retained: true,
   });
-  const { intervalMs, timeoutMs = 600_000, minPauseMs = 0, storage } = given;
+  const { intervalMs, timeoutMs = 600_000, minPauseMs = 0, storage, stateBackend } = given;
   const { maxConcurrent = 1, tolerableFailures = 0, mode = 'exactly-once', retained = 1 } = given;
   checkMilliseconds('checkpoints.intervalMs', intervalMs);
   checkMilliseconds('checkpoints.timeoutMs', timeoutMs);
@@ -74,5 +79,7 @@ export function resolveCheckpoints(given: CheckpointOptions | undefined): Resolv
       'a storage, such as fileCheckpoints(directory) or memoryCheckpoints()',
     );
   }
-  return { intervalMs, timeoutMs, minPauseMs, maxConcurrent, tolerableFailures, mode, storage, retained };
+  checkStateBackend(stateBackend);
+  const settings = { intervalMs, timeoutMs, minPauseMs, maxConcurrent, tolerableFailures, mode, retained };
+  return { ...settings, storage, stateBackend };
 }

@@ -15,6 +15,7 @@ import { KeptPlaces } from '../../executors/workers/kept-places.ts';
 import { WorkerExecutors } from '../../executors/workers/worker-executors.ts';
 import type { JobOrigin, WorkerThreads } from '../../executors/workers/worker-threads.ts';
 import type { ExecutorId, RunId } from '../../ids.ts';
+import type { LmdbState } from '../../operators/state/disk/lmdb-state.ts';
 import { resultsDirectory } from '../durable/state-directory.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
@@ -27,6 +28,7 @@ export interface RunExecutorsParts {
   readonly options: ResolvedRunOptions & {
     readonly run: RunId;
     readonly checkpointStorage?: CheckpointStorage | undefined;
+    readonly stateBackend?: LmdbState | undefined;
   };
   /** Default: files and memory of this process. */
   readonly dataPlane: DataPlane | undefined;
@@ -103,6 +105,7 @@ export function workerOptionsOf(options: RunExecutorsParts['options']): WorkerRu
     ...{ diskWaitTimeoutMs, keepResults, spillDirectory, cancellationTimeoutMs, stateDirectory, resume },
     freezeRecords: options.environment.freezeRecords,
     checkpoints: options.checkpointStorage?.address,
+    stateBackend: options.stateBackend,
     resultsDirectory: stateDirectory === undefined ? undefined : resultsDirectory(stateDirectory),
   };
 }

@@ -13,7 +13,7 @@ import {
 
 /** How a simulated run is checkpointed. */
 export interface DrawnCheckpoints {
-  readonly settings: Omit<ResolvedCheckpoints, 'storage'>;
+  readonly settings: Omit<ResolvedCheckpoints, 'storage' | 'stateBackend'>;
   readonly sinks: CapturedSinks;
   /** Longest time of an operation of the storage, and that of a slow one, in ms. */
   readonly latencyMs: number;

@@ -15,6 +15,8 @@ import type { TaskState } from '../../../src/operators/state/task-state.ts';
 import { writeState } from '../../../src/operators/state/write-state.ts';
 import { createOperatorChain } from '../../../src/operators/task/operator-chain.ts';
 import { memoryCheckpoints } from '../../../src/partitions/checkpoints/checkpoint-storages.ts';
+import type { StateBackend } from '../../../src/operators/state/tables/state-table.ts';
+import { stateBackends, useBackend } from '../../support/disk-states.ts';
 import { StageHarness } from '../stage-driver.ts';
 
 interface Mean {
@@ -167,7 +169,10 @@ class Rig {
   #stage: OperatorStage;
   #checkpoint = 0;
 
-  constructor(ttlMs: number | undefined) {
+  readonly #backend: StateBackend | undefined;
+
+  constructor(ttlMs: number | undefined, backend: StateBackend | undefined) {
+    this.#backend = backend;
     this.#ttlMs = ttlMs;
     this.model = new Model(ttlMs);
     this.#stage = this.#create();
@@ -205,7 +210,7 @@ class Rig {
     const { environment } = this.harness;
     const { handle } = await writeState({ storage: this.storage, name }, state, environment.clock);
     if (!isRestored) return this.#stage.endCheckpoint?.(checkpoint, true);
-    const read = await readState(this.storage, structuredClone(handle));
+    const read = await readState(this.storage, structuredClone(handle), undefined, this.#backend);
     this.#stage.close();
     this.#stage = this.#create();
     this.#stage.restore(read.chain);
@@ -216,11 +221,17 @@ class Rig {
     const results = this.harness.pollAll(this.#stage).flat();
     expect(results.map((result) => JSON.stringify(comparable(result))).sort()).toEqual(this.model.ends(this.nowMs));
     expect(this.#stage.isDone).toBe(true);
+    this.#stage.close();
     expect(this.harness.environment.clock.timerCount).toBe(0);
   }
 
   #create(): OperatorStage {
-    return createOperatorChain([operator(this.#ttlMs)], this.harness.runtime, this.harness);
+    const createTable = this.#backend && ((uid: string) => (this.#backend as StateBackend).createTable(uid));
+    return createOperatorChain(
+      [operator(this.#ttlMs)],
+      this.harness.runtime,
+      Object.assign(this.harness, { createTable }),
+    );
   }
 }
 
@@ -249,11 +260,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ checkpoint: fc.constantFrom('complete' as const, 'restore' as const) }) },
 );
 
-describe.each([undefined, 50])('states that live %s ms, and timers', (ttlMs) => {
+const lifetimes = [undefined, 50].flatMap((ttlMs) => stateBackends.map((where) => [ttlMs, where] as const));
+
+describe.each(lifetimes)('states that live %s ms, and timers, %s', (ttlMs, where) => {
+  const states = useBackend(where);
+
   it('property: are as plain collections, whatever is restored in between', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
-        const rig = new Rig(ttlMs);
+        const rig = new Rig(ttlMs, states.backend);
         for (const one of steps) {
           if ('passMs' in one) rig.pass(one.passMs);
           else if ('checkpoint' in one) await rig.checkpoint(one.checkpoint === 'restore');
@@ -261,7 +276,7 @@ describe.each([undefined, 50])('states that live %s ms, and timers', (ttlMs) => 
         }
         rig.end();
       }),
-      { numRuns: 150 },
+      { numRuns: where === 'on disk' ? 60 : 150 },
     );
   });
 });

@@ -8,6 +8,7 @@ import {
   type StateSerializer,
   valueState,
 } from '../../../src/index.ts';
+import { stateBackends, useBackend } from '../../support/disk-states.ts';
 import { type Handle, StateRig } from '../state-rig.ts';
 
 /** An amount that is no plain data. */
@@ -42,7 +43,9 @@ const addAll = (state: Handle): void => {
 
 const shown = (value: unknown): unknown => (Array.isArray(value) ? value.map(shown) : value?.toString());
 
-describe('a state with a serializer', () => {
+describe.each(stateBackends)('a state with a serializer, %s', (where) => {
+  const states = useBackend(where);
+
   it.each<[kind: string, state: unknown, fill: (state: Handle) => unknown, after: unknown]>([
     ['value', valueState<Money>(options), (state) => state.set?.(of(4)), '4'],
     ['list', listState<Money>(options), addAll, ['1', '2']],
@@ -52,7 +55,7 @@ describe('a state with a serializer', () => {
     ['aggregating', aggregatingState(total, options), addAll, 'total 3'],
   ])('of kind %s keeps instances of a class, also over a checkpoint', async (kind, state, fill, after) => {
     const names = kind === 'map' ? ['x'] : [];
-    const rig = new StateRig(state);
+    const rig = new StateRig(state, states.backend);
     rig.tell('a', fill);
     expect(shown(rig.tell('a', (cart) => cart.get(...names)))).toEqual(after);
     await rig.checkpoint(state);
@@ -62,7 +65,7 @@ describe('a state with a serializer', () => {
   });
 
   it('is migrated from plain data, and from the bytes of another serializer', async () => {
-    const rig = new StateRig(valueState<number>());
+    const rig = new StateRig(valueState<number>(), states.backend);
     rig.tell('a', (cart) => cart.set?.(7));
     rig.tell('b', (cart) => cart.set?.(8));
     await rig.checkpoint(valueState<Money>({ version: 2, migrate: (cents: number) => of(cents), serializer: money }));
@@ -93,7 +96,7 @@ describe('a state with a serializer', () => {
         return this.#serializer.unpack(bytes);
       }
     }
-    const rig = new StateRig(valueState<number>());
+    const rig = new StateRig(valueState<number>(), states.backend);
     rig.tell('b', (cart) => cart.set?.(3));
     const serializer = new InCents();
     await rig.checkpoint(valueState<Money>({ version: 2, migrate: (cents: number) => of(cents), serializer }));
@@ -103,14 +106,14 @@ describe('a state with a serializer', () => {
   });
 
   it('that had none refuses what is kept, by name and with the remedy', async () => {
-    const rig = new StateRig(valueState<number>());
+    const rig = new StateRig(valueState<number>(), states.backend);
     rig.tell('a', (cart) => cart.set?.(7));
     await rig.checkpoint(valueState<Money>(options));
     expect(() => rig.tell('a', (cart) => cart.get())).toThrow(/kept of state cart.*needs a new version, and `migrate`/);
   });
 
   it('refuses a `pack` that returns no bytes, by name', () => {
-    const rig = new StateRig(valueState<Money>({ serializer: { ...money, pack: String as never } }));
+    const rig = new StateRig(valueState<Money>({ serializer: { ...money, pack: String as never } }), states.backend);
     expect(() => rig.tell('a', (cart) => cart.set?.(of(1)))).toThrow(
       /pack of the serializer of state cart.*Uint8Array/,
     );

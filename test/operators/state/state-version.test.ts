@@ -11,6 +11,7 @@ import {
   StateVersionError,
   valueState,
 } from '../../../src/index.ts';
+import { stateBackends, useBackend } from '../../support/disk-states.ts';
 import { type Handle, StateRig } from '../state-rig.ts';
 
 type Declaration = StateDeclaration<Handle>;
@@ -29,7 +30,9 @@ const ofVersion = (version: number, migrate?: (stored: unknown, version: number)
   valueState<string>({ version, ...(migrate && { migrate }) }) as Declaration;
 const noting = (stored: unknown, version: number): string => `${stored as string} of ${version}`;
 
-describe('a value of a version', () => {
+describe.each(stateBackends)('a value of a version, %s', (where) => {
+  const states = useBackend(where);
+
   type Outcome = { readonly value: string } | { readonly remedy: RegExp };
   const asIs = { value: 'tea' };
   const needsMigrate = { remedy: /Give it `migrate`, or another name/ };
@@ -50,7 +53,7 @@ describe('a value of a version', () => {
     [3, 2, false, isNewer],
     [3, 2, true, isNewer],
   ])('%i is read by version %i (migrate: %s) as it should be', async (stored, declared, migrates, outcome) => {
-    const rig = new StateRig(ofVersion(stored, stored > 1 ? noting : undefined));
+    const rig = new StateRig(ofVersion(stored, stored > 1 ? noting : undefined), states.backend);
     rig.tell('a', (state) => state.set?.('tea'));
     await rig.checkpoint(ofVersion(declared, migrates ? noting : undefined));
     if ('value' in outcome) {
@@ -76,7 +79,7 @@ describe('a value of a version', () => {
       calls.push(stored);
       return noting(stored, version);
     };
-    const rig = new StateRig(ofVersion(1));
+    const rig = new StateRig(ofVersion(1), states.backend);
     for (const key of ['a', 'b']) rig.tell(key, (state) => state.set?.(key));
     await rig.checkpoint(ofVersion(2, counting));
     expect(calls).toEqual([]);
@@ -89,7 +92,7 @@ describe('a value of a version', () => {
   });
 
   it('is kept with each value: increments of several versions are read together', async () => {
-    const rig = new StateRig(ofVersion(1));
+    const rig = new StateRig(ofVersion(1), states.backend);
     for (let key = 0; key < 300; key++) rig.tell(`${key}`, (state) => state.set?.('tea'));
     await rig.checkpoint(ofVersion(2, noting));
     rig.tell('7', get);
@@ -101,7 +104,7 @@ describe('a value of a version', () => {
   });
 
   it('that is only replaced is not migrated', async () => {
-    const rig = new StateRig(ofVersion(1));
+    const rig = new StateRig(ofVersion(1), states.backend);
     rig.tell('a', (state) => state.set?.('tea'));
     await rig.checkpoint(
       ofVersion(2, () => {
@@ -113,7 +116,9 @@ describe('a value of a version', () => {
   });
 });
 
-describe('a state that is migrated', () => {
+describe.each(stateBackends)('a state that is migrated, %s', (where) => {
+  const states = useBackend(where);
+
   const double = (stored: unknown): number => (stored as number) * 2;
   const v2 = { version: 2, migrate: double };
   const mean = {
@@ -138,7 +143,7 @@ describe('a state that is migrated', () => {
     ],
     ['aggregating', aggregatingState(mean), aggregatingState(mean, v2), add, 'sum 6'],
   ])('of kind %s: each item, or value, or accumulator', async (kind, before, now, fill, after) => {
-    const rig = new StateRig(before as Declaration);
+    const rig = new StateRig(before as Declaration, states.backend);
     rig.tell('a', fill);
     await rig.checkpoint(now as Declaration);
     expect(rig.tell('a', (state) => [state.get(...(kind === 'map' ? ['x'] : []))])).toEqual([after]);
@@ -146,8 +151,8 @@ describe('a state that is migrated', () => {
 
   it('keeps its time to live, and of a map that of each entry', async () => {
     const ttlMs = 50;
-    const value = new StateRig(valueState<number>({ ttlMs }));
-    const map = new StateRig(mapState<string, number>({ ttlMs }));
+    const value = new StateRig(valueState<number>({ ttlMs }), states.backend);
+    const map = new StateRig(mapState<string, number>({ ttlMs }), states.backend);
     const passAll = (ms: number): void => {
       for (const { harness } of [value, map]) harness.environment.advance(ms);
     };
@@ -166,7 +171,7 @@ describe('a state that is migrated', () => {
 
   it('names operator, state, key and cause if `migrate` throws, and is as it was', async () => {
     let isBroken = true;
-    const rig = new StateRig(valueState<string>());
+    const rig = new StateRig(valueState<string>(), states.backend);
     rig.tell('ada', (state) => state.set?.('tea'));
     await rig.checkpoint(
       ofVersion(2, (stored, version) => {
@@ -190,18 +195,20 @@ describe('a state that is migrated', () => {
   });
 
   it('refuses a promise of `migrate`, by name', async () => {
-    const rig = new StateRig(valueState<string>());
+    const rig = new StateRig(valueState<string>(), states.backend);
     rig.tell('a', (state) => state.set?.('tea'));
     await rig.checkpoint(ofVersion(2, () => Promise.resolve('tea') as never));
     expect(thrownBy(() => rig.tell('a', get)).message).toMatch(/migrate of cart.*promise/i);
   });
 });
 
-describe('the schema of a state', () => {
+describe.each(stateBackends)('the schema of a state, %s', (where) => {
+  const states = useBackend(where);
+
   const schema = (validate: (value: unknown) => unknown): StandardSchema<string> =>
     ({ '~standard': { version: 1, vendor: 'test', validate } }) as StandardSchema<string>;
   const readWith = async (validate: (value: unknown) => unknown): Promise<unknown> => {
-    const rig = new StateRig(valueState<string>());
+    const rig = new StateRig(valueState<string>(), states.backend);
     rig.tell('a', (state) => state.set?.('tea'));
     await rig.checkpoint(valueState<string>({ version: 2, migrate: noting, schema: schema(validate) }));
     return rig.tell('a', get);

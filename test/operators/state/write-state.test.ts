@@ -8,6 +8,8 @@ import type { TaskState } from '../../../src/operators/state/task-state.ts';
 import { writeState, type WritingClock, type WrittenState } from '../../../src/operators/state/write-state.ts';
 import { createOperatorChain } from '../../../src/operators/task/operator-chain.ts';
 import { memoryCheckpoints } from '../../../src/partitions/checkpoints/checkpoint-storages.ts';
+import type { StateBackend } from '../../../src/operators/state/tables/state-table.ts';
+import { DiskStates, stateBackends, useBackend } from '../../support/disk-states.ts';
 import { StageHarness } from '../stage-driver.ts';
 
 const id = (number: number): CheckpointId => number as CheckpointId;
@@ -45,9 +47,12 @@ class Rig {
   readonly keys: number;
   stage: OperatorStage;
 
-  constructor(keys: number, storage: CheckpointStorage = memoryCheckpoints()) {
+  readonly #backend: StateBackend | undefined;
+
+  constructor(keys: number, backend: StateBackend | undefined, storage: CheckpointStorage = memoryCheckpoints()) {
     this.keys = keys;
     this.storage = storage;
+    this.#backend = backend;
     this.stage = this.#create();
   }
 
@@ -80,26 +85,35 @@ class Rig {
 
   /** Continues like a new attempt from a state. */
   async restart({ handle }: WrittenState): Promise<void> {
-    const { chain } = await this.drive(readState(this.storage, handle));
+    const { chain } = await this.drive(readState(this.storage, handle, undefined, this.#backend));
     this.stage.close();
     this.stage = this.#create();
     this.stage.restore(chain);
   }
 
   #create(): OperatorStage {
-    return createOperatorChain(operators(this.keys), this.harness.runtime, this.harness);
+    const createTable = this.#backend && ((uid: string) => (this.#backend as StateBackend).createTable(uid));
+    return createOperatorChain(
+      operators(this.keys),
+      this.harness.runtime,
+      Object.assign(this.harness, { createTable }),
+    );
   }
 }
 
-describe('a state that is written while its task goes on', () => {
+describe.each(stateBackends)('a state that is written while its task goes on, %s', (where) => {
+  const states = useBackend(where, 256 * 1_024);
+  const disk = new DiskStates();
+  afterAll(() => disk.clear());
+
   it.each([
     [7, 40, 'inline'],
     [7, 4_000, 'stored'],
     [3_000, 4_000, 'stored'],
   ])('is that of the barrier, of %s keys after %s records, %s', async (keys, count, kind) => {
-    const undisturbed = new Rig(keys);
+    const undisturbed = new Rig(keys, states.backend);
     const expected = [undisturbed.feed(0, count), undisturbed.feed(count, 9_000)];
-    const rig = new Rig(keys);
+    const rig = new Rig(keys, states.backend);
     expect(rig.feed(0, count)).toEqual(expected[0]);
     const state = rig.take(1);
     // Every list of the first aggregate changes in place before it is packed.
@@ -111,7 +125,7 @@ describe('a state that is written while its task goes on', () => {
   });
 
   it('refers to what earlier checkpoints wrote, and is whole', async () => {
-    const rig = new Rig(3_000);
+    const rig = new Rig(3_000, states.backend);
     rig.feed(0, 3_000);
     const first = await rig.write(1, rig.take(1));
     rig.stage.endCheckpoint?.(id(1), true);
@@ -134,7 +148,7 @@ describe('a state that is written while its task goes on', () => {
   });
 
   it('does not stop the task for longer than a slice of time, however many keys there are', async () => {
-    const rig = new Rig(20_000);
+    const rig = new Rig(20_000, states.backend);
     rig.feed(0, 20_000);
     const { clock } = rig.harness.environment;
     let turns = 0;
@@ -155,8 +169,32 @@ describe('a state that is written while its task goes on', () => {
     expect(tables.map((table) => 'cells' in table && table.cells.size)).toEqual([20_000, expect.any(Number)]);
   });
 
+  it('in the middle of final results is continued by the same backend alone', async () => {
+    const harness = new StageHarness(4);
+    const sums: OperatorDescription = {
+      ...(operators(100)[0] as Extract<OperatorDescription, { kind: 'aggregate' }>),
+      emit: 'final',
+    };
+    const create = (backend: StateBackend | undefined): OperatorStage => {
+      const createTable = backend && ((uid: string) => backend.createTable(uid));
+      return createOperatorChain([sums], harness.runtime, Object.assign(harness, { createTable }));
+    };
+    const stage = create(states.backend);
+    stage.push(Array.from({ length: 100 }, (_, n) => n));
+    stage.end();
+    const begun = stage.poll() ?? [];
+    const snapshot = stage.snapshot();
+    if (snapshot.kind === 'absent') throw new Error(snapshot.reason);
+    const same = create(states.backend);
+    same.restore(structuredClone(snapshot.state));
+    expect(new Set([...begun, ...harness.pollAll(same).flat()]).size).toBe(100);
+    const other = create(where === 'on disk' ? undefined : await disk.open());
+    expect(() => other.restore(structuredClone(snapshot.state))).toThrow(/the `stateBackend` of the run that took it/);
+    for (const one of [stage, same, other]) one.close();
+  });
+
   it('is reported as unreadable if a piece is missing, and as no plain data if it is none', async () => {
-    const rig = new Rig(3_000);
+    const rig = new Rig(3_000, states.backend);
     rig.feed(0, 3_000);
     const written = await rig.write(1, rig.take(1));
     await rig.storage.remove('run');

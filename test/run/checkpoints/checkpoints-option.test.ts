@@ -1,9 +1,10 @@
 import { memoryCheckpoints } from '../../../src/partitions/checkpoints/checkpoint-storages.ts';
+import { lmdbState } from '../../../src/operators/state/disk/lmdb-state.ts';
 import { resolveCheckpoints } from '../../../src/run/checkpoints/checkpoints-option.ts';
 
 const usual = {
   ...{ intervalMs: 1_000, timeoutMs: 600_000, minPauseMs: 0, maxConcurrent: 1, tolerableFailures: 0 },
-  ...{ mode: 'exactly-once', storage: undefined, retained: 1 },
+  ...{ mode: 'exactly-once', storage: undefined, stateBackend: undefined, retained: 1 },
 };
 const storage = memoryCheckpoints();
 
@@ -23,6 +24,10 @@ describe('the option `checkpoints`', () => {
       { intervalMs: 1_000, storage },
       { ...usual, storage },
     ],
+    [
+      { intervalMs: 1_000, stateBackend: lmdbState({ directory: '/states' }) },
+      { ...usual, stateBackend: { kind: 'lmdb', directory: '/states', cacheBytes: 64 * 1_024 * 1_024 } },
+    ],
   ])('%j', (given, resolved) => {
     expect(resolveCheckpoints(given as never)).toEqual(resolved);
   });
@@ -38,8 +43,18 @@ describe('the option `checkpoints`', () => {
     [{ intervalMs: 5, tolerableFailures: 0.5 }, /^checkpoints.tolerableFailures: expected an integer/],
     [{ intervalMs: 5, mode: 'once' }, /^checkpoints.mode: expected "exactly-once" or "at-least-once"/],
     [{ intervalMs: 5, retained: 0 }, /^checkpoints.retained: expected an integer from 1/],
+    [{ intervalMs: 5, stateBackend: 'lmdb' }, /^checkpoints.stateBackend: expected lmdbState\(\{ directory \}\)/],
     [{ intervalMs: 5, storage: '/tmp' }, /^checkpoints.storage: expected a storage, such as fileCheckpoints/],
   ])('%j is refused', (given, message) => {
     expect(() => resolveCheckpoints(given as never)).toThrow(message);
+  });
+
+  it.each([
+    [undefined, /^options of lmdbState: expected an object/],
+    [{ directory: '' }, /^lmdbState.directory: expected the path of a directory/],
+    [{ directory: 'states', cacheBytes: 0 }, /^lmdbState.cacheBytes: expected an integer/],
+    [{ directory: 'states', cache: 5 }, /^cache of lmdbState: expected one of its options: directory, cacheBytes/],
+  ])('lmdbState of %j is refused', (given, message) => {
+    expect(() => lmdbState(given as never)).toThrow(message);
   });
 });

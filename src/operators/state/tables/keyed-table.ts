@@ -2,14 +2,11 @@ import type { CheckpointId } from '../../../ids.ts';
 import { copyState } from './copy-state.ts';
 import type { Cell, Layer } from './cell.ts';
 import { FrozenTable } from './frozen-table.ts';
+import { layeredContent } from './layered-content.ts';
+import { RunHistory } from './run-history.ts';
+import type { LoadedElsewhere, StateTable } from './state-table.ts';
 import type { Pack } from './table-block.ts';
 import type { TableRun } from './table-state.ts';
-
-/** A run is written anew, with all keys, when the changes since then are as many as this part of them. */
-const mostChanged = 0.5;
-
-/** Most runs that a state consists of. */
-const mostRuns = 12;
 
 /** Entries that are packed or merged between two looks at the clock. */
 const mostAtOnce = 256;
@@ -23,10 +20,9 @@ const mostAtOnce = 256;
  * - KT1 A frozen table has the state of its instant, whatever happens to the table afterwards, also in place.
  * - KT2 Reading and changing a table gives the same results, and the same order of keys, with snapshots or without.
  * - KT3 A run has every key that changed since the last completed checkpoint, and refers to earlier runs for the others.
- * - KT4 A frozen table refers to earlier runs only if the end of every earlier checkpoint is known: a later one may have
- *   completed that does not need them, and then they are discarded.
  */
-export class KeyedTable {
+export class KeyedTable implements StateTable {
+  readonly order = 'appearance';
   /**
    * The cells that may be changed: those that were since the last snapshot. A key that is not among them is looked for
    * with {@link recall}.
@@ -41,14 +37,10 @@ export class KeyedTable {
   #base: Map<unknown, Cell> = new Map<unknown, Cell>();
   /** Number of frozen tables that need the base as it is. */
   #holds = 0;
-  /** The runs of the last completed checkpoint. */
-  #stored: readonly TableRun[] | undefined;
-  /** What changed after it, oldest first. */
+  readonly #history = new RunHistory();
+  /** What changed after the last completed checkpoint, oldest first. */
   #since: Layer[] = [];
-  /** The checkpoints for which it was frozen that are not known to have ended. */
-  readonly #open = new Set<CheckpointId>();
   readonly #atOnce: number;
-  readonly #runsByCheckpoint = new Map<CheckpointId, readonly TableRun[]>();
 
   /** @param atOnce entries that are packed or merged in one step */
   constructor(atOnce = mostAtOnce) {
@@ -125,20 +117,16 @@ export class KeyedTable {
    */
   freeze(checkpoint: CheckpointId, pack: Pack): FrozenTable {
     this.#since.push(this.#setAside(checkpoint));
-    // KT4: what the last one that is known to be complete had written may be gone already.
-    const isAlone = this.#open.size === 0;
-    const isIncremental = isAlone && this.#stored !== undefined && !this.#isWorthRewriting(this.#stored);
-    if (isAlone && !isIncremental) {
-      this.#stored = undefined;
-      this.#since = [];
-    }
-    this.#open.add(checkpoint);
+    const { before, isAnew } = this.#history.begin(checkpoint, entriesIn(this.#since));
+    if (isAnew) this.#since = [];
     this.#holds++;
+    const base = before === undefined ? this.#base : undefined;
+    const layers = before === undefined ? [...this.#unmerged] : [...this.#since];
     return new FrozenTable(pack, {
-      base: isIncremental ? undefined : this.#base,
-      layers: isIncremental ? [...this.#since] : [...this.#unmerged],
-      before: isIncremental ? (this.#stored ?? []) : [],
-      onWritten: (runs) => this.#runsByCheckpoint.set(checkpoint, runs),
+      before: before ?? [],
+      mostEntries: entriesIn(layers) + (base?.size ?? 0),
+      content: (maker) => layeredContent(maker, base, layers),
+      onWritten: (runs) => this.#history.written(checkpoint, runs),
       onReleased: () => void this.#holds--,
       merge: () => this.merge(),
       atOnce: this.#atOnce,
@@ -147,23 +135,9 @@ export class KeyedTable {
 
   /** A checkpoint is complete, and later ones may refer to its runs; or it never will be. */
   endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void {
-    if (isComplete) this.#confirm(checkpoint);
-    this.#open.delete(checkpoint);
-    this.#runsByCheckpoint.delete(checkpoint);
-    if (this.#open.size === 0 && this.#stored === undefined) this.#since = [];
-  }
-
-  #confirm(checkpoint: CheckpointId): void {
-    const runs = this.#runsByCheckpoint.get(checkpoint);
-    if (runs === undefined) return;
-    this.#stored = runs;
-    this.#since = this.#since.filter((layer) => layer.checkpoint > checkpoint);
-    // An earlier one that has not ended never will be complete.
-    for (const earlier of [...this.#open]) {
-      if (earlier > checkpoint) continue;
-      this.#open.delete(earlier);
-      this.#runsByCheckpoint.delete(earlier);
-    }
+    const isStored = this.#history.end(checkpoint, isComplete);
+    if (isStored) this.#since = this.#since.filter((layer) => layer.checkpoint > checkpoint);
+    if (!this.#history.needsChanges) this.#since = [];
   }
 
   /** Takes over the cells of a restored state. @param runs where they are stored, if the next checkpoint may refer to that */
@@ -174,8 +148,15 @@ export class KeyedTable {
     }
     this.#base = cells;
     this.hasOlder = true;
-    this.#stored = runs;
+    this.#history.restore(runs);
   }
+
+  adopt(loaded: LoadedElsewhere, runs?: readonly TableRun[]): void {
+    this.restore(new Map(loaded.entries()), runs);
+    loaded.dispose();
+  }
+
+  close(): void {}
 
   /** Merges layers, a few entries at each step, as long as no frozen table needs them apart. */
   *merge(): Generator<undefined> {
@@ -227,13 +208,6 @@ export class KeyedTable {
     return layer;
   }
 
-  #isWorthRewriting(stored: readonly TableRun[]): boolean {
-    const [first, ...changes] = stored.map(({ entries }) => entries);
-    const changed = this.#since.reduce((sum, { cells, deleted }) => sum + cells.size + deleted.size, 0);
-    const entries = changes.reduce((sum, count) => sum + count, changed);
-    return stored.length >= mostRuns || entries > mostChanged * (first ?? 0) + mostAtOnce;
-  }
-
   #flatten(): void {
     if (!this.hasOlder) return;
     if (this.#holds > 0) this.#base = new Map(this.#base);
@@ -244,6 +218,10 @@ export class KeyedTable {
     }
     this.#unmerged = [];
   }
+}
+
+function entriesIn(layers: readonly Layer[]): number {
+  return layers.reduce((sum, { cells, deleted }) => sum + cells.size + deleted.size, 0);
 }
 
 function copyOf({ accumulator }: Cell): Cell {
