@@ -203,6 +203,10 @@ export { forEach } from './connectors/for-each.ts';
 export { fromArray, range } from './connectors/from-array.ts';
 export { fromAsyncIterable } from './connectors/streams/from-async-iterable.ts';
 export { fromIterable } from './connectors/from-iterable.ts';
+export { fromKafka, type FromKafkaOptions } from './connectors/kafka/from-kafka.ts';
+export type { KafkaHeader, KafkaMessage, KafkaRecord } from './connectors/kafka/kafka-message.ts';
+export { toKafka, type ToKafkaOptions } from './connectors/kafka/to-kafka.ts';
+export type { KafkaClusterOptions } from './connectors/kafka/kafka-cluster.ts';
 export {
   fromObservable,
   type FromObservableOptions,
@@ -284,6 +288,7 @@ export {
   FileAccessError,
   type InputChange,
   InputChangedError,
+  KafkaRecordsGoneError,
   MalformedInputError,
   NoInputError,
   OutputInUseError,

@@ -187,3 +187,31 @@ export class BufferOverflowError extends KintsugiError {
     this.receivedCount = receivedCount;
   }
 }
+
+/** Records of a topic of Kafka were deleted before they were read, as its retention says; or the log was cut off. */
+export class KafkaRecordsGoneError extends KintsugiError {
+  readonly code = 'KAFKA_RECORDS_GONE';
+  override readonly recovery = 'never';
+  readonly topic: string;
+  readonly partition: number;
+  /** The offset that was to be read. */
+  readonly offset: number;
+  /** The offsets that are there, from `start` to before `end`. */
+  readonly kept: { readonly start: number; readonly end: number };
+
+  constructor(
+    topic: string,
+    partition: number,
+    offset: number,
+    kept: { readonly start: number; readonly end: number },
+  ) {
+    super(
+      `Kafka topic ${topic}, partition ${partition}: offset ${offset} is not there, only ${kept.start} to ${kept.end - 1}. ` +
+        'Raise the retention of the topic (`retention.ms`, `retention.bytes`), and begin the job anew',
+    );
+    this.topic = topic;
+    this.partition = partition;
+    this.offset = offset;
+    this.kept = kept;
+  }
+}

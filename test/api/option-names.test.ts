@@ -11,6 +11,8 @@ const stream = () => Job.create('job').source('numbers', fromArray([1]));
 const keyed = () => stream().keyBy((n) => n);
 
 const sum = { create: () => 0, add: (total: number, n: number) => total + n, result: (total: number) => total };
+const kafka = { brokers: 'a:1' };
+const toTopic = { ...kafka, topic: 'a', serialize: () => ({ value: '' }) };
 const misspelt: readonly [string, Call, object, string][] = [
   [
     'job.run',
@@ -130,6 +132,8 @@ const misspelt: readonly [string, Call, object, string][] = [
   ['parquetFile', (o) => kintsugi.parquetFile('a.parquet', o), { timestamp: 'date' }, 'did you mean `timestamps`?'],
   ['toParquetFile', (o) => kintsugi.toParquetFile('a.parquet', o), { column: {} }, 'did you mean `columns`?'],
   ['toPostgres', (o) => kintsugi.toPostgres('a', o), { columns: ['a'], ouput: 'b' }, 'did you mean `output`?'],
+  ['fromKafka', (o) => kintsugi.fromKafka(o), { ...kafka, topics: 'a', form: 'latest' }, 'did you mean `from`?'],
+  ['toKafka', (o) => kintsugi.toKafka(o), { ...toTopic, retryMS: 1 }, 'did you mean `retryMs`?'],
   ['fromNodeStream', (o) => kintsugi.fromNodeStream(() => process.stdin, o), { decoder: {} }, 'did you mean `decode`?'],
   ['fromWebStream', (o) => kintsugi.fromWebStream(() => new ReadableStream(), o), { decoder: {} }, 'mean `decode`?'],
   ['fromAsyncIterable', (o) => kintsugi.fromAsyncIterable(nothing, o), { decoder: {} }, 'did you mean `decode`?'],
@@ -207,6 +211,19 @@ describe('a value of another type is refused by name', () => {
     ['columns', () => kintsugi.toParquetFile('a.parquet', { columns: ['id'] } as never)],
     ['compression', () => kintsugi.toJsonLinesFile('a.jsonl', { compression: true as never })],
     ['rollBytes', () => kintsugi.toParquetFile('a.parquet', { rollBytes: 0 })],
+    ['brokers of fromKafka', () => kintsugi.fromKafka({ brokers: [], topics: 'a' })],
+    ['topics of fromKafka', () => kintsugi.fromKafka({ ...kafka, topics: ['a', 'a'] })],
+    ['from of fromKafka', () => kintsugi.fromKafka({ ...kafka, topics: 'a', from: 17 as never })],
+    ['from of fromKafka', () => kintsugi.fromKafka({ ...kafka, topics: 'a', from: new Date(Number.NaN) })],
+    ['until of fromKafka', () => kintsugi.fromKafka({ ...kafka, topics: 'a', until: 'earliest' as never })],
+    ['discoverMs of fromKafka', () => kintsugi.fromKafka({ ...kafka, topics: 'a', discoverMs: 0 })],
+    ['fetchBytes of fromKafka', () => kintsugi.fromKafka({ ...kafka, topics: 'a', fetchBytes: 0 })],
+    ['deserialize of fromKafka', () => kintsugi.fromKafka({ ...kafka, topics: 'a', deserialize: 'json' as never })],
+    ['client.groupId of fromKafka', () => kintsugi.fromKafka({ ...kafka, topics: 'a', client: { groupId: 'g' } })],
+    ['retryMs of toKafka', () => kintsugi.toKafka({ ...toTopic, retryMs: -1 })],
+    ['topic of toKafka', () => kintsugi.toKafka({ ...toTopic, topic: '' })],
+    ['serialize of toKafka', () => kintsugi.toKafka({ ...toTopic, serialize: undefined as never })],
+    ['compression of toKafka', () => kintsugi.toKafka({ ...toTopic, compression: 'brotli' as never })],
     ['rollIntervalMs', () => kintsugi.toCsvFile('a.csv', { columns: ['a'], rollIntervalMs: -1 } as never)],
     ['end of toNodeWritable', () => kintsugi.toNodeWritable(() => process.stdout, { end: 'no' as never })],
     ['toNodeWritable', () => kintsugi.toNodeWritable(process.stdout as never)],
@@ -321,6 +338,13 @@ const undefinedOptions: readonly [string, Call, readonly string[], object?][] = 
   ],
   ['s3Checkpoints', (o) => kintsugi.s3Checkpoints(o), ['prefix', 'region', 'endpoint', 'credentials'], { bucket: 'a' }],
   ['toPostgres', (o) => kintsugi.toPostgres('a', o), ['connection', 'output', 'transactionColumn'], { columns: ['a'] }],
+  [
+    'fromKafka',
+    (o) => kintsugi.fromKafka(o),
+    ['deserialize', 'from', 'until', 'discoverMs', 'fetchBytes', 'client', 'retryMs'],
+    { ...kafka, topics: 'a' },
+  ],
+  ['toKafka', (o) => kintsugi.toKafka(o), ['compression', 'client', 'retryMs'], toTopic],
   ['toParquetFile', (o) => kintsugi.toParquetFile('a', o), ['columns', 'rowGroupSize', 'compression', 'rollBytes']],
   ['fromNodeStream', (o) => kintsugi.fromNodeStream(() => process.stdin, o), ['decode']],
   ['fromWebStream', (o) => kintsugi.fromWebStream(() => new ReadableStream(), o), ['decode']],

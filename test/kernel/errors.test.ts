@@ -24,6 +24,13 @@ const table: Readonly<Record<string, Row>> = {
     recovery: 'never',
     message: 'slots: expected an integer ≥ 1, got 0',
   },
+  KafkaRecordsGoneError: {
+    make: () => new errors.KafkaRecordsGoneError('orders', 3, 17, { start: 40, end: 100 }),
+    code: 'KAFKA_RECORDS_GONE',
+    recovery: 'never',
+    message:
+      'Kafka topic orders, partition 3: offset 17 is not there, only 40 to 99. Raise the retention of the topic (`retention.ms`, `retention.bytes`), and begin the job anew',
+  },
   CheckpointUnreadableError: {
     make: () => new errors.CheckpointUnreadableError('a/7-map.state', 'it is missing'),
     code: 'CHECKPOINT_UNREADABLE',

@@ -13,6 +13,7 @@ import { jsonLinesFile } from '../../../src/connectors/json/json-lines-file.ts';
 import { toJsonLinesFile } from '../../../src/connectors/json/to-json-lines-file.ts';
 import { keptResult } from '../../../src/connectors/kept-result-source.ts';
 import { parquetFile } from '../../../src/connectors/parquet/parquet-file.ts';
+import { toKafka } from '../../../src/connectors/kafka/to-kafka.ts';
 import { toPostgres } from '../../../src/connectors/postgres/to-postgres.ts';
 import { toParquetFile } from '../../../src/connectors/parquet/to-parquet-file.ts';
 import { fromAsyncIterable } from '../../../src/connectors/streams/from-async-iterable.ts';
@@ -479,6 +480,13 @@ describe('a sink', () => {
       toPostgres('a', { columns: ['a'] as never }),
       toPostgres('b', { columns: ['a'] as never }),
       'table of "out" was "a", is "b"',
+    ],
+    [
+      'topic',
+      toKafka({ brokers: 'a:1', topic: 'a', serialize: plus1 as never }),
+      // Brokers may move.
+      toKafka({ brokers: 'b:1', topic: 'b', serialize: plus1 as never }),
+      'topic of "out" was "a", is "b"',
     ],
     ['groups', toParquetFile('/a'), toParquetFile('/a', { rowGroupSize: 9 }), 'rowGroupSize of "out" was 16384, is 9'],
     ['function', forEach(plus1 as never), forEach(plus2 as never), 'the function of "out" changed'],
