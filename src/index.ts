@@ -5,6 +5,7 @@ export type { WorkerThreads } from './executors/workers/worker-threads.ts';
 export type { ExecutorsOption } from './run/executors/executors-option.ts';
 export { type DefinedJob, defineJob, type JobParams } from './api/define-job.ts';
 export { DataStream, KeyedStream, type RecordOf } from './api/data-stream.ts';
+export type { SubtaskProcess } from './api/subtask-functions.ts';
 export type {
   Aggregation,
   Key,
@@ -12,25 +13,7 @@ export type {
   KeyedProcess,
   StatefulProcess,
 } from './api/keyed-functions.ts';
-export {
-  type AggregatingState,
-  aggregatingState,
-  type ListState,
-  listState,
-  type MapState,
-  mapState,
-  type ReducingState,
-  reducingState,
-  type StateAggregation,
-  type StateDeclaration,
-  type StateDeclarations,
-  type StateOptions,
-  type StatesOf,
-  type ValueState,
-  valueState,
-} from './operators/state/declared-states.ts';
-export type { StateSerializer } from './operators/state/state-codec.ts';
-export type { StandardSchema, StateVersioning } from './operators/state/state-version.ts';
+export * from './api/states.ts';
 export type { UseMapAsync } from './api/record-function.ts';
 export type { FoldOptions, ReduceOptions } from './api/stream-end.ts';
 export type {
@@ -258,6 +241,7 @@ export type {
   KeyConcurrency,
   KeyedProcessContext,
   StatefulProcessContext,
+  SubtaskProcessContext,
   RateLimit,
   RememberOptions,
   TokenLimit,

@@ -1,18 +1,14 @@
 import type { OperatorFunction } from 'rxjs';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
-import type {
-  AsyncCallContext,
-  AsyncMapOptions,
-  KeyConcurrency,
-  OperatorDescription,
-} from '../operators/operator-description.ts';
+import type { AsyncCallContext, AsyncMapOptions } from '../operators/operator-description.ts';
 import type { KeyDeclaration } from '../operators/identity/step-declaration.ts';
 import type { Sink } from '../operators/sink.ts';
 import type { RejectOptions } from '../operators/rejected/on-error.ts';
-import { checkBoolean, checkOptions } from '../options.ts';
+import { checkOptions } from '../options.ts';
 import {
   type Aggregation,
   aggregationFold,
+  callsPerKey,
   type Key,
   type KeyedAsyncMapOptions,
   type KeyedProcess,
@@ -23,7 +19,8 @@ import {
 } from './keyed-functions.ts';
 import type { StateDeclarations } from '../operators/state/declared-states.ts';
 import { declareKey } from './step-declarations.ts';
-import { checkFunction, checkRecordFunction, type UseMapAsync } from './record-function.ts';
+import { checkRecordFunction, type MaybeAsync, pipeOperator, type UseMapAsync } from './record-function.ts';
+import { type SubtaskProcess, subtaskProcessOperator } from './subtask-functions.ts';
 import {
   callOf,
   type FoldOptions,
@@ -38,9 +35,6 @@ import type { ExchangeOptions, KeyOptions, OperatorOptions, RecordOptions, Throu
 
 /** The record type of a stream: `RecordOf<DataStream<Flight>>` is `Flight`. */
 export type RecordOf<Stream> = Stream extends DataStream<infer Record> ? Record : never;
-
-/** What a function may answer with that may be async. */
-type MaybeAsync<Result> = Awaited<Result> | PromiseLike<Awaited<Result>>;
 
 /**
  * A stream of records of one type in a job. Every method adds a step and returns a new stream. Each step that uses a
@@ -179,11 +173,18 @@ export class DataStream<out Out> {
     operator: OperatorFunction<Out, Result>,
     options: ThroughOptions = {},
   ): UseMapAsync<Result, DataStream<Result>> | DataStream<Result> {
-    const pipe = checkFunction('through', operator) as (OperatorDescription & { kind: 'pipe' })['operator'];
-    const isStateless = (options as ThroughOptions | null)?.stateless;
-    if (isStateless !== undefined) checkBoolean('stateless of through', isStateless);
-    const described = { kind: 'pipe', operator: pipe, ...(isStateless && { isStateless }) } as const;
-    return new DataStream<Result>(this.#end.operator('through', described, options));
+    return new DataStream<Result>(this.#end.operator('through', pipeOperator(operator, options), options));
+  }
+
+  /**
+   * Handles each record with states of the subtask, for what does not belong to a key: a buffer, rules that every subtask
+   * knows. TypeScript cannot infer the type of `emit`: annotate the parameters.
+   */
+  process<States extends StateDeclarations, Result>(
+    process: SubtaskProcess<Out, States, Result>,
+    options: ProcessOptions<Out> = {},
+  ): DataStream<Result> {
+    return new DataStream(this.#end.operator('process', subtaskProcessOperator(process as never), options));
   }
 
   /**
@@ -306,11 +307,7 @@ export class KeyedStream<out Out, out Of extends Key> {
     options: KeyedAsyncMapOptions<Out, NoInfer<MaybeAsync<Result>>> = {},
   ): DataStream<Awaited<Result>> {
     checkOptions(callOf('mapAsync', options), options, mapAsyncOptionNames);
-    const { concurrencyPerKey: limit, ...others } = options;
-    const { keyOf } = this.#key;
-    const key = keyOf as KeyConcurrency<Out>['key'];
-    const perKey = limit === undefined ? {} : { concurrencyPerKey: typeof limit === 'number' ? { key, limit } : limit };
-    return new DataStream<Awaited<Result>>(this.#end.mapAsync(fn, { ...others, ...perKey }, keyOf));
+    return new DataStream<Awaited<Result>>(this.#end.mapAsync(fn, callsPerKey(this.#key, options), this.#key.keyOf));
   }
 
   /**

@@ -81,19 +81,24 @@ export function processOperator(
   if (states === undefined && onTimer !== undefined) {
     throw new InvalidArgumentError('onTimer of process', onTimer, 'nothing, unless `states` is given (it may be {})');
   }
-  for (const [name, state] of Object.entries(states ?? {})) checkState(`states.${name} of process`, state);
+  for (const [name, state] of Object.entries(states ?? {})) checkKeyedState(`states.${name} of process`, state);
   const given = { ...(onEnd && { onEnd }), ...(onTimer && { onTimer }), ...(states && { states }) };
   return { kind: 'process', keyOf, onRecord, ...given } as Process;
 }
 
-function checkState(what: string, state: StateDeclaration): void {
-  if (!hasMethods(state, 'open')) {
-    throw new InvalidArgumentError(
-      what,
-      state,
-      'valueState(), listState(), mapState(), reducingState() or aggregatingState()',
-    );
-  }
+function checkKeyedState(what: string, state: StateDeclaration): void {
+  const expected = 'valueState(), listState(), mapState(), reducingState() or aggregatingState()';
+  checkState(what, state, ['value', 'list', 'map', 'reducing', 'aggregating'], expected);
+}
+
+/** @param kinds those that it may have @param expected in words */
+export function checkState(
+  what: string,
+  state: StateDeclaration,
+  kinds: readonly StateDeclaration['kind'][],
+  expected: string,
+): void {
+  if (!hasMethods(state, 'open') || !kinds.includes(state.kind)) throw new InvalidArgumentError(what, state, expected);
   const { ttlMs, serializer, functions = {} } = state;
   if (serializer !== undefined && !hasMethods(serializer, 'pack', 'unpack')) {
     throw new InvalidArgumentError(`serializer of ${what}`, serializer, 'an object with the functions pack and unpack');
@@ -130,6 +135,16 @@ export interface KeyedAsyncMapOptions<In, Answer = unknown>
     RecordOptions<In, Answer> {
   /** Maximum number of calls under way per key: the key of `keyBy`, or another one. Default: no limit. */
   readonly concurrencyPerKey?: number | KeyConcurrency<In> | undefined;
+}
+
+/** Options of `mapAsync` for records with a key, which limits the calls under way unless another one is given. */
+export function callsPerKey<In, Answer>(
+  { keyOf }: KeyDeclaration,
+  { concurrencyPerKey: limit, ...others }: KeyedAsyncMapOptions<In, Answer>,
+): AsyncMapOptions<In> & RecordOptions<In, Answer> {
+  if (limit === undefined) return others;
+  const key = keyOf as KeyConcurrency<In>['key'];
+  return { ...others, concurrencyPerKey: typeof limit === 'number' ? { key, limit } : limit };
 }
 
 /** The fold of an `aggregate`. @throws InvalidArgumentError for what is not a function, or awaits */

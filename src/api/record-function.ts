@@ -1,5 +1,12 @@
 import { types } from 'node:util';
+import type { OperatorFunction } from 'rxjs';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
+import type { OperatorDescription } from '../operators/operator-description.ts';
+import { checkBoolean } from '../options.ts';
+import type { ThroughOptions } from './stream-graph.ts';
+
+/** What a function may answer with that may be async. */
+export type MaybeAsync<Result> = Awaited<Result> | PromiseLike<Awaited<Result>>;
 
 /**
  * The return type, instead of a `Stream`, of a step whose function returns promises: nothing can follow it, and the
@@ -37,4 +44,15 @@ export function checkRecordFunction<Fn>(what: string, fn: Fn, { mayGenerate = fa
 export function checkFunction<Fn>(what: string, fn: Fn): Fn {
   if (typeof fn !== 'function') throw new InvalidArgumentError(what, fn, 'a function');
   return fn;
+}
+
+/** The operator of a `through`. @throws InvalidArgumentError for what is not a function */
+export function pipeOperator(
+  operator: OperatorFunction<never, unknown>,
+  options: ThroughOptions | null,
+): OperatorDescription & { kind: 'pipe' } {
+  const pipe = checkFunction('through', operator) as (OperatorDescription & { kind: 'pipe' })['operator'];
+  const isStateless = options?.stateless;
+  if (isStateless !== undefined) checkBoolean('stateless of through', isStateless);
+  return { kind: 'pipe', operator: pipe, ...(isStateless && { isStateless }) };
 }

@@ -145,6 +145,13 @@ export interface StatefulProcessContext<Key, States extends StateDeclarations> {
   clearTimer(atMs: number): void;
 }
 
+/** What a `process` without keys works with. Valid only during a call. */
+export interface SubtaskProcessContext<States extends StateDeclarations> {
+  readonly states: StatesOf<States>;
+  /** The wall-clock time, in ms since 1970. */
+  readonly nowMs: number;
+}
+
 /** An operator as data: what it does, not how it runs. Keyed operators see only the keys of their subtask. */
 export type OperatorDescription =
   | ({ readonly kind: 'map'; readonly fn: (record: never) => unknown } & MayReject)
@@ -193,6 +200,8 @@ export type OperatorDescription =
       readonly onEnd?: (context: KeyedProcessContext<never, never>, emit: (out: unknown) => void) => void;
       /** Default: one state, which is the context itself. */
       readonly states?: StateDeclarations;
+      /** Whether its states are of the subtask, the same for all records. Only with `states`. Default false. */
+      readonly isOfSubtask?: boolean;
       /** Called for a timer of a key. Only with `states`. */
       readonly onTimer?: (
         atMs: number,

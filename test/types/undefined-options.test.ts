@@ -67,6 +67,7 @@ const optionTypes: Readonly<Record<string, true>> = {
   Sink: accepts<kintsugi.Sink<1>>(),
   SpeculationOptions: accepts<kintsugi.SpeculationOptions>(),
   StateOptions: accepts<kintsugi.StateOptions>(),
+  SubtaskStateOptions: accepts<kintsugi.SubtaskStateOptions>(),
   StateVersioning: accepts<kintsugi.StateVersioning>(),
   SlotOptions: accepts<kintsugi.SlotOptions>(),
   Source: accepts<Omit<kintsugi.Source<1>, 'plan' | 'changedSince' | 'describeChange' | 'redistribute'>>(),

@@ -4,7 +4,7 @@ import type { JobPlan } from '../../run/job-plan.ts';
 import { readBooks } from '../../run/durable/state-directory.ts';
 import type { ResumePolicy } from '../../run/run-options.ts';
 import { hasBegunWith, openSavepoint } from '../../run/savepoints/open-savepoint.ts';
-import { outlinesOf } from '../../run/savepoints/savepoint-content.ts';
+import { outlinesOf, subtaskStatesOf } from '../../run/savepoints/savepoint-content.ts';
 import { matchOf } from '../../run/savepoints/savepoint-import.ts';
 import type { SavepointMatch } from '../../run/savepoints/savepoint-match.ts';
 import type { ChosenSavepoint } from '../../run/savepoints/savepoint-option.ts';
@@ -13,7 +13,7 @@ import { section } from './text-table.ts';
 /** A step that continues from a savepoint. */
 export interface RestoredStep {
   readonly uid: string;
-  readonly restores: 'positions' | 'keyed states' | 'prepared output';
+  readonly restores: 'positions' | 'keyed states' | 'subtask states' | 'prepared output';
   /** The parallelism that it had, and has. */
   readonly before: number;
   readonly now: number;
@@ -83,12 +83,15 @@ export async function explainSavepoint(
 
 function restoredSteps(plan: JobPlan, { homes }: SavepointMatch): RestoredStep[] {
   return outlinesOf(plan).flatMap(({ steps, tables, parallelism: now }) =>
-    steps.flatMap(({ uid, role }): RestoredStep[] => {
+    steps.flatMap((step): RestoredStep[] => {
+      const { uid, role } = step;
       const before = homes.get(uid)?.vertex.parallelism;
       if (before === undefined) return [];
       if (role === 'source') return [{ uid, restores: 'positions', before, now }];
       if (role === 'sink') return [{ uid, restores: 'prepared output', before, now }];
-      return tables.includes(uid) ? [{ uid, restores: 'keyed states', before, now }] : [];
+      if (!tables.includes(uid)) return [];
+      const restores = subtaskStatesOf(step) === undefined ? 'keyed states' : 'subtask states';
+      return [{ uid, restores, before, now }];
     }),
   );
 }

@@ -19,6 +19,8 @@ interface DeclaredContextOptions {
   /** uid of the operator. */
   readonly operator: string;
   readonly refusing: CurrentContent['refusing'];
+  /** Whether they are of the subtask: no key, and no timers. */
+  readonly isOfSubtask: boolean;
 }
 
 type Context = StatefulProcessContext<unknown, StateDeclarations>;
@@ -42,8 +44,18 @@ export class DeclaredContext {
     const shrunk = (): void => this.#giveUpIfOver(currentKey());
     const own = (): KeyContent | undefined => this.#own(currentKey());
     const need = (): KeyContent => this.#need(currentKey());
-    this.context = {
+    const ofAll = {
       states: openStates(declarations, { own, need, shrunk, nowMs, checked, operator, refusing, key: currentKey }),
+      get nowMs() {
+        return nowMs();
+      },
+    };
+    if (options.isOfSubtask) {
+      this.context = ofAll as Context;
+      return;
+    }
+    this.context = {
+      states: ofAll.states,
       get key() {
         return currentKey();
       },

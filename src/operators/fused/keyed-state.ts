@@ -49,6 +49,8 @@ export class KeyedState implements Segment {
   #index = 0;
   readonly #context: Context;
   readonly #errors: Process['errors'];
+  /** Whether all records share one state. */
+  readonly #isOfSubtask: boolean;
   readonly #options: Options;
   /** The error of a promise that it was given, which is never that of a record. */
   #refusal: unknown;
@@ -61,6 +63,7 @@ export class KeyedState implements Segment {
   constructor(process: Process, options: Options) {
     const { keyOf, onRecord, onEnd, onTimer, errors, states } = process;
     this.#errors = errors;
+    this.#isOfSubtask = process.isOfSubtask === true;
     this.#options = options;
     this.#states = options.createTable?.(this.#uid) ?? new KeyedTable();
     this.#keyOf = keyOf as (record: unknown) => unknown;
@@ -119,13 +122,13 @@ export class KeyedState implements Segment {
     const onEnd = this.#onEnd;
     if (onEnd === undefined) return false;
     // A copy, because a key that is cleared and set again moves to the end of the map, and the loop would not end.
-    this.#keysAtEnd ??= this.#states.keys();
+    this.#keysAtEnd ??= this.#isOfSubtask ? [undefined] : this.#states.keys();
     this.#out = out;
     try {
       for (let count = 0; count < keyCount; count++) {
         if (this.#nextAtEnd === this.#keysAtEnd.length) return false;
         this.#key = this.#keysAtEnd[this.#nextAtEnd++];
-        if (this.#declared?.hasState(this.#key) === false) continue;
+        if (!this.#isOfSubtask && this.#declared?.hasState(this.#key) === false) continue;
         if (this.#errors === undefined) this.#handleEnd(onEnd);
         else this.#orReject(() => this.#handleEnd(onEnd), out);
       }
@@ -137,7 +140,7 @@ export class KeyedState implements Segment {
 
   snapshot(pack: Pack, checkpoint?: CheckpointId, isDrained = false): SegmentState {
     const hasEnded = isDrained && this.#onEnd !== undefined;
-    const table = hasEnded ? new KeyedTable() : this.#states;
+    const table = hasEnded && !this.#isOfSubtask ? new KeyedTable() : this.#states;
     const keysAtEnd = hasEnded ? undefined : this.#keysAtEnd && pack(this.#keysAtEnd.slice(this.#nextAtEnd));
     const states = checkpoint === undefined ? packTable(table.entries(), pack) : table.freeze(checkpoint, pack);
     return { kind: 'process', states, keysAtEnd };
@@ -185,6 +188,7 @@ export class KeyedState implements Segment {
     if (clock === undefined) throw new IllegalStateError('A process with declared states needs a clock');
     return new DeclaredContext({
       ...{ declarations, clock, table: this.#states, operator: this.#uid },
+      isOfSubtask: this.#isOfSubtask,
       refusing: (call) => this.#refusing(call),
       currentKey: () => (this.#out === undefined ? tooLate('its context') : this.#key),
       checked: (value) => {

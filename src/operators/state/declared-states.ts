@@ -1,5 +1,5 @@
 import { codecOf, type StateCodec, type StateSerializer } from './state-codec.ts';
-import type { StateVersioning } from './state-version.ts';
+import type { StateKind, StateVersioning } from './state-version.ts';
 
 /** Options of a state. `Stored`: what it keeps, of a list one item, of a map one value. */
 export interface StateOptions<Stored = unknown> extends StateVersioning<Stored> {
@@ -72,7 +72,7 @@ export interface StateSlot {
 
 /** A state of `process`: see {@link valueState}, {@link listState}, {@link mapState}, {@link reducingState}, {@link aggregatingState}. */
 export interface StateDeclaration<out Handle = unknown> extends StateOptions {
-  readonly kind: 'value' | 'list' | 'map' | 'reducing' | 'aggregating';
+  readonly kind: StateKind;
   /** The functions that decide about its content. */
   readonly functions?: Readonly<Record<string, (...given: never[]) => unknown>>;
   /** For the engine. */
@@ -102,7 +102,7 @@ export function valueState<Value>(options: StateOptions<Value> = {}): StateDecla
   };
 }
 
-/** A list by key. */
+/** A list by key; or of a subtask, whose items are divided evenly when a savepoint continues at another parallelism. */
 export function listState<Item>(options: StateOptions<Item> = {}): StateDeclaration<ListState<Item>> {
   return {
     ...declared('list', options),

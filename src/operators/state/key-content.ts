@@ -2,7 +2,7 @@ import type { StateDeclaration, StateDeclarations, StateSlot } from './declared-
 import { migrated } from './state-version.ts';
 
 /** The content of one state of a key. Plain data. */
-interface Content {
+export interface Content {
   readonly value: unknown;
   /** When its time is over, in wall-clock ms; absent for never. */
   readonly untilMs?: number;
@@ -93,11 +93,23 @@ function slotOf(name: string, declaration: StateDeclaration, current: CurrentCon
   };
 }
 
+/** The content of a state in the version that is declared for it. @throws StateVersionError | StateMigrationError */
+export function contentNow(
+  state: string,
+  content: Content,
+  declaration: StateDeclaration,
+  where: Pick<CurrentContent, 'operator' | 'key' | 'nowMs'>,
+): Content {
+  const { version: declared = 1 } = declaration;
+  if ((content.version ?? 1) === declared) return content;
+  return contentOf(migrateContent(state, content, declaration, where), content.untilMs, declared);
+}
+
 function migrateContent(
   state: string,
   content: Content,
   declaration: StateDeclaration,
-  current: CurrentContent,
+  current: Pick<CurrentContent, 'operator' | 'key' | 'nowMs'>,
 ): unknown {
   const { value, version = 1 } = content;
   const where = { state, operator: current.operator, key: current.key(), nowMs: current.nowMs() };

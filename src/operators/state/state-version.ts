@@ -37,9 +37,12 @@ export interface StateVersioning<Stored = unknown> {
   readonly schema?: StandardSchema<Stored> | undefined;
 }
 
+/** Kinds of states. The last two are of subtasks, `list` is of a key or a subtask, the others are of keys. */
+export type StateKind = 'value' | 'map' | 'reducing' | 'aggregating' | 'list' | 'union list' | 'broadcast';
+
 /** A state whose content has another version than is declared. */
 export interface OldContent {
-  readonly kind: 'value' | 'list' | 'map' | 'reducing' | 'aggregating';
+  readonly kind: StateKind;
   readonly value: unknown;
   /** The version of the content. */
   readonly version: number;
@@ -72,8 +75,8 @@ export function migrated(
     return serializer === undefined ? now : packedBy(serializer, now, state);
   };
   try {
-    if (kind === 'list') return (value as readonly unknown[]).map(one);
-    if (kind === 'map') return migratedMap(value as ReadonlyMap<unknown, MapEntry>, one, nowMs);
+    if (kind === 'list' || kind === 'union list') return (value as readonly unknown[]).map(one);
+    if (kind === 'map' || kind === 'broadcast') return migratedMap(value as ReadonlyMap<unknown, MapEntry>, one, nowMs);
     return one(value);
   } catch (thrown) {
     throw new StateMigrationError({ operator, state, key, from: version, to: declared }, toError(thrown));

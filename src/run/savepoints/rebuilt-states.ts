@@ -4,8 +4,10 @@ import type { CheckpointId } from '../../ids.ts';
 import type { Sink } from '../../operators/sink.ts';
 import type { Source } from '../../operators/source.ts';
 import { keysOfTask, shareKeys } from '../../operators/state/key-selection.ts';
-import { type KeyContent, withoutStates } from '../../operators/state/key-content.ts';
+import type { StateDeclaration, StateDeclarations } from '../../operators/state/declared-states.ts';
+import { contentNow, type KeyContent, withoutStates } from '../../operators/state/key-content.ts';
 import { readOutline, readState } from '../../operators/state/read-state.ts';
+import { redistributeState } from '../../operators/state/subtask-states.ts';
 import { tablesIn } from '../../operators/state/state-tables.ts';
 import type { Cell } from '../../operators/state/tables/cell.ts';
 import { packTable } from '../../operators/state/tables/loaded-table.ts';
@@ -18,7 +20,7 @@ import type {
 } from '../../operators/state/task-state.ts';
 import { packData, unpackData } from '../../partitions/records/packed-data.ts';
 import type { OpenSavepoint } from './open-savepoint.ts';
-import type { SavepointVertex, VertexOutline } from './savepoint-content.ts';
+import { type SavepointVertex, subtaskStatesOf, type VertexOutline } from './savepoint-content.ts';
 import { droppedStates, type Home, uidOfSink } from './savepoint-match.ts';
 
 /** A vertex whose tasks are others than in the savepoint. */
@@ -29,6 +31,8 @@ export interface RebuiltVertex {
   readonly source: Source<unknown> | undefined;
   /** Parallel to the sinks of the outline. */
   readonly sinks: readonly Sink<never>[];
+  /** By uid: the states that its operators declare. */
+  readonly states: ReadonlyMap<string, StateDeclarations>;
 }
 
 /** The number of the checkpoint that a savepoint is. */
@@ -58,6 +62,7 @@ export class RebuiltStates {
     const hasFinished = [...before].every(({ tasks }) => tasks.every(({ kind }) => kind === 'finished'));
     const positions = hasFinished ? [] : await this.#inputs(vertex);
     const sinks = hasFinished ? [] : await this.#sinks(vertex);
+    const ofSubtasks = hasFinished ? new Map<string, never>() : await this.#ofSubtasks(vertex);
     for (let subtask = 0; subtask < parallelism; subtask++) {
       if (hasFinished) {
         yield undefined;
@@ -69,7 +74,7 @@ export class RebuiltStates {
       );
       yield {
         input: positions[subtask] ?? { kind: 'gate', channels: [], order: undefined },
-        chain: { kind: 'keyed', tables: await this.#tables(outline, subtask) },
+        chain: { kind: 'keyed', tables: await this.#tables(outline, subtask, ofSubtasks) },
         outputs: [...writers, ...sinks.map((states) => states[subtask] as SinkState)],
       };
     }
@@ -149,16 +154,58 @@ export class RebuiltStates {
     });
   }
 
+  /** By uid and subtask: the states of operators without keys. */
+  async #ofSubtasks({ outline, states }: RebuiltVertex): Promise<Map<string, readonly KeyContent[]>> {
+    const all = new Map<string, readonly KeyContent[]>();
+    for (const step of outline.steps) {
+      const kinds = subtaskStatesOf(step);
+      const home = this.#homes.get(step.uid);
+      if (kinds === undefined || home === undefined) continue;
+      const before = await this.#contentsOf(step.uid, home);
+      const contents = Array.from({ length: outline.parallelism }, (): KeyContent => ({ states: {}, timers: [] }));
+      for (const [name, kind] of Object.entries(kinds)) {
+        const declaration = states.get(step.uid)?.[name] as StateDeclaration;
+        const where = { operator: step.uid, key: () => undefined, nowMs: () => 0 };
+        const found = before.flatMap((content) => content.states[name] ?? []);
+        const now = found.map((content) => contentNow(name, content, declaration, where));
+        for (const [subtask, content] of redistributeState(kind, now, outline.parallelism).entries()) {
+          if (content !== undefined) (contents[subtask] as KeyContent).states[name] = content;
+        }
+      }
+      all.set(step.uid, contents);
+    }
+    return all;
+  }
+
+  /** What the earlier subtasks of an operator without keys had, without those that had finished. */
+  async #contentsOf(uid: string, { vertex }: Home): Promise<KeyContent[]> {
+    const contents: KeyContent[] = [];
+    for (const task of vertex.tasks) {
+      if (task.kind === 'finished') continue;
+      const { chain } = await readState(this.#savepoint.storage as CheckpointStorage, task);
+      const table = tablesIn(chain)[vertex.tables.indexOf(uid)];
+      if (table === undefined || !('cells' in table)) continue;
+      for (const [, { accumulator }] of table.cells as Iterable<Keyed>) contents.push(accumulator as KeyContent);
+    }
+    return contents;
+  }
+
   /** The keyed states of a task, by operator. */
   async #tables(
     { tables, parallelism, steps }: VertexOutline,
     subtask: number,
+    ofSubtasks: ReadonlyMap<string, readonly KeyContent[]>,
   ): Promise<ReturnType<typeof packTable>[]> {
     const { storage } = this.#savepoint;
     const selection = keysOfTask(subtask, parallelism);
     const read = new Map<string, TaskState>();
     const built: ReturnType<typeof packTable>[] = [];
     for (const uid of tables) {
+      const own = ofSubtasks.get(uid);
+      if (own !== undefined) {
+        built.push(packTable([[undefined, { accumulator: own[subtask] }]], packData));
+        continue;
+      }
       const home = this.#homes.get(uid);
       const before = home?.vertex;
       const step = steps.find((one) => one.uid === uid);

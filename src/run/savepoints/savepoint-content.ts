@@ -1,5 +1,6 @@
 import type { WrittenHandle } from '../../operators/state/state-handle.ts';
 import type { StateDeclarations } from '../../operators/state/declared-states.ts';
+import type { SubtaskStateKind } from '../../operators/state/subtask-states.ts';
 import { sinksOf } from '../durable/output-parts.ts';
 import type { JobPlan } from '../job-plan.ts';
 
@@ -61,8 +62,9 @@ export function outlinesOf(plan: JobPlan): readonly VertexOutline[] {
       ...{ id, parallelism },
       steps: (plan.declarations[index] ?? []).map(({ role, kind }, step) => {
         const operator = operators[step - first];
-        const states = operator?.kind === 'process' ? operator.states : undefined;
-        return { uid: uids[step] as string, role, kind, ...(states && formOf(states)) };
+        const process = operator?.kind === 'process' ? operator : undefined;
+        const { states, isOfSubtask = false } = process ?? {};
+        return { uid: uids[step] as string, role, kind, ...(states && formOf(states, isOfSubtask)) };
       }),
       tables: operators.flatMap(({ kind }, at) =>
         kind === 'aggregate' || kind === 'process' ? [uids[first + at] as string] : [],
@@ -72,13 +74,24 @@ export function outlinesOf(plan: JobPlan): readonly VertexOutline[] {
   });
 }
 
-function formOf(states: StateDeclarations): Pick<SavepointStep, 'states' | 'versions'> {
+/** The states of a step that are of its subtasks; undefined if it has none, or they are of keys. */
+export function subtaskStatesOf({
+  states = {},
+}: SavepointStep): Readonly<Record<string, SubtaskStateKind>> | undefined {
+  const isOne = (kind: string): boolean => kind === 'split list' || kind === 'union list' || kind === 'broadcast';
+  const kinds = Object.values(states);
+  return kinds.length > 0 && kinds.every(isOne) ? (states as Record<string, SubtaskStateKind>) : undefined;
+}
+
+function formOf(states: StateDeclarations, isOfSubtask: boolean): Pick<SavepointStep, 'states' | 'versions'> {
   const declared = Object.entries(states);
   const versions = declared.flatMap(([name, { version = 1, migrate }]) =>
     version === 1 ? [] : [[name, { version, migrates: migrate !== undefined }] as const],
   );
   return {
-    states: Object.fromEntries(declared.map(([name, { kind }]) => [name, kind])),
+    states: Object.fromEntries(
+      declared.map(([name, { kind }]) => [name, isOfSubtask && kind === 'list' ? 'split list' : kind]),
+    ),
     ...(versions.length > 0 && { versions: Object.fromEntries(versions) }),
   };
 }

@@ -7,6 +7,7 @@ import {
   manifestOf,
 } from '../../machines/checkpoint-coordinator/checkpoint-content.ts';
 import { copyState } from '../../operators/state/state-copy.ts';
+import type { StateDeclarations } from '../../operators/state/declared-states.ts';
 import type { WrittenHandle } from '../../operators/state/state-handle.ts';
 import type { OutputState, TaskState } from '../../operators/state/task-state.ts';
 import { sinksOf } from '../durable/output-parts.ts';
@@ -114,6 +115,7 @@ export class SavepointImport {
     const sinks = (sinksOf(plan)[vertex] ?? []).map(({ sink }) => sink);
     const built = new RebuiltStates(savepoint, this.match.homes).of({
       ...{ outline, sinks, source: program.source, edgeCount: program.outputs.length },
+      states: statesOf(plan, vertex),
     });
     let subtask = 0;
     for await (const state of built) {
@@ -122,6 +124,19 @@ export class SavepointImport {
       else yield await copyState({ storage: undefined, handle: { kind: 'inline', state } }, at);
     }
   }
+}
+
+/** By uid: the states that the operators of a vertex declare. */
+function statesOf({ programs, chains }: JobPlan, vertex: number): ReadonlyMap<string, StateDeclarations> {
+  const { operators, source } = programs[vertex] as JobPlan['programs'][number];
+  const first = source === undefined ? 0 : 1;
+  return new Map(
+    operators.flatMap((operator, at) =>
+      operator.kind === 'process' && operator.states !== undefined
+        ? [[chains[vertex]?.[first + at] as string, operator.states] as const]
+        : [],
+    ),
+  );
 }
 
 /** Without a storage that executors can open, states travel in messages. */

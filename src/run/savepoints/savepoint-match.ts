@@ -1,7 +1,13 @@
 import { SavepointMismatchError } from '../../errors/savepoint-errors.ts';
 import type { Sink } from '../../operators/sink.ts';
 import type { Source } from '../../operators/source.ts';
-import type { SavepointContent, SavepointStep, SavepointVertex, VertexOutline } from './savepoint-content.ts';
+import {
+  type SavepointContent,
+  type SavepointStep,
+  type SavepointVertex,
+  subtaskStatesOf,
+  type VertexOutline,
+} from './savepoint-content.ts';
 
 /** A step of the savepoint, and the tasks in which it ran. */
 export interface Home {
@@ -68,7 +74,8 @@ export function matchSavepoint(question: MatchQuestion): SavepointMatch {
     const [{ vertex }] = own as [Home];
     const collects = question.sinks[index]?.some(({ redo }) => redo === 'collects') === true;
     const drops = outline.steps.some((step) => droppedStates(step, homes.get(step.uid)).size > 0);
-    if (isSame(vertex, outline) && !collects && !drops) return { kind: 'same', before: vertex };
+    if (isSame(vertex, outline) && !collects && !drops && !outline.steps.some(unites))
+      return { kind: 'same', before: vertex };
     checkEnds(outline, index, homes, question);
     return { kind: 'rebuilt' };
   });
@@ -90,6 +97,11 @@ function isSame(before: VertexOutline, now: VertexOutline): boolean {
   const shape = ({ id, parallelism, steps, tables, sinks }: VertexOutline): string =>
     JSON.stringify([id, parallelism, steps.map(({ uid, role, kind }) => [uid, role, kind]), tables, sinks]);
   return shape(before) === shape(now);
+}
+
+/** Whether each of its subtasks begins with what all of them had. */
+function unites(step: SavepointStep): boolean {
+  return Object.values(subtaskStatesOf(step) ?? {}).includes('union list');
 }
 
 function checkStep(now: SavepointStep, home: Home | undefined, { directory, allowRemovedState }: MatchQuestion): void {
