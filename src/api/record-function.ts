@@ -41,7 +41,7 @@ export function checkRecordFunction<Fn>(what: string, fn: Fn, { mayGenerate = fa
 }
 
 /** @throws InvalidArgumentError for what is not a function */
-export function checkFunction<Fn>(what: string, fn: Fn): Fn {
+function checkFunction<Fn>(what: string, fn: Fn): Fn {
   if (typeof fn !== 'function') throw new InvalidArgumentError(what, fn, 'a function');
   return fn;
 }
