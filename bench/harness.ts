@@ -155,7 +155,7 @@ async function timed(
   { rounds = 15, warmUp = 5, effort = 1, collectsBefore = true, clock = 'elapsed' }: Rounds,
 ): Promise<number[][]> {
   const samples = works.map((): number[] => []);
-  const measured = Math.max(3, Math.round(rounds * effort));
+  const measured = Math.max(Math.min(3, rounds), Math.round(rounds * effort));
   const now = clock === 'cpu' ? cpuMs : () => performance.now();
   for (let round = -warmUp; round < measured; round++) {
     const order = [...works.keys()];

@@ -164,11 +164,10 @@ export class DiskTable implements StateTable {
     return new FrozenTable(pack, {
       before: before ?? [],
       mostEntries: before === undefined ? (disk?.entryCount ?? 0) + inMemory : changed,
-      content: (maker) => diskContent(maker, { disk, layers, after: before && confirmed }),
+      content: (maker) => diskContent(maker, { disk, layers, after: before && confirmed, atOnce: mostAtOnce }),
       onWritten: (runs) => this.#history.written(checkpoint, runs),
       onReleased: () => disk?.release(),
       merge: () => this.#merge(epoch),
-      atOnce: mostAtOnce,
     });
   }
 

@@ -6,13 +6,11 @@ interface Frozen {
   readonly before: readonly TableRun[];
   /** Most entries that it packs. */
   readonly mostEntries: number;
-  /** Adds what is to be written, entry by entry. undefined is an entry that filled no block, or none. */
+  /** Adds what is to be written, and yields the blocks that are full, and undefined every now and then. */
   readonly content: (maker: BlockMaker) => Generator<MadeBlock | undefined>;
   readonly onWritten: (runs: readonly TableRun[]) => void;
   readonly onReleased: () => void;
   readonly merge: () => Generator<undefined>;
-  /** Entries that are looked at in one step. */
-  readonly atOnce: number;
 }
 
 /** A table as it was at the barrier of a checkpoint, to be packed in small steps. */
@@ -43,11 +41,7 @@ export class FrozenTable {
    */
   *blocks(): Generator<MadeBlock | undefined, number> {
     const maker = new BlockMaker(this.#pack);
-    let steps = 0;
-    for (const made of this.#frozen.content(maker)) {
-      if (made !== undefined) yield made;
-      else if (++steps % this.#frozen.atOnce === 0) yield undefined;
-    }
+    yield* this.#frozen.content(maker);
     yield* maker.rest();
     return maker.entries;
   }

@@ -125,11 +125,10 @@ export class KeyedTable implements StateTable {
     return new FrozenTable(pack, {
       before: before ?? [],
       mostEntries: entriesIn(layers) + (base?.size ?? 0),
-      content: (maker) => layeredContent(maker, base, layers),
+      content: (maker) => layeredContent(maker, { base, layers, atOnce: this.#atOnce }),
       onWritten: (runs) => this.#history.written(checkpoint, runs),
       onReleased: () => void this.#holds--,
       merge: () => this.merge(),
-      atOnce: this.#atOnce,
     });
   }
 
@@ -168,17 +167,29 @@ export class KeyedTable implements StateTable {
         this.#unmerged.shift();
         continue;
       }
-      let count = 0;
-      for (const [key, cell] of changesOf(layer)) {
-        if (++count % this.#atOnce === 0) {
-          yield;
-          if (this.#unmerged[0] !== layer) break;
-        }
-        if (this.#holds > 0) return;
-        this.#apply(layer, key, cell);
-      }
+      yield* this.#mergeChanges(layer);
       if (this.#holds > 0) return;
       if (this.#unmerged[0] === layer) this.#unmerged.shift();
+    }
+  }
+
+  /** In two loops, because one over both takes twice the time. */
+  *#mergeChanges(layer: Layer): Generator<undefined> {
+    const mayGoOn = (): boolean => this.#holds === 0 && this.#unmerged[0] === layer;
+    let count = 0;
+    for (const key of layer.deleted) {
+      if (++count % this.#atOnce === 0) {
+        yield;
+        if (!mayGoOn()) return;
+      }
+      this.#apply(layer, key, undefined);
+    }
+    for (const [key, cell] of layer.cells) {
+      if (++count % this.#atOnce === 0) {
+        yield;
+        if (!mayGoOn()) return;
+      }
+      this.#base.set(key, cell);
     }
   }
 

@@ -1,31 +1,53 @@
 import type { Cell, Layer } from './cell.ts';
 import type { BlockMaker, MadeBlock } from './table-block.ts';
 
-/** What a table in memory writes. @param base undefined if only the layers are written, oldest first */
+/** A table in memory as it was at a barrier. */
+interface LayeredTable {
+  /** undefined if only the layers are written. */
+  readonly base: ReadonlyMap<unknown, Cell> | undefined;
+  /** Oldest first. */
+  readonly layers: readonly Layer[];
+  /** Entries that are looked at in one step. */
+  readonly atOnce: number;
+}
+
+/** What a table in memory writes. It looks nothing up where there is nothing to find: that takes most of the time. */
 export function* layeredContent(
   maker: BlockMaker,
-  base: ReadonlyMap<unknown, Cell> | undefined,
-  layers: readonly Layer[],
+  { base, layers, atOnce }: LayeredTable,
 ): Generator<MadeBlock | undefined> {
-  if (base === undefined) {
-    for (const { deleted } of layers) for (const key of deleted) yield maker.delete(key);
-  } else {
-    for (const [key, cell] of base) {
-      if (!keepsPlace(layers, key, cell)) yield undefined;
-      else yield maker.add(key, (newestOf(layers, key) ?? cell).accumulator);
+  if (base === undefined) for (const { deleted } of layers) for (const key of deleted) yield maker.delete(key);
+  const changed = layers.filter(({ cells, deleted }) => cells.size + deleted.size > 0);
+  const hasDeletions = changed.some(({ deleted }) => deleted.size > 0);
+  let looks = 0;
+  let found = 0;
+  for (const [key, cell] of base ?? []) {
+    let made: MadeBlock | undefined;
+    if (!hasDeletions || keepsPlace(changed, key, cell)) {
+      const newest = newestOf(changed, key);
+      if (newest !== undefined) found++;
+      made = maker.add(key, (newest ?? cell).accumulator);
     }
+    if (made !== undefined || ++looks % atOnce === 0) yield made;
   }
-  const seen = layers.length > 1 ? new Set<unknown>() : undefined;
-  for (const [index, { cells }] of layers.entries()) {
+  const [only] = changed;
+  // All that has changed was there before.
+  if (changed.length === 1 && !hasDeletions && found === only?.cells.size) return;
+  const older = base === undefined || base.size === 0 ? undefined : base;
+  const seen = changed.length > 1 ? new Set<unknown>() : undefined;
+  for (const [index, { cells }] of changed.entries()) {
+    const later = changed.slice(index + 1);
     for (const [key, cell] of cells) {
-      const older = base?.get(key);
-      const isInBase = older !== undefined && keepsPlace(layers, key, older);
-      if (isInBase || seen?.has(key) === true || isDeletedAfter(layers, key, index)) {
-        yield undefined;
-        continue;
+      let made: MadeBlock | undefined;
+      if (
+        !isInBase(older, key, hasDeletions ? changed : undefined) &&
+        seen?.has(key) !== true &&
+        !isDeletedIn(later, key)
+      ) {
+        seen?.add(key);
+        made = maker.add(key, (newestOf(later, key) ?? cell).accumulator);
       }
-      seen?.add(key);
-      yield maker.add(key, (newestOf(layers, key) ?? cell).accumulator);
+      if (made !== undefined || ++looks % atOnce === 0) yield made;
     }
   }
 }
@@ -38,10 +60,19 @@ function newestOf(layers: readonly Layer[], key: unknown): Cell | undefined {
   return undefined;
 }
 
-/** Whether a later layer deletes the cell that the key has after layer `index`. */
-function isDeletedAfter(layers: readonly Layer[], key: unknown, index: number): boolean {
-  for (let later = index + 1; later < layers.length; later++) if (layers[later]?.deleted.has(key) === true) return true;
+function isDeletedIn(layers: readonly Layer[], key: unknown): boolean {
+  for (const { deleted } of layers) if (deleted.has(key)) return true;
   return false;
+}
+
+/** Whether a key was written with the base. @param layers undefined if none deletes any */
+function isInBase(
+  base: ReadonlyMap<unknown, Cell> | undefined,
+  key: unknown,
+  layers: readonly Layer[] | undefined,
+): boolean {
+  const cell = base?.get(key);
+  return cell !== undefined && (layers === undefined || keepsPlace(layers, key, cell));
 }
 
 /** Whether a key of the base was not deleted since, or the layer that deleted it is merged already. */
