@@ -38,12 +38,14 @@ export class Cluster {
     for (let tries = 0; ; tries++) {
       try {
         await this.#admin.createTopics({ topics: [topic], partitions, replicas: 1, configs: settings });
-        return;
+        break;
       } catch (error) {
         if (tries === 20) throw error;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     }
+    // The broker learns of it a moment later.
+    await this.#admin.metadata({ topics: [topic], forceUpdate: true });
   }
 
   async grow(topic: string, count: number): Promise<void> {

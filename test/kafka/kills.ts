@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
-import { exponentialDelay } from '../../src/index.ts';
+import { exponentialDelay, fromKafka, Job, toKafka } from '../../src/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
 import { type Cluster, expectEach, expectEqual, type Item, itemIn } from './cluster.ts';
 import { type KilledJob, killedJob, restarts } from './killed-job.ts';
@@ -134,4 +134,35 @@ export function restartedBroker(cluster: Cluster, seed: number): Promise<string>
     if (error !== undefined) throw error;
     return `${seed % 2 === 0 ? 'stopped' : 'killed'}; ${run.receipt().failures} failures`;
   });
+}
+
+/** A topic without records holds up no checkpoint, and a broker that takes and gives nothing holds up nobody who cancels. */
+export async function frozenBroker(cluster: Cluster): Promise<string> {
+  const [input, output] = [await cluster.topic(2), await cluster.topic(1)];
+  const endless = (): Job => {
+    const job = Job.create('endless', { mode: 'streaming', parallelism: 2 });
+    const { brokers } = cluster;
+    const items = job.source('input', fromKafka({ brokers, topics: input, deserialize: itemIn }));
+    const serialize = (item: Item) => ({ key: item.key, value: 'x'.repeat(100_000) });
+    items.sink('output', toKafka<Item>({ brokers, topic: output, serialize }));
+    return job;
+  };
+  const told: string[] = [];
+  for (const records of [0, 400]) {
+    await cluster.fill(input, records);
+    const run = endless().run({ checkpoints: { intervalMs: 50 } });
+    const ended = run.result.catch(() => {});
+    let checkpoints = 0;
+    for await (const event of run.events()) if (event.type === 'checkpoint.completed' && ++checkpoints === 3) break;
+    cluster.broker.signal('SIGSTOP');
+    await pause(500);
+    const startMs = performance.now();
+    await run.cancel();
+    await ended;
+    const tookMs = Math.round(performance.now() - startMs);
+    cluster.broker.signal('SIGCONT');
+    if (tookMs > 2_000) throw new Error(`canceled after ${tookMs} ms`);
+    told.push(`${tookMs} ms`);
+  }
+  return `canceled within ${told.join(' and ')}`;
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { KafkaBroker, missingForBroker } from './broker/kafka-broker.ts';
 import { Cluster } from './cluster.ts';
-import { failingTasks, killedProcesses, rescaled, restartedBroker } from './kills.ts';
+import { failingTasks, frozenBroker, killedProcesses, rescaled, restartedBroker } from './kills.ts';
 import {
   addedPartitions,
   compacted,
@@ -23,6 +23,7 @@ const topics: readonly Trial[] = [
   largeRecords,
   missingTopics,
   addedPartitions,
+  frozenBroker,
 ];
 /** For each seed. */
 const kills: readonly Trial[] = [failingTasks, killedProcesses, rescaled, restartedBroker];

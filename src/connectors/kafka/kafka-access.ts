@@ -41,11 +41,11 @@ export class KafkaAccess {
     }
   }
 
-  /** The cluster is real: virtual time waits for it. */
+  /** Fails when the signal is aborted, whatever the brokers do. The cluster is real: virtual time waits for it. */
   async once<Result>(work: () => Promise<Result>): Promise<Result> {
     const release = this.#environment.hold?.();
     try {
-      return await work();
+      return await this.#unlessEnded(work());
     } finally {
       release?.();
     }
@@ -72,6 +72,15 @@ export class KafkaAccess {
     const since = isPassing && retryMs > 0 ? `, for ${retryMs} ms (\`retryMs\`)` : '';
     const text = `Kafka topic ${topic} (${brokers.join(', ')}): ${message}${since}. ${remedyOf(problem)}`;
     return isPassing ? new Error(text, { cause: problem }) : new UnrecoverableError(text, { cause: problem });
+  }
+
+  #unlessEnded<Result>(work: Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => reject(new KafkaProblem('The task has ended', { isPassing: true }));
+      if (this.#signal.aborted) end();
+      this.#signal.addEventListener('abort', end, { once: true });
+      work.then(resolve, reject).finally(() => this.#signal.removeEventListener('abort', end));
+    });
   }
 
   #pause(): Promise<void> {

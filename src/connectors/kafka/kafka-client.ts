@@ -67,7 +67,7 @@ export interface KafkaReadClient {
   offsets(topic: string, partitions: readonly number[], at: OffsetPlace): Promise<readonly number[]>;
   fetch(broker: number, places: readonly FetchPlace[], limits: FetchLimits): Promise<readonly FetchedPartition[]>;
   /** What is under way fails. */
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** A record to write. */
@@ -87,7 +87,7 @@ export interface KafkaWriteClient {
   check(): Promise<void>;
   /** Settles when all replicas in sync have the records. One call at a time. @throws KafkaProblem */
   send(records: readonly SentRecord[]): Promise<void>;
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** What failed, and whether it may pass by itself. */

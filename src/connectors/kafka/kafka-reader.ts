@@ -85,9 +85,9 @@ export class KafkaReader<Out> implements SourceReader<Out> {
     return this.#places.of(record);
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#parts.ending.abort();
-    await this.#parts.client.close();
+    this.#parts.client.close();
   }
 
   #isOver(): boolean {

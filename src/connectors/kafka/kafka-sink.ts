@@ -49,7 +49,7 @@ export function kafkaSink<In>(options: ToKafkaOptions<In>, connect: KafkaWriteCo
       try {
         await access.do(topic, () => client.check());
       } catch (error) {
-        await client.close();
+        client.close();
         throw error;
       }
       return new KafkaWriter<In>({ client, access, topic, serialize }, context, (from as number | undefined) ?? 0);

@@ -13,6 +13,7 @@ import type { KafkaMessage } from './kafka-message.ts';
 import { KafkaReader } from './kafka-reader.ts';
 import type { KafkaCluster } from './library-client.ts';
 import { OwnPartitions } from './own-partitions.ts';
+import { ownMessage } from './partition-records.ts';
 import { placeOf } from './read-places.ts';
 import { dividePartitions, type PlannedTopic, type TopicsPlan, type TopicsPosition } from './topics-plan.ts';
 
@@ -21,7 +22,10 @@ export interface FromKafkaOptions<Out = KafkaMessage>
   extends KafkaClusterOptions,
     ErrorOptions<KafkaMessage, NoInfer<Out>> {
   readonly topics: string | readonly string[];
-  /** Makes a record of a message, synchronously. Default: the message itself. */
+  /**
+   * Makes a record of a message, synchronously. Copy what it keeps of the bytes: they are a part of a larger buffer. Default:
+   * the message itself, with bytes of its own.
+   */
   readonly deserialize?: ((message: KafkaMessage) => Out) | undefined;
   /**
    * Where a run begins that continues nothing: at the first record that is kept, behind the last one, or at the first with
@@ -61,7 +65,7 @@ export function kafkaSource<Out>(
     try {
       return await new KafkaAccess(reach, environment, signal).do(name, () => ask(client));
     } finally {
-      await client.close();
+      client.close();
     }
   };
   const plan = (context: SourcePlanContext): Promise<TopicsPlan> =>
@@ -97,7 +101,7 @@ export function kafkaSource<Out>(
         const parts = { client, own, layouts, topics, isBounded, limits, discoverMs, clock, access, recordsOf, ending };
         return new KafkaReader<Out>(parts);
       } catch (error) {
-        await client.close();
+        client.close();
         throw error;
       }
     },
@@ -112,7 +116,7 @@ function recordsBy<Out>(
   deserialize: ((message: KafkaMessage) => Out) | undefined,
   rejecting: RuntimeContext | undefined,
 ): (message: KafkaMessage) => readonly Out[] {
-  if (deserialize === undefined) return (message) => [message as Out];
+  if (deserialize === undefined) return (message) => [ownMessage(message) as Out];
   const rejected = rejecting && new RejectedRows(rejecting);
   const recordOf = (message: KafkaMessage): Out => {
     const record = deserialize(message);
@@ -126,7 +130,7 @@ function recordsBy<Out>(
       const place = placeOf(message.topic, message.partition, message.offset);
       const failure = new Error(`Kafka ${place}: ${toError(error).message}`, { cause: error });
       if (rejected === undefined) throw failure;
-      return rejected.reject(failure, message, place);
+      return rejected.reject(failure, ownMessage(message), place);
     }
   };
 }

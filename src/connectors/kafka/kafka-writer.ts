@@ -68,13 +68,13 @@ export class KafkaWriter<In> implements SinkWriter<In> {
     try {
       await this.#settled(0);
     } finally {
-      await this.#parts.client.close();
+      this.#parts.client.close();
     }
   }
 
-  async abort(): Promise<void> {
+  abort(): void {
     this.#waiting = [];
-    await this.#parts.client.close();
+    this.#parts.client.close();
   }
 
   #add(given: In): void {

@@ -151,8 +151,8 @@ export class LibraryReadClient implements KafkaReadClient {
     });
   }
 
-  async close(): Promise<void> {
-    await this.#consumer.close().catch(() => {});
+  close(): void {
+    endLater(this.#consumer);
   }
 
   async #offsetsAt(topic: string, partitions: readonly number[], timestamp: bigint): Promise<number[]> {
@@ -270,7 +270,7 @@ export class LibraryWriteClient implements KafkaWriteClient {
       try {
         await asking.metadata({ topics: [this.#topic], forceUpdate: true });
       } finally {
-        await asking.close().catch(() => {});
+        endLater(asking);
       }
     });
   }
@@ -286,9 +286,14 @@ export class LibraryWriteClient implements KafkaWriteClient {
     });
   }
 
-  async close(): Promise<void> {
-    await this.#producer.close().catch(() => {});
+  close(): void {
+    endLater(this.#producer);
   }
+}
+
+/** Who ends does not wait for a broker that takes nothing any more. What is under way fails. */
+function endLater(client: LibraryBase): void {
+  client.close().catch(() => {});
 }
 
 async function tried<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -69,6 +69,8 @@ export class OwnPartitions {
       const first = unknown.length === 0 ? [] : await client.offsets(topic, unknown, 'earliest');
       for (const [index, partition] of unknown.entries()) known.set(partition, first[index] as number);
       for (const partition of added) {
+        // Another call may have taken it meanwhile, and be further.
+        if (own.has(partition)) continue;
         const next = known.get(partition) as number;
         own.set(partition, { topic, topicId: id, partition, end: partitions[partition]?.end, next });
       }

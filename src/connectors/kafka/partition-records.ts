@@ -62,3 +62,13 @@ export function offsetOf({ firstOffset }: FetchedBatch, { offsetDelta }: Fetched
 function headerOf([name, value]: FetchedRecord['headers'][number]): KafkaHeader {
   return { name: name === null ? '' : Buffer.from(name).toString(), value };
 }
+
+/** The message with bytes of its own: those that were read are a part of the whole answer, which they would keep in memory. */
+export function ownMessage(message: KafkaMessage): KafkaMessage {
+  const headers = message.headers.map(({ name, value }) => ({ name, value: ownBytes(value) }));
+  return { ...message, key: ownBytes(message.key), value: ownBytes(message.value), headers };
+}
+
+function ownBytes(bytes: Uint8Array | null): Uint8Array | null {
+  return bytes === null ? null : new Uint8Array(bytes);
+}

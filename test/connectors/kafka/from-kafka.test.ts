@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { type FromKafkaOptions, kafkaSource } from '../../../src/connectors/kafka/kafka-source.ts';
 import type { KafkaMessage } from '../../../src/connectors/kafka/kafka-message.ts';
-import type { TopicsPosition } from '../../../src/connectors/kafka/topics-plan.ts';
+import { type OwnPartition, OwnPartitions } from '../../../src/connectors/kafka/own-partitions.ts';
+import type { TopicsPlan, TopicsPosition } from '../../../src/connectors/kafka/topics-plan.ts';
+import { collect, Job } from '../../../src/index.ts';
 import type { Source, SourceReader } from '../../../src/operators/source.ts';
 import { virtualEnvironment } from '../../../src/testing/index.ts';
 import {
@@ -76,10 +78,12 @@ describe('fromKafka', () => {
       partition: 0,
       offset: 1,
       timestamp: 1_007,
-      key: Buffer.from('k'),
+      key: new Uint8Array([107]),
       value: null,
-      headers: [{ name: 'a', value: Buffer.from('b') }],
+      headers: [{ name: 'a', value: new Uint8Array([98]) }],
     });
+    // Not a part of the answer of the broker, which it would keep in memory.
+    expect(message?.key?.buffer.byteLength).toBe(1);
   });
 
   it('knows the time of the broker, if the topic has that', async () => {
@@ -318,6 +322,28 @@ describe('a reader of fromKafka', () => {
     expect(cluster.open).toBe(0);
   });
 
+  it('ends at once when the task does, also while it is opened, though no broker answers', async () => {
+    const cluster = clusterOf(['a']);
+    const source = sourceOf(cluster, live);
+    const plan = await planSource(source);
+    const never = new Promise<never>(() => {});
+    const silent = kafkaSource<string>({ brokers: 'a:1', topics: 't' }, async () => ({
+      layout: () => never,
+      offsets: () => never,
+      fetch: () => never,
+      close: () => {},
+    }));
+    const task = new AbortController();
+    const context = contextOf({ signal: task.signal });
+    const failures = [
+      Promise.resolve(silent.plan?.(context)),
+      Promise.resolve(silent.open(context, plan as TopicsPlan)),
+    ].map(failureOf);
+    await settle();
+    task.abort();
+    for (const failure of failures) expect((await failure).message).toContain('The task has ended');
+  });
+
   it('reads on at the new leader when a partition has moved', async () => {
     const environment = virtualEnvironment();
     const cluster = clusterOf(['a', 'b']);
@@ -441,6 +467,28 @@ describe('a reader of fromKafka', () => {
     await reader.close();
   });
 
+  it('does not begin one again that it has found twice at the same time', async () => {
+    const cluster = clusterOf(['a']);
+    const own = new OwnPartitions(
+      { topics: [{ topic: 't', id: 'id-1', partitions: [{ start: 0, end: undefined }] }] },
+      undefined,
+      {
+        subtask: 0,
+        parallelism: 1,
+      },
+    );
+    const client = await cluster.read();
+    const layouts = await client.layout(['t']);
+    await own.update(layouts, client);
+    cluster.grow('t', 2);
+    const grown = await client.layout(['t']);
+    const late = own.update(grown, { ...client, offsets: async () => (await settle(), [0]) });
+    await own.update(grown, client);
+    own.advance(own.get('id-1', 1) as OwnPartition, 7);
+    await late;
+    expect(own.get('id-1', 1)?.next).toBe(7);
+  });
+
   it('finds them also in a subtask that had none', async () => {
     const environment = virtualEnvironment();
     const cluster = clusterOf([]);
@@ -475,5 +523,24 @@ describe('a reader of fromKafka', () => {
     const failure = await failureOf((async () => reader.read(2))());
     expect(failure.message).toBe('Kafka t[0], offset 2: it is bad');
     await reader.close();
+  });
+
+  it('leaves out a message that cannot be deserialized, or puts another record in its place, if onError says so', async () => {
+    const cluster = clusterOf(['a bad', 'b bad c']);
+    const deserialize = (message: KafkaMessage): string => {
+      if (valueOf(message) === 'bad') throw new Error('it is bad');
+      return valueOf(message);
+    };
+    const answered = async (onError: FromKafkaOptions<string>['onError']): Promise<readonly string[]> => {
+      const records = collect<string>();
+      const job = Job.create('job');
+      job.source('messages', sourceOf(cluster, { deserialize, onError })).sink('records', records);
+      await job.run().result;
+      return records.records;
+    };
+    expect(await answered('skip')).toEqual(['a', 'b', 'c']);
+    const place = (_: Error, { partition, offset }: KafkaMessage): string => `${partition}@${offset}`;
+    expect(await answered(place)).toEqual(['a', '0@1', 'b', '0@3', 'c']);
+    expect((await failureOf(answered('fail'))).message).toContain('Kafka t[0], offset 1: it is bad');
   });
 });

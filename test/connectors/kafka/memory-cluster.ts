@@ -145,7 +145,7 @@ export class MemoryCluster {
           await new Promise<void>((resolve) => this.#waiting.push(resolve));
         }
       },
-      close: async () => {
+      close: () => {
         if (!isClosed) this.open--;
         isClosed = true;
         this.release();
@@ -163,7 +163,7 @@ export class MemoryCluster {
         if (error !== undefined) throw problem(error);
         this.sent.push([...records]);
       },
-      close: async () => void this.open--,
+      close: () => void this.open--,
     };
   };
 

@@ -84,6 +84,20 @@ describe('toKafka', () => {
     expect(cluster.sent.map(({ length }) => length)).toEqual([1, 1, 1]);
   });
 
+  it('ends at once when the task does, also while it waits for a broker', async () => {
+    const cluster = clusterWithTopic();
+    cluster.held.add(1);
+    const task = new AbortController();
+    const writer = await sinkOf(cluster).open(contextOf({ signal: task.signal }));
+    await writer.write(['a']);
+    const barrier = failureOf(Promise.resolve(writer.prepareCheckpoint?.()));
+    await settle();
+    task.abort();
+    expect((await barrier).message).toContain('The task has ended');
+    await writer.abort();
+    expect(cluster.open).toBe(0);
+  });
+
   it('divides what is larger than a batch of the topic may be, and sends a larger record alone', async () => {
     const cluster = clusterWithTopic();
     const sizes = [300_000, 300_000, 10, 900_000, 10, 10];

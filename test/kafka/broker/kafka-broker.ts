@@ -105,6 +105,11 @@ export class KafkaBroker {
     }
   }
 
+  /** `SIGSTOP`: it answers nothing until `SIGCONT`. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process?.kill(signal);
+  }
+
   /** As an operator stops it; or, killed, as a machine dies. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     const stopped = this.#process;
