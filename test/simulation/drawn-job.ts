@@ -76,6 +76,9 @@ function drawWith(seed: number, { mayWriteDeadLetters }: { readonly mayWriteDead
       open.splice((at + 1) % open.length, 1);
     }
   }
+  // Few of them are detected: only if their tasks restart, and their consumers do not.
+  const claims = random.fork('claims');
+  if (claims.chance(0.1)) open[0] = withNoise(claims, open[0] as DataStream<Item>);
   if (slots.chance(0.2)) open[0] = coLocated(slots, open[0] as DataStream<Item>);
   for (const [index, stream] of open.entries()) stream.sink(`out-${index}`, nowhere);
   return { job, files };
