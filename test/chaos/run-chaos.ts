@@ -12,6 +12,7 @@ import { chaosJob, type Item, type Service, writeCollected, writeInput } from '.
 import {
   type Chaos,
   type ChaosPlan,
+  type Damage,
   type Disturbance,
   drawChaos,
   drawPlan,
@@ -146,8 +147,8 @@ class ChaosRun {
   #lostAnswers = 0;
   /** Answers that were given, but not written when their process died. */
   #unwritten = 0;
-  /** Whether checkpoints have been damaged. */
-  #areDamaged = false;
+  /** The kinds of files that have been damaged. */
+  readonly #damaged = new Set<Damage['of']>();
   #processes = 0;
 
   constructor({ plan, disturbances }: Chaos, directory: string, scripts: Scripts, totals: Totals) {
@@ -211,9 +212,10 @@ class ChaosRun {
       if (end.kind === 'finished') break;
       if (end.kind === 'killed') this.#totals.kills++;
       const { damage } = disturbance;
-      const damaged = damage && damageFile(join(this.#home, 'state'), damage, this.#random);
+      if (damage === undefined) continue;
+      const damaged = damageFile(join(this.#home, 'state'), damage, this.#random);
       if (damaged === undefined) continue;
-      if (damage?.of === 'checkpoints') this.#areDamaged = true;
+      this.#damaged.add(damage.of);
       this.#totals.damaged++;
       this.#lostAnswers += damaged.lostAnswers;
       this.story.push(damaged.what);
@@ -262,7 +264,7 @@ class ChaosRun {
     this.story.push(`${JSON.stringify(disturbance)}: ${status} ${output}`);
     const hasEnded = status === '0';
     this.#countLosses(marks, hasEnded);
-    if (this.#areDamaged && status === '1' && told.includes("code: 'NO_CHECKPOINT_LEFT'")) {
+    if (this.#damaged.has('checkpoints') && status === '1' && told.includes("code: 'NO_CHECKPOINT_LEFT'")) {
       this.#totals.withoutCheckpoint++;
       return { kind: 'failed' };
     }
@@ -319,7 +321,7 @@ class ChaosRun {
     const told = toldIn(marks);
     const { inflicted, noticed, costly, readers, problems } = lossesOf(told, new Instants(marks).claimed, {
       hasEnded,
-      areDamaged: this.#areDamaged,
+      damaged: this.#damaged,
     });
     this.#totals.deaths += inflicted;
     this.#totals.lost += noticed;

@@ -4,6 +4,7 @@ import type { JobEvent } from '../../src/index.ts';
 import { causeWithCode } from '../../src/errors/cause-chain.ts';
 import { ExecutorLostError } from '../../src/errors/executor-errors.ts';
 import { PartitionLostError } from '../../src/errors/result-errors.ts';
+import type { Damage } from './plans/chaos-plan.ts';
 
 /** What a process tells of its failures. */
 export type Told =
@@ -17,8 +18,8 @@ export type Told =
       readonly isReader: boolean;
       /** A task that was to reproduce its result elsewhere than its remains are. */
       readonly isApart: boolean;
-      /** A checkpoint could not be read. */
-      readonly isUnreadable: boolean;
+      /** What lies damaged on disk, if that was the cause. */
+      readonly damaged: Damage['of'] | undefined;
       readonly message: string;
     }
   | { readonly type: 'decided'; readonly failover: number }
@@ -40,9 +41,7 @@ export function toldOf(event: JobEvent): Told | undefined {
         executor: cause instanceof ExecutorLostError ? cause.executor : undefined,
         isReader: cause instanceof PartitionLostError && cause.cause instanceof ExecutorLostError,
         isApart: cause instanceof PartitionLostError && cause.message.endsWith('has no free slot'),
-        isUnreadable:
-          causeWithCode(cause, 'CHECKPOINT_UNREADABLE') !== undefined ||
-          causeWithCode(cause, 'NO_CHECKPOINT_LEFT') !== undefined,
+        damaged: damagedIn(cause),
       };
     }
     case 'failover.decided':
@@ -65,6 +64,12 @@ export function toldOf(event: JobEvent): Told | undefined {
     default:
       return undefined;
   }
+}
+
+function damagedIn(cause: Error): Damage['of'] | undefined {
+  if (cause instanceof PartitionLostError) return cause.location && 'results';
+  const codes = ['CHECKPOINT_UNREADABLE', 'NO_CHECKPOINT_LEFT'];
+  return codes.some((code) => causeWithCode(cause, code) !== undefined) ? 'checkpoints' : undefined;
 }
 
 /** What a process told, in order; without its last line, if it was killed while it wrote it. */
@@ -106,12 +111,12 @@ export interface Losses {
  * failure, and each failure one decision.
  *
  * @param claimed `0 exit`: the deaths that were inflicted
- * @param state whether the process has ended by itself, and whether checkpoints had been damaged before
+ * @param state whether the process has ended by itself, and what had been damaged before
  */
 export function lossesOf(
   told: readonly Told[],
   claimed: readonly string[],
-  { hasEnded, areDamaged }: { readonly hasEnded: boolean; readonly areDamaged: boolean },
+  { hasEnded, damaged }: { readonly hasEnded: boolean; readonly damaged: ReadonlySet<Damage['of']> },
 ): Losses {
   const problems: string[] = [];
   const kinds = claimed.map((claim) => claim.split(' ')[1] as string);
@@ -129,10 +134,10 @@ export function lossesOf(
     if (failures.length > 0) costly++;
     if (failures.length > 1) problems.push(`${failures.length} failures: ${why}`);
   }
-  for (const { executor, message, failover, isReader, isApart, isUnreadable } of failed) {
+  for (const { executor, message, failover, isReader, isApart, damaged: found } of failed) {
     const count = decided.filter((one) => one === failover).length;
     if (count > 1 || (count === 0 && hasEnded)) problems.push(`${count} decisions: ${message}`);
-    if (executor === undefined && !isReader && !isApart && !(isUnreadable && areDamaged))
+    if (executor === undefined && !isReader && !isApart && !(found !== undefined && damaged.has(found)))
       problems.push(`not because of a lost worker: ${message}`);
   }
   const readers = failed.filter(({ isReader }) => isReader).length;
