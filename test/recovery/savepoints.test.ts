@@ -462,6 +462,26 @@ describe('a savepoint of a run that goes on', () => {
     expect(sorted(runs.rows('out'))).toEqual(expected);
   });
 
+  it('has its directory to itself: that of another run is refused, and does it no harm', async () => {
+    using runs = new Runs();
+    const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+    const run = runs.start(sumsOf(out(), { parallelism: 2 }));
+    const environment = virtualEnvironment({ seed: 9 });
+    const elsewhere = toJsonLinesFile(runs.path('elsewhere/rows.jsonl'));
+    const other = sumsOf(elsewhere, { parallelism: 2 }).run({ batchSize: 8, environment, checkpoints });
+    await runs.wait(12);
+    const directory = runs.path('savepoint');
+    const taking = run.savepoint(directory);
+    const refused = await environment.drive(failureOf(other.savepoint(directory)));
+    expect(refused).toBeInstanceOf(InvalidArgumentError);
+    await environment.drive(other.stop());
+    expect(await runs.until(taking)).toBe(directory);
+    expect(readdirSync(directory)).toEqual(['savepoint']);
+    await runs.until(run.stop());
+    await runs.until(runs.start(sumsOf(out(), { parallelism: 3 }), { fromSavepoint: directory }).result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
   it('that nobody waits for any more, because the run has ended, leaves nothing and says so', async () => {
     using runs = new Runs();
     const run = runs.start(sumsOf(transactionalSink(new World<Sum>()), { parallelism: 2 }));
@@ -508,14 +528,41 @@ describe('a savepoint of a run that goes on', () => {
     }
   });
 
-  it('which cannot be taken leaves the run as it was', async () => {
+  it('JC4: waits until all tasks run', async () => {
     using runs = new Runs();
     const world = new World<Sum>();
-    const run = runs.start(sumsOf(transactionalSink(world), { parallelism: 2 }));
     // No task runs yet.
-    const error = await failureOf(runs.until(run.stopWithSavepoint(runs.path('savepoint'))));
+    const run = runs.start(sumsOf(transactionalSink(world), { parallelism: 2 }));
+    const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+    await runs.until(runs.start(sumsOf(transactionalSink(world), { parallelism: 2 }), { fromSavepoint }).result);
+    expect(sorted(world.transacted)).toEqual(expected);
+  });
+
+  it.each([
+    ['when they do not run in time', false, 'notAllRunning', /not all of its tasks ran within/],
+    ['when the run ends meanwhile', true, 'stopped', /the job has ended/],
+  ])('JC4: waits for them no longer %s, and leaves the run as it was', async (_, stops, reason, message) => {
+    using runs = new Runs();
+    const world = new World<Sum>();
+    const ledger = transactionalSink(world);
+    const slow: typeof ledger = {
+      ...ledger,
+      open: async (context, from) => {
+        await new Promise<void>((resolve) => void context.environment.clock.setTimeout(resolve, 100));
+        return await ledger.open(context, from);
+      },
+    };
+    const within = { checkpoints: { intervalMs: 5, timeoutMs: 50 } };
+    const run = runs.start(sumsOf(slow, { parallelism: 2 }), within);
+    const taking = failureOf(run.stopWithSavepoint(runs.path('savepoint')));
+    await runs.wait(10);
+    if (stops) await runs.until(run.stop());
+    const error = await runs.until(taking);
     expect(error).toBeInstanceOf(SavepointFailedError);
-    expect((error as SavepointFailedError).reason).toBe('notAllRunning');
+    expect((error as SavepointFailedError).reason).toBe(reason);
+    expect(error.message).toMatch(message);
+    expect(existsSync(runs.path('savepoint'))).toBe(false);
+    if (stops) return;
     await runs.until(run.result);
     expect(sorted(world.transacted)).toEqual(expected);
   });

@@ -27,6 +27,11 @@ export class ComponentCondition {
     return now;
   }
 
+  /** Whether all of them run or have finished. */
+  get isReady(): boolean {
+    return this.#last !== 'component.disturbed';
+  }
+
   get #now(): ConditionChange {
     if (this.#running.size + this.#finished.size < this.#regionCount) return 'component.disturbed';
     return this.#running.size > 0 ? 'component.running' : 'component.finished';

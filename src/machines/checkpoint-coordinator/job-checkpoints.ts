@@ -24,7 +24,7 @@ import type { ContinuedCheckpoints } from './component-checkpoints-options.ts';
 import type { JobTasks } from './component-tasks.ts';
 import { ComponentCondition } from './component-condition.ts';
 import type { CoordinatorEvent } from './coordinator-setup.ts';
-import type { SavepointOrder } from './savepoint-order.ts';
+import { AwaitedOrders, type SavepointOrder } from './savepoint-order.ts';
 import type { JobCheckpointing } from './job-checkpointing.ts';
 import type { pendingCheckpointMachine } from './pending-checkpoint-machine.ts';
 
@@ -53,6 +53,7 @@ interface Coordinated {
   readonly checkpoints: ComponentCheckpoints;
   readonly coordinator: CheckpointCoordinatorRef;
   readonly condition: ComponentCondition;
+  readonly awaited: AwaitedOrders;
 }
 
 /**
@@ -62,6 +63,7 @@ interface Coordinated {
  * - JC1 A component is told when all its tasks run, when one stops running, and when all have finished; no other is.
  * - JC2 A region that is deployed gets the states of the latest completed checkpoint of its component, if there is one.
  * - JC3 That may be one of an earlier run; new ones get greater numbers.
+ * - JC4 A savepoint that is asked for before all tasks run waits for them, as long as a checkpoint may take.
  */
 export class JobCheckpoints {
   readonly #options: JobCheckpointsOptions;
@@ -88,9 +90,14 @@ export class JobCheckpoints {
     for (const [component, checkpoints] of continued) this.#coordinated[component]?.checkpoints.takeOver(checkpoints);
   }
 
-  /** Asks a component for a savepoint. */
+  /** JC4. Asks a component for a savepoint. */
   order(component: ComponentId, order: SavepointOrder): void {
-    const { checkpoints, coordinator } = this.#coordinated[component] as Coordinated;
+    const of = this.#coordinated[component] as Coordinated;
+    if (of.condition.isReady) this.#request(of, order);
+    else of.awaited.add(order);
+  }
+
+  #request({ checkpoints, coordinator }: Coordinated, order: SavepointOrder): void {
     const wish = {
       kind: 'savepoint',
       isForced: false,
@@ -110,7 +117,9 @@ export class JobCheckpoints {
       case 'region.stateChanged': {
         const of = this.#of(event.region);
         const change = of?.condition.change(event.region, event.state);
-        if (of !== undefined && change !== undefined) this.#tell(of.coordinator, { type: change });
+        if (of === undefined || change === undefined) return;
+        this.#tell(of.coordinator, { type: change });
+        if (of.condition.isReady) for (const order of of.awaited.take()) this.#request(of, order);
         return;
       }
       case 'task.stateChanged':
@@ -223,6 +232,8 @@ export class JobCheckpoints {
   }
 
   #stop(): void {
+    for (const of of this.#coordinated)
+      for (const order of of?.awaited.take() ?? []) order.failed({ reason: 'stopped' });
     for (const coordinator of this.coordinators()) this.#tell(coordinator, { type: 'coordinator.stop' });
   }
 
@@ -256,7 +267,8 @@ export class JobCheckpoints {
     const name = `master/checkpointCoordinator/${component.id}`;
     const coordinator: CheckpointCoordinatorRef = actors.create(charts.checkpointCoordinator, name, input);
     coordinator.start();
-    return { checkpoints, coordinator, condition: new ComponentCondition(component.regions.length) };
+    const awaited = new AwaitedOrders(clock, timeoutMs);
+    return { checkpoints, coordinator, condition: new ComponentCondition(component.regions.length), awaited };
   }
 }
 

@@ -1,3 +1,5 @@
+import { setDeadline } from '../../deadline.ts';
+import type { Clock } from '../../environment.ts';
 import type { SavepointKind } from '../../actors/protocol/checkpoint-messages.ts';
 import type { ComponentCheckpoint } from './checkpoint-content.ts';
 import type { CheckpointProblem } from './pending-events.ts';
@@ -36,5 +38,35 @@ export class SavepointOrders {
     const order = this.of(request);
     if (request.savepoint !== undefined) this.#orders.delete(request.savepoint);
     return order;
+  }
+}
+
+/** Savepoints of a component that wait until all its tasks run. */
+export class AwaitedOrders {
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  /** With what disarms the end of their waiting. */
+  readonly #waiting = new Map<SavepointOrder, () => void>();
+
+  /** @param timeoutMs how long they wait */
+  constructor(clock: Clock, timeoutMs: number) {
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  add(order: SavepointOrder): void {
+    const expire = (): void => {
+      this.#waiting.delete(order);
+      order.failed({ reason: 'notAllRunning' });
+    };
+    this.#waiting.set(order, setDeadline(this.#clock, this.#timeoutMs, expire));
+  }
+
+  /** They wait no longer. */
+  take(): SavepointOrder[] {
+    const orders = [...this.#waiting.keys()];
+    for (const disarm of this.#waiting.values()) disarm();
+    this.#waiting.clear();
+    return orders;
   }
 }

@@ -1,11 +1,10 @@
-import { readdirSync, rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { rmSync } from 'node:fs';
 import type { CheckpointStorage, StoredPiece } from '../../checkpoints/checkpoint-storage.ts';
 import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
 import type { Environment } from '../../environment.ts';
 import { SavepointFailedError } from '../../errors/savepoint-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
-import { IllegalStateError, InvalidArgumentError } from '../../errors/usage-errors.ts';
+import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { CheckpointId, ExecutionVertexId, JobVertexId, RunId } from '../../ids.ts';
 import type { SavepointKind } from '../../partitions/stream-element.ts';
 import type { JobCheckpoints } from '../../machines/checkpoint-coordinator/job-checkpoints.ts';
@@ -15,6 +14,7 @@ import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storage
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 import { Jointly } from './jointly.ts';
+import { claimDirectory, emptyDirectory } from './savepoint-directory.ts';
 import { outlinesOf, type SavepointContent, savepointScope, type SavepointTask } from './savepoint-content.ts';
 
 /** A savepoint that is wanted. */
@@ -47,8 +47,6 @@ const theOnly = 1 as CheckpointId;
  */
 export class Savepoints {
   readonly #parts: SavepointsParts;
-  /** The directories of those that are under way. */
-  readonly #directories = new Set<string>();
 
   constructor(parts: SavepointsParts) {
     this.#parts = parts;
@@ -68,15 +66,15 @@ export class Savepoints {
     return Promise.race([this.#takeAlone(wanted, end.signal), ended.then(fail, fail)]);
   }
 
-  /** Two that write one directory would remove each other's files. */
+  /** Two that write one directory, of this process or another, would remove each other's files. */
   async #takeAlone({ directory, kind }: WantedSavepoint, ended: AbortSignal): Promise<string> {
     const path = emptyDirectory(directory);
-    if (this.#directories.has(path)) throw new InvalidArgumentError('directory', directory, wantedDirectory);
-    this.#directories.add(path);
+    this.#checkpoints();
+    const release = claimDirectory(path, directory);
     try {
       return await this.#take(path, kind, ended);
     } finally {
-      this.#directories.delete(path);
+      release();
     }
   }
 
@@ -205,26 +203,8 @@ export class Savepoints {
   }
 }
 
-const wantedDirectory = 'the path of a directory that is empty or does not exist';
-
 function hasEnded(directory: string): SavepointFailedError {
   return new SavepointFailedError(directory, 'stopped', inWords('stopped'));
-}
-
-/** @throws InvalidArgumentError unless it is the path of a directory that is empty, or does not exist */
-function emptyDirectory(directory: unknown): string {
-  const wanted = wantedDirectory;
-  if (typeof directory !== 'string' || directory === '') throw new InvalidArgumentError('directory', directory, wanted);
-  const path = resolve(directory);
-  let found: readonly string[];
-  try {
-    found = readdirSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path;
-    throw new InvalidArgumentError('directory', directory, `${wanted} (${toError(error).message})`);
-  }
-  if (found.length > 0) throw new InvalidArgumentError('directory', directory, wanted);
-  return path;
 }
 
 function idOf({ heads }: StreamingComponent, { graph }: JobShape): string {
@@ -239,7 +219,7 @@ function inWords(reason: string): string {
     case 'failover':
       return 'a task of it restarts';
     case 'notAllRunning':
-      return 'not all of its tasks run yet';
+      return 'not all of its tasks ran within `checkpoints.timeoutMs`';
     case 'expired':
       return 'it took longer than `checkpoints.timeoutMs`';
     default:
