@@ -263,7 +263,8 @@ class StageChain implements OperatorStage {
     let next = this.#stages.length;
     while (next > this.#first && !(this.#stages[next - 1] as OperatorStage).isDone) next--;
     if (next === this.#first) return false;
-    for (const stage of this.#stages.slice(this.#first, next)) stage.close();
+    // One that is done keeps its state for a savepoint that has drained it.
+    for (const stage of this.#stages.slice(this.#first, next)) if (!stage.isDone) stage.close();
     this.#first = next;
     this.#stages[next]?.end();
     return true;

@@ -193,6 +193,24 @@ describe.each(stateBackends)('a state that is written while its task goes on, %s
     for (const one of [stage, same, other]) one.close();
   });
 
+  it('of a stage that is done is kept for a savepoint that has drained it', () => {
+    const harness = new StageHarness(64);
+    const createTable = states.backend && ((uid: string) => (states.backend as StateBackend).createTable(uid));
+    const context = Object.assign(harness, { createTable });
+    const answered = { kind: 'asyncMap', fn: (n: number) => n, options: {} } as unknown as OperatorDescription;
+    const chain = createOperatorChain([...operators(50).slice(0, 1), answered], harness.runtime, context);
+    chain.push(Array.from({ length: 50 }, (_, n) => n));
+    harness.pollAll(chain);
+    chain.end();
+    harness.pollAll(chain);
+    expect(chain.isDone).toBe(true);
+    const snapshot = chain.snapshot(id(1), true);
+    if (snapshot.kind === 'absent') throw new Error(snapshot.reason);
+    const [table] = tablesIn(snapshot.state);
+    expect(table?.kind === 'frozen' && table.mostEntries).toBe(50);
+    chain.close();
+  });
+
   it('is reported as unreadable if a piece is missing, and as no plain data if it is none', async () => {
     const rig = new Rig(3_000, states.backend);
     rig.feed(0, 3_000);

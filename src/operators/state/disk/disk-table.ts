@@ -140,6 +140,7 @@ export class DiskTable implements StateTable {
   }
 
   entries(): IterableIterator<[unknown, Cell]> {
+    if (this.#end?.kind === 'closed') return [].values();
     this.#writeAll();
     return this.#store?.entries() ?? [].values();
   }
@@ -200,6 +201,7 @@ export class DiskTable implements StateTable {
     this.front = new Map();
     this.#older.clear();
     this.#store?.release();
+    this.#store = undefined;
     this.#options.closed();
   }
 
@@ -211,6 +213,7 @@ export class DiskTable implements StateTable {
   /** Before a key gets a cell in front. What the caller has of other keys does not count any more. */
   #makeRoom(): void {
     this.#refuseIfFailed();
+    if (this.#end?.kind === 'closed') throw new IllegalStateError('A closed state is used');
     if (this.front.size + this.#deleted.size >= this.#limit) {
       this.#setAside();
       while (this.#older.left > this.#limit) this.#writeSome(this.#writtenAtOnce);
