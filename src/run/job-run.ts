@@ -73,7 +73,7 @@ export class JobRun implements AsyncDisposable {
   #settle: (() => void) | undefined;
   #isSnapshotDue = false;
   #master: JobMasterActorRef | undefined;
-  /** Why the job was stopped; undefined if it was not. */
+  /** Why the job was stopped, of which the master is told once; undefined if it was not. */
   #stopped: StopReason | undefined;
   #onAbort: (() => void) | undefined;
 
@@ -290,8 +290,8 @@ export class JobRun implements AsyncDisposable {
   }
 
   #stop(reason: unknown, savepoint?: string): void {
-    if (isTerminalJobStatus(this.status)) return;
-    this.#stopped ??= { reason, savepoint };
+    if (isTerminalJobStatus(this.status) || this.#stopped !== undefined) return;
+    this.#stopped = { reason, savepoint };
     this.#master?.send({ type: 'job.cancel' });
   }
 

@@ -225,12 +225,19 @@ describe.each(Object.entries(extensions))('%s', (_, extension) => {
     if (manner === 'throws') expect(said).not.toEqual([]);
   });
 
-  it('that cancels the run from inside ends it', async () => {
+  it('that cancels the run from inside ends it, whenever it is called', async () => {
+    let [inside, deepest] = [0, 0];
     const { error, timers, status } = await disturbed(
       () => extension,
-      (run) => void run().cancel(),
+      (run) => {
+        deepest = Math.max(deepest, ++inside);
+        void run().cancel();
+        inside--;
+      },
     );
     expect([status, error?.name, timers]).toEqual(['canceled', 'JobCanceledError', 0]);
+    // An inspector hears of the event of its call, and what actors tell each other then; but its next calls send nothing.
+    expect(deepest).toBeLessThan(20);
   });
 });
 
