@@ -227,6 +227,24 @@ describe('a table of state by key', () => {
     );
   });
 
+  it('KT2, KT3: keys keep their order in a run whose first changes are the base by now', () => {
+    const pair = new Pair(new KeyedTable(1));
+    const freeze: Step = { kind: 'freeze' };
+    const abort: Step = { kind: 'end', isComplete: false };
+    const complete: readonly Step[] = [
+      { kind: 'pack', index: 0, steps: 1 },
+      { kind: 'end', isComplete: true },
+    ];
+    for (const one of [freeze, ...complete]) pair.do(one);
+    for (const one of [{ kind: 'push', key: 4 } as const, freeze, abort, { kind: 'clear', key: 4 } as const])
+      pair.do(one);
+    for (const one of [4, 0]) pair.do({ kind: 'push', key: one });
+    // The first layer becomes the base, and what came later is merged into it.
+    for (const one of [{ kind: 'merge' } as const, { kind: 'flatten' } as const, freeze]) pair.do(one);
+    pair.settle();
+    expect([...pair.model.keys()]).toEqual([4, 0]);
+  });
+
   it('KT3: writes what changed, and everything once that is much', () => {
     const table = new KeyedTable();
     for (let index = 0; index < 10_000; index++) table.set(index, { count: index });

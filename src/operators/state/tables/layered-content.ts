@@ -42,7 +42,7 @@ export function* layeredContent(
       if (
         !isInBase(older, key, hasDeletions ? changed : undefined) &&
         seen?.has(key) !== true &&
-        !isDeletedIn(later, key)
+        (!hasDeletions || keepsPlace(later, key, cell))
       ) {
         seen?.add(key);
         made = maker.add(key, (newestOf(later, key) ?? cell).accumulator);
@@ -60,11 +60,6 @@ function newestOf(layers: readonly Layer[], key: unknown): Cell | undefined {
   return undefined;
 }
 
-function isDeletedIn(layers: readonly Layer[], key: unknown): boolean {
-  for (const { deleted } of layers) if (deleted.has(key)) return true;
-  return false;
-}
-
 /** Whether a key was written with the base. @param layers undefined if none deletes any */
 function isInBase(
   base: ReadonlyMap<unknown, Cell> | undefined,
@@ -75,7 +70,10 @@ function isInBase(
   return cell !== undefined && (layers === undefined || keepsPlace(layers, key, cell));
 }
 
-/** Whether a key of the base was not deleted since, or the layer that deleted it is merged already. */
+/**
+ * Whether a key of the base, or of a layer that is the base by now, was not deleted in these later layers, or the layer that
+ * deleted it is merged already.
+ */
 function keepsPlace(layers: readonly Layer[], key: unknown, cell: Cell): boolean {
   const last = layers.findLastIndex(({ deleted }) => deleted.has(key));
   return last < 0 || layers.slice(last).some(({ cells }) => cells.get(key) === cell);
