@@ -72,6 +72,7 @@ export class JobRun implements AsyncDisposable {
   /** Settles `result` once everything is closed; undefined until the job has ended. */
   #settle: (() => void) | undefined;
   #isSnapshotDue = false;
+  #isComplete = false;
   #master: JobMasterActorRef | undefined;
   /** Why the job was stopped, of which the master is told once; undefined if it was not. */
   #stopped: StopReason | undefined;
@@ -231,6 +232,7 @@ export class JobRun implements AsyncDisposable {
 
   /** For the composition root: takes every event of the job. */
   observe(event: JobEvent): void {
+    if (this.#isComplete) return;
     foldEvent(this.#parts.folds, event);
     this.#deliver(event);
     this.#scheduleSnapshot();
@@ -332,6 +334,7 @@ export class JobRun implements AsyncDisposable {
   }
 
   #complete(): void {
+    this.#isComplete = true;
     this.#snapshots.next(this.snapshot());
     this.#snapshots.complete();
     this.#events.complete();

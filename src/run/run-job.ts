@@ -40,6 +40,7 @@ import { checkWorkers, executorsOf, type RunExecutorsParts } from './executors/r
 import { insideOf } from './run-inside.ts';
 import { type JobRunOptions, type ResolvedRunOptions, resolveRunOptions } from './run-options.ts';
 import { beginWithSavepoint } from './savepoints/begin-with-savepoint.ts';
+import { type SavepointPlaces, savepointFiles } from './savepoints/open-savepoint.ts';
 import { Savepoints } from './savepoints/savepoints.ts';
 import { speculationOf } from './executors/speculation-option.ts';
 import { storageUse } from './storage-use.ts';
@@ -56,6 +57,7 @@ export interface RunSeams {
   readonly link?: (clock: Clock) => LinkPorts;
   /** Called instead of ending an executor that the master gave up, which lives on until `end` is called. */
   readonly lose?: (end: () => void, clock: Clock) => void;
+  readonly savepoints?: SavepointPlaces;
   /** Called with the executors, and the master's connections to them, before they start. */
   readonly cluster?: (cluster: { readonly executors: Executors; readonly connections: ExecutorConnections }) => void;
 }
@@ -89,7 +91,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const folds = runFolds(shape, options);
   const leftOpen = (what: string): void =>
     observe({ type: 'closing.timedOut', atMs: clock.now(), task: undefined, what, timeoutMs: cancellationTimeoutMs });
-  const parts = { ...options, plan, shape, ledger, master: () => master };
+  const parts = { ...options, plan, shape, ledger, master: () => master, places: seams.savepoints ?? savepointFiles };
   const savepoints = savepointsOf(parts);
   const run = new JobRun({
     ...{ run: id, shape, folds, clock },
@@ -197,6 +199,7 @@ type StartedParts = ReturnType<typeof guarded> & {
   readonly shape: JobShape;
   readonly ledger: JobLedger;
   readonly master: () => JobMasterActorRef;
+  readonly places: SavepointPlaces;
 };
 
 function savepointsOf({ checkpointStorage: storage, ledger, master, ...parts }: StartedParts): Savepoints {

@@ -36,6 +36,8 @@ export class CapturedOutput {
   readonly #sinks: CapturedSinks;
   readonly #moments: Moments | undefined;
   readonly #ledgers = new Map<string, SinkLedger>();
+  /** Attempts of one run after the other have different numbers. */
+  #firstAttempt = 0;
 
   /**
    * @param answers draws when and how the stand-ins answer. Default: synchronously.
@@ -88,16 +90,22 @@ export class CapturedOutput {
     });
   }
 
+  /** Another run continues. Its stand-ins have what those of earlier ones have got. */
+  nextRun(): void {
+    this.#firstAttempt += 1_000_000;
+  }
+
   /** A stand-in for the sink `name`. */
   sink(name: string): Sink<unknown> {
     const committed = new Map<number, readonly unknown[]>();
     const attempts = new Map<number, AttemptNumber[]>();
     this.#recordsBySink.set(name, committed);
     this.#attemptsBySink.set(name, attempts);
-    const ledger = new SinkLedger(name, this.#moments ?? new Moments());
+    const ledger = this.#ledgers.get(name) ?? new SinkLedger(name, this.#moments ?? new Moments());
     if (this.#sinks === 'transactional') this.#ledgers.set(name, ledger);
+    const first = this.#firstAttempt;
     const writerOf = ({ subtask, attempt }: RuntimeContext, from: unknown): SinkWriter<unknown> => {
-      if (this.#sinks === 'transactional') return ledger.open(subtask, attempt, from);
+      if (this.#sinks === 'transactional') return ledger.open(subtask, (first + attempt) as AttemptNumber, from);
       if (this.#sinks === 'at once') return writingAtOnce(committed, subtask);
       const records: unknown[] = [];
       return {
@@ -116,6 +124,8 @@ export class CapturedOutput {
       redo: this.#redo,
       takesSecondAttempts: this.#sinks === 'at the end',
       ...(this.#sinks === 'transactional' && {
+        redistribute: (latest: readonly unknown[], parallelism: number) =>
+          ledger.redistribute(latest as never, parallelism),
         commitPrepared: (prepared: unknown) => {
           const commit = (): void => ledger.commitPrepared(prepared as never);
           return answers === undefined ? commit() : answers.give<void>(commit);
@@ -159,8 +169,8 @@ export class CapturedOutput {
     return new Map(
       [...this.#recordsBySink].map(([name, bySubtask]) => [
         name,
-        [...(this.#ledgers.get(name)?.committed ?? bySubtask)]
-          .sort(([a], [b]) => a - b)
+        [...(this.#ledgers.get(name)?.committed ?? bySubtask).entries()]
+          .sort(([a], [b]) => Number.parseInt(`${a}`, 10) - Number.parseInt(`${b}`, 10))
           .flatMap(([, records]) => [...records]),
       ]),
     );

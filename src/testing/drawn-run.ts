@@ -131,8 +131,21 @@ export function drawShape(
     slowness,
     checkpoints:
       checkpoints &&
-      drawCheckpoints(random.fork('checkpoints'), { mode: checkpoints, durationMs, isSlow: slowness !== undefined }),
+      drawCheckpoints(random.fork('checkpoints'), {
+        ...{ mode: checkpoints, durationMs, isSlow: slowness !== undefined },
+        rescales: workers || slowness ? [] : rescalesOf(job, plan, maxParallelism),
+      }),
   };
+}
+
+/** At which parallelism a run can continue from a savepoint; none, if it can take none. */
+function rescalesOf(job: JobDefinition, { jobGraph, parallelism }: FittingPlan, most: number): number[] {
+  if (jobGraph.edges.some(({ exchange }) => exchange.consumption === 'after-producer-finished')) return [];
+  const sources = job.steps.flatMap(({ step }) => (step.kind === 'source' ? [step.source] : []));
+  if (sources.some(({ redistribute }) => redistribute === undefined)) return [parallelism];
+  return Array.from({ length: most }, (_, index) => index + 1).filter(
+    (drawn) => fittingPlan(job, 'streaming', drawn).parallelism === drawn,
+  );
 }
 
 /** Slow tasks take hundreds of intervals, and as many checkpoints: now and then is enough. */

@@ -12,9 +12,11 @@ import { checkBoolean, checkFunction, checkInteger, checkOptions, checkWord, typ
 import type { JobPlan } from '../run/job-plan.ts';
 import type { JobReceipt } from '../run/folds/job-receipt.ts';
 import { armFaults } from './armed-faults.ts';
+import { type ContinuedEnd, continueRun } from './continued-run.ts';
 import { CapturedOutput } from './captured-output.ts';
 import type { DrawnCheckpointFault } from './checkpoints/moments.ts';
 import { SimulatedCheckpoints } from './checkpoints/simulated-checkpoints.ts';
+import { SimulatedSavepoint } from './checkpoints/simulated-savepoint.ts';
 import { type DrawnRun, drawFaults, drawFaultsOfCheckpoints, drawShape } from './drawn-run.ts';
 import type { JobHistory } from './job-history.ts';
 import { IncompleteOutput } from './quarantine/incomplete-output.ts';
@@ -52,6 +54,18 @@ export interface SimulationOptions extends UndrawnOptions {
   readonly outcome?: ((records: readonly unknown[], sink: string) => readonly unknown[]) | undefined;
 }
 
+/** The savepoint of a simulated run. */
+export interface SimulatedSavepointReport {
+  readonly outcome: 'not taken' | 'taken' | 'failed';
+  /** Why it could not be taken. */
+  readonly failure: unknown;
+  /** Whether the run ended with it. */
+  readonly hasStopped: boolean;
+  /** The run that continued from it, and its parallelism; undefined if none did. */
+  readonly continued: JobHistory | undefined;
+  readonly parallelism: number | undefined;
+}
+
 /** The report of a simulated run. */
 export interface SimulationReport {
   readonly seed: number;
@@ -69,6 +83,8 @@ export interface SimulationReport {
   readonly isIncomplete: boolean;
   /** Whether it failed because its checkpoints had been damaged or declined, as drawn. */
   readonly isWithoutCheckpoint: boolean;
+  /** Its savepoint; undefined if none was drawn. */
+  readonly savepoint: SimulatedSavepointReport | undefined;
   readonly receipt: JobReceipt;
   readonly history: JobHistory;
   /** Committed records by sink. */
@@ -111,43 +127,17 @@ function optionsOf({ areWorkers, checkpoints }: DrawnRun): string {
  */
 export async function simulate(job: JobDefinition, options: SimulationOptions): Promise<SimulationReport> {
   checkSimulationOptions(options);
-  const { seed } = options;
-  const random = seededRandom(seed);
   const undisturbed = await undisturbedRun(job, options);
-  const shape = drawShape(random, job, { ...options, durationMs: undisturbed.durationMs });
-  const environment = virtualEnvironment({ seed, order: 'shuffled', logger: options.logger });
-  const checkpoints =
-    shape.checkpoints &&
-    new SimulatedCheckpoints(shape.checkpoints, environment.clock, random.fork('checkpoint storage'));
-  const captured = new CapturedOutput(shape.sinkAnswers === 'drawn' ? random.fork('answers') : undefined, {
-    // A worker that was given up and goes on for a while must not commit any more.
-    redo: shape.areWorkers ? 'collects' : undefined,
-    ...{ sinks: shape.checkpoints?.sinks, moments: checkpoints?.moments },
-  });
-  const plan = planJob({ ...shape, name: job.name, steps: captured.inPlaceOfSinks(job.steps) });
-  const faults = drawFaults(random, plan, undisturbed.recordsIn, shape, options);
-  const checkpointFaults = drawFaultsOfCheckpoints(random, plan, shape, options);
-  checkpoints?.moments.arm(checkpointFaults);
-  const drawn: DrawnRun = { ...shape, faults, checkpointFaults };
-  const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
-  const graph = new ExecutionGraph(plan.jobGraph);
-  let executors: Executors | undefined;
-  const firedFaults = armFaults(environment.faults, drawn.faults, spillStore.files, (vertex, subtask) =>
-    loseExecutor(graph, executors, vertex, subtask),
-  );
-  const ended = await runSimulated(plan, environment, drawn, spillStore, options, {
-    started: (started) => {
-      executors = started;
-    },
-    checkpoints,
-    running: (run) => checkpoints?.watch(graph, random.fork('strikes'), () => ({ run, executors })),
-  });
+  const set = setUp(job, options, undisturbed);
+  const { drawn, environment, checkpoints, savepoint, captured, plan, graph } = set;
+  const { ended, firedFaults } = await runAsDrawn(set, options);
+  const hasStopped = savepoint?.hasStopped(ended.failure) === true;
   const { history, receipt } = ended;
   const incomplete = incompleteOutput(ended.failure, plan, graph, history);
   const isIncomplete = incomplete !== undefined;
   // A job that needs more disk than its budget fails rightly.
   const wants = history.events.filter((event) => event.type === 'task.failed' && isWant(event.cause));
-  const unexpected = isIncomplete ? undefined : ended.failure;
+  const unexpected = isIncomplete || hasStopped ? undefined : ended.failure;
   const isTooLarge = unexpected !== undefined && (isWant(unexpected) || wants.length > toleratedWants(drawn));
   const isInputChanged = causeWithCode(unexpected, 'INPUT_CHANGED') !== undefined;
   const isWithoutCheckpoint = checkpoints?.mayFailWith(unexpected) === true;
@@ -157,16 +147,104 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
     ...(failure === undefined ? [] : [`it failed: ${failure.message}`]),
     ...history.violations(graph, regions),
     ...(checkpoints?.problems(ended.run, history.events, graph, regions) ?? []),
-    ...wrongOutput(undisturbed, captured, options, { hasFinished: ended.failure === undefined, incomplete }),
+    ...(hasStopped
+      ? captured.problems(true)
+      : wrongOutput(undisturbed, captured, options, { hasFinished: ended.failure === undefined, incomplete })),
     ...doubleCommits(captured, plan, graph, history),
     ...ended.leftovers,
     ...ended.unrecorded,
   ];
+  const later = unexpected === undefined ? await continued(job, set, options) : undefined;
+  if (later !== undefined) problems.push(...continuedProblems(later, undisturbed, captured, options));
+  if (savepoint?.outcome === 'failed') await environment.drive(savepoint.settled(environment.clock));
+  if (checkpoints !== undefined) problems.push(...(savepoint?.problems(checkpoints.moments) ?? []));
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
   const why = { isTooLarge, isInputChanged, isIncomplete, isWithoutCheckpoint };
   const struckCheckpoints = checkpoints?.moments.fired ?? [];
   const fired = { firedFaults: firedFaults() + struckCheckpoints.length, struckCheckpoints };
-  return { seed, drawn, ...fired, ...why, receipt, history, output: captured.records() };
+  const told = savepoint && {
+    ...{ outcome: savepoint.outcome, failure: savepoint.failure },
+    ...{ hasStopped, continued: later?.ended.history, parallelism: later?.parallelism },
+  };
+  const { seed } = options;
+  return { seed, drawn, ...fired, ...why, receipt, history, savepoint: told, output: captured.records() };
+}
+
+type SetUp = ReturnType<typeof setUp>;
+
+/** Everything of a run that is drawn before it begins. */
+function setUp(job: JobDefinition, options: SimulationOptions, { recordsIn, durationMs }: Undisturbed) {
+  const { seed } = options;
+  const random = seededRandom(seed);
+  const shape = drawShape(random, job, { ...options, durationMs });
+  const environment = virtualEnvironment({ seed, order: 'shuffled', logger: options.logger });
+  const { clock } = environment;
+  const checkpoints =
+    shape.checkpoints && new SimulatedCheckpoints(shape.checkpoints, clock, random.fork('checkpoint storage'));
+  const captured = new CapturedOutput(shape.sinkAnswers === 'drawn' ? random.fork('answers') : undefined, {
+    // A worker that was given up and goes on for a while must not commit any more.
+    redo: shape.areWorkers ? 'collects' : undefined,
+    ...{ sinks: shape.checkpoints?.sinks, moments: checkpoints?.moments },
+  });
+  const plan = planJob({ ...shape, name: job.name, steps: captured.inPlaceOfSinks(job.steps) });
+  const faults = drawFaults(random, plan, recordsIn, shape, options);
+  const checkpointFaults = drawFaultsOfCheckpoints(random, plan, shape, options);
+  checkpoints?.moments.arm(checkpointFaults);
+  const savepoint =
+    shape.checkpoints?.savepoint &&
+    new SimulatedSavepoint(shape.checkpoints.savepoint, clock, random.fork('savepoint storage'));
+  const drawn: DrawnRun = { ...shape, faults, checkpointFaults };
+  const graph = new ExecutionGraph(plan.jobGraph);
+  return { random, drawn, environment, checkpoints, captured, plan, graph, savepoint };
+}
+
+async function runAsDrawn(set: SetUp, options: SimulationOptions) {
+  const { random, drawn, environment, checkpoints, plan, graph, savepoint } = set;
+  const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
+  let executors: Executors | undefined;
+  const firedFaults = armFaults(environment.faults, drawn.faults, spillStore.files, (vertex, subtask) =>
+    loseExecutor(graph, executors, vertex, subtask),
+  );
+  const ended = await runSimulated(plan, environment, drawn, spillStore, options, {
+    started: (started) => {
+      executors = started;
+    },
+    ...{ checkpoints, savepoint },
+    running: (run) => {
+      checkpoints?.watch(graph, random.fork('strikes'), () => ({ run, executors }));
+      if (checkpoints !== undefined) savepoint?.take(run, checkpoints.timers, checkpoints.moments);
+    },
+  });
+  return { ended, firedFaults };
+}
+
+/** The run that continues from the savepoint of another one; undefined without one. */
+async function continued(
+  job: JobDefinition,
+  set: SetUp,
+  options: SimulationOptions,
+): Promise<ContinuedEnd | undefined> {
+  const { drawn, checkpoints, savepoint, captured, random } = set;
+  if (checkpoints === undefined || drawn.checkpoints === undefined || savepoint?.isTaken !== true) return undefined;
+  return await continueRun({
+    ...{ job, captured, checkpoints, savepoint, random, options },
+    drawn: { ...drawn, checkpoints: drawn.checkpoints },
+  });
+}
+
+/** What is wrong with a run that continued from a savepoint. */
+function continuedProblems(
+  { ended: { failure }, checkpoints, problems }: ContinuedEnd,
+  undisturbed: Undisturbed,
+  captured: CapturedOutput,
+  options: SimulationOptions,
+): string[] {
+  const isExpected = failure === undefined || checkpoints.mayFailWith(failure);
+  return [
+    ...(isExpected ? [] : [`continued from the savepoint, it failed: ${failure.message}`]),
+    ...problems,
+    ...wrongOutput(undisturbed, captured, options, { hasFinished: failure === undefined, incomplete: undefined }),
+  ];
 }
 
 function loseExecutor(graph: ExecutionGraph, executors: Executors | undefined, vertex: string, subtask: number): void {

@@ -18,6 +18,7 @@ import type { JobRun } from '../run/job-run.ts';
 import { defaultExceptionHistorySize, type JobRunOptions } from '../run/run-options.ts';
 import { runJob, type RunSeams } from '../run/run-job.ts';
 import type { SimulatedCheckpoints } from './checkpoints/simulated-checkpoints.ts';
+import type { SimulatedSavepoint } from './checkpoints/simulated-savepoint.ts';
 import type { DrawnRun, DrawnShape } from './drawn-run.ts';
 import { JobHistory, unrecorded } from './job-history.ts';
 import type { MemorySpillStore } from './storage/memory-spill-store.ts';
@@ -84,6 +85,9 @@ interface SimulatedParts {
   /** Called before the run begins. */
   readonly started?: (executors: Executors) => void;
   readonly checkpoints?: Pick<SimulatedCheckpoints, 'storage' | 'timerCount'> | undefined;
+  readonly savepoint?: SimulatedSavepoint | undefined;
+  /** Whether it continues from the savepoint. */
+  readonly continues?: boolean;
   /** Called with the run as it starts. */
   readonly running?: (run: JobRun) => void;
 }
@@ -107,13 +111,20 @@ export async function runSimulated(
   drawn: DrawnShape | DrawnRun,
   spillStore: MemorySpillStore,
   { options = {}, watch }: UndrawnOptions,
-  { started = () => {}, checkpoints, running }: SimulatedParts = {},
+  { started = () => {}, checkpoints, savepoint, continues = false, running }: SimulatedParts = {},
 ): Promise<SimulatedEnd> {
   const history = new JobHistory();
   const run = runJob(
     plan,
-    { ...drawnOptions(drawn, checkpoints?.storage.storage), ...givenOf(options), environment },
-    { cluster: ({ executors }) => started(executors), ...seamsOf(drawn, spillStore) },
+    {
+      ...drawnOptions(drawn, checkpoints?.storage.storage),
+      ...{ ...givenOf(options), environment },
+      ...(continues && { fromSavepoint: savepoint?.directory }),
+    },
+    {
+      cluster: ({ executors }) => started(executors),
+      ...{ ...seamsOf(drawn, spillStore), ...(savepoint && { savepoints: savepoint }) },
+    },
   );
   const recorded = runFolds(jobShape(plan), { exceptionHistorySize: defaultExceptionHistorySize });
   let wants = 0;

@@ -195,6 +195,15 @@ describe('status', () => {
     expect(seen).toEqual(['complete']);
     expect(await it.run.events().next()).toEqual({ done: true, value: undefined });
   });
+
+  it('what comes after the end, of which no subscriber is told, changes no report', async () => {
+    const it = started(sumsJob());
+    await settled(it);
+    const told = (): string => JSON.stringify([it.run.receipt(), it.run.snapshot()]);
+    const before = told();
+    it.run.observe({ type: 'job.statusChanged', atMs: 1_000, status: 'failed' });
+    expect(told()).toBe(before);
+  });
 });
 
 describe('events', () => {

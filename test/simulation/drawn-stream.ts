@@ -1,11 +1,14 @@
 import { map as rxMap } from 'rxjs';
 import {
+  aggregatingState,
   blocking,
   type DataStream,
   type Exchange,
   Job,
   listState,
+  mapState,
   memory,
+  reducingState,
   reliable,
   type Sink,
   type Source,
@@ -64,30 +67,49 @@ function drawPipeline(random: SeededRandom, job: Job, name: string, draws: reado
 }
 
 function drawSource(random: SeededRandom, job: Job, name: string): DataStream<Item> {
-  const count = random.pick([1, 20, 60, 150]);
+  const count = random.pick([1, 40, 90, 150]);
   const keys = random.pick([3, 20, 100]);
   return job
     .source(`ticks-${name}`, ticking(count, random.integer(1, 6), random.pick([1, 1, 2])))
     .map((n) => ({ key: n % keys, value: (n * 31) % modulus }));
 }
 
-/** Numbers up to `count`, `most` of them every `everyMs`, divided over its subtasks. Its readers can continue. */
+/** Numbers that are still to come: every `step`th one from `next` on. */
+interface Rest {
+  readonly next: number;
+  readonly step: number;
+}
+
+/**
+ * Numbers up to `count`, `most` of them every `everyMs`, divided over its subtasks. Its readers can continue, also as another
+ * number of subtasks.
+ */
 function ticking(count: number, most: number, everyMs: number): Source<number> {
   return {
     name: 'ticking',
     maxParallelism: Number.POSITIVE_INFINITY,
+    redistribute: (positions, parallelism) =>
+      Array.from({ length: parallelism }, (_, subtask) =>
+        (positions as readonly (readonly Rest[])[])
+          .flat()
+          .map(({ next, step }) => ({ next: next + subtask * step, step: step * parallelism })),
+      ),
     open({ subtask, parallelism, environment: { clock } }, _plan, from) {
-      let next = (from as number | undefined) ?? subtask;
+      const begin = (from as readonly Rest[] | undefined) ?? [{ next: subtask, step: parallelism }];
+      let rests = begin.filter(({ next }) => next < count);
       let timer: unknown;
       return {
-        position: () => next,
+        position: () => rests,
         close: () => clock.clearTimeout(timer),
         read: () =>
           new Promise((resolve) => {
             timer = clock.setTimeout(() => {
-              if (next >= count) return resolve(null);
+              const [rest] = rests;
+              if (rest === undefined) return resolve(null);
               const batch: number[] = [];
-              for (; batch.length < most && next < count; next += parallelism) batch.push(next);
+              let { next } = rest;
+              for (; batch.length < most && next < count; next += rest.step) batch.push(next);
+              rests = [...(next < count ? [{ ...rest, next }] : []), ...rests.slice(1)];
               resolve(batch);
             }, everyMs);
           }),
@@ -157,12 +179,16 @@ function firstOfEach(random: SeededRandom, stream: DataStream<Item>): DataStream
 }
 
 /** Operators that count every record once. */
-const counting: readonly Draw[] = [sums, sums, collected, collected];
+const counting: readonly Draw[] = [sums, sums, sums, collected, collected, collected, tallied, tallied, tallied];
+
+/** What is kept for each key: states that are larger than 64 keys or 4 kB do not travel in messages. */
+function drawNote(random: SeededRandom): string {
+  return 'x'.repeat(random.pick([0, 100, 3_000, 3_000]));
+}
 
 function sums(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
   const buckets = random.pick([3, 40, 400]);
-  // Larger states do not travel in messages.
-  const note = 'x'.repeat(random.pick([0, 500]));
+  const note = drawNote(random);
   return stream
     .keyBy(({ value }) => value % buckets, drawExchange(random))
     .aggregate(
@@ -178,14 +204,15 @@ function sums(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> 
 /** Every record, held back by its key for a while; at the end how many there were. */
 function collected(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
   const waitMs = random.integer(1, 20);
+  const note = drawNote(random);
   return stream
     .keyBy(({ key }) => key % 80, drawExchange(random))
     .process({
-      states: { held: listState<Item>(), count: valueState<number>() },
+      states: { held: listState<Item>(), count: valueState<{ readonly records: number; readonly note: string }>() },
       onRecord: (item, { states, nowMs, setTimer }) => {
         if (!states.held.get().length) setTimer(nowMs + waitMs);
         states.held.add(item);
-        states.count.set((states.count.get() ?? 0) + 1);
+        states.count.set({ records: (states.count.get()?.records ?? 0) + 1, note });
       },
       onTimer: (_atMs, { states }, emit) => {
         for (const item of states.held.get()) emit(item);
@@ -193,9 +220,41 @@ function collected(random: SeededRandom, stream: DataStream<Item>): DataStream<I
       },
       onEnd: ({ states, key }, emit) => {
         for (const item of states.held.get()) emit(item);
-        emit({ key, value: states.count.get() ?? 0 });
+        emit({ key, value: states.count.get()?.records ?? 0 });
       },
     });
+}
+
+/** Of each key at the end: how many values there were, their sum, and how many different ones. */
+function tallied(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  const note = drawNote(random);
+  // Longer than any run, but for one that is drawn to be slow.
+  const ttlMs = random.pick([undefined, 24 * 60 * 60 * 1_000]);
+  return stream
+    .keyBy(({ key }) => key % 80, drawExchange(random))
+    .process(
+      {
+        states: {
+          seen: mapState<number, { readonly times: number; readonly note: string }>({ ttlMs }),
+          sum: reducingState<number>((a, b) => (a + b) % modulus, { ttlMs }),
+          count: aggregatingState(
+            { create: () => ({ n: 0 }), add: ({ n }, _: number) => ({ n: n + 1 }), result: ({ n }) => n },
+            { ttlMs },
+          ),
+        },
+        onRecord: ({ value }, { states }) => {
+          const bucket = value % 7;
+          states.seen.set(bucket, { times: (states.seen.get(bucket)?.times ?? 0) + 1, note });
+          states.sum.add(value);
+          states.count.add(value);
+        },
+        onEnd: ({ states, key }, emit) => {
+          emit({ key, value: ((states.sum.get() ?? 0) + (states.count.get() ?? 0)) % modulus });
+          for (const [bucket, { times }] of states.seen.entries()) emit({ key: bucket, value: times });
+        },
+      },
+      drawParallelism(random),
+    );
 }
 
 /** Mostly an exchange that joins the component; now and then one that ends it. */

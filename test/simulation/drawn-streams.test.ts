@@ -34,4 +34,10 @@ describe(`${count} drawn streams with checkpoints, struck from their trigger to 
     expect(summary.overWorkers).toBe(count / 4);
     expect(summary.atLeastOnce).toBeGreaterThan(count / 10);
   });
+
+  it('runs continued from savepoints, which others had stopped with, at another parallelism', () => {
+    expect(summary.savepoints).toBeGreaterThan(count / 20);
+    expect(summary.stopped).toBeGreaterThan(count / 50);
+    expect(summary.rescaled).toBeGreaterThan(count / 50);
+  });
 });

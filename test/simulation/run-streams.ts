@@ -26,6 +26,12 @@ export interface StreamsSummary {
   readonly divided: number;
   readonly overWorkers: number;
   readonly atLeastOnce: number;
+  /** Savepoints that were taken, those of them with which the run ended, */
+  readonly savepoints: number;
+  readonly stopped: number;
+  /** those from which a run continued at another parallelism, and those that could not be taken. */
+  readonly rescaled: number;
+  readonly failedSavepoints: number;
 }
 
 /** Whether the stream of a seed runs over workers, unless all do. */
@@ -52,13 +58,18 @@ export async function runStreams(
   const byMoment: Record<string, number> = {};
   const sum = {
     ...{ faults: 0, completed: 0, restored: 0, reRun: 0, unreadable: 0, withoutCheckpoint: 0, lostExecutors: 0 },
-    ...{ divided: 0, overWorkers: 0, atLeastOnce: 0 },
+    ...{ divided: 0, overWorkers: 0, atLeastOnce: 0, savepoints: 0, stopped: 0, rescaled: 0, failedSavepoints: 0 },
   };
   for (let seed = first; seed < first + count; seed++) {
     try {
       const report = await simulateStream(seed, areOverWorkers);
       const components = new Set<number>();
-      for (const event of report.history.events) {
+      const { savepoint } = report;
+      sum.savepoints += savepoint?.outcome === 'taken' ? 1 : 0;
+      sum.failedSavepoints += savepoint?.outcome === 'failed' ? 1 : 0;
+      sum.stopped += savepoint?.hasStopped === true ? 1 : 0;
+      sum.rescaled += (savepoint?.parallelism ?? report.drawn.parallelism) === report.drawn.parallelism ? 0 : 1;
+      for (const event of [...report.history.events, ...(savepoint?.continued?.events ?? [])]) {
         if ('component' in event) components.add(event.component);
         if (event.type === 'checkpoint.completed') sum.completed++;
         else if (event.type === 'checkpoint.failed') countIn(failed, event.reason);
@@ -102,6 +113,7 @@ export function streamsInWords({ passed, failures, byMoment, failed, ...sum }: S
     `${reRun} tasks ran again, ${restored} regions continued from a checkpoint, ${lostExecutors} executors were lost`,
     `${unreadable} checkpoints could not be read, ${withoutCheckpoint} jobs rightly failed because none was left`,
     `${sum.divided} jobs had several components, ${sum.overWorkers} ran over workers, ${sum.atLeastOnce} at-least-once`,
+    `${sum.savepoints} savepoints were taken, ${sum.failedSavepoints} could not be; ${sum.stopped} runs ended with theirs, ${sum.rescaled} continued at another parallelism`,
     `${passed} passed, ${failures.length} failed`,
   ];
 }

@@ -50,6 +50,16 @@ describe('the rules of checkpoints', () => {
     expect(violations(told, { completed: 2, failed: 0, restored: 0 })).toEqual([]);
   });
 
+  it('hold for savepoints, which are taken when they are wanted, and from which no region continues', () => {
+    const savepoint = { checkpoint: 3, kind: 'savepoint' };
+    const told: Told[] = [
+      ...[running(0), begun(10, 1), done(12, 1), begun(20, 2)],
+      ...[[21, 'checkpoint.triggered', savepoint] as const, [22, 'checkpoint.completed', savepoint] as const],
+      ...[done(23, 2), [24, 'checkpoint.restored', { checkpoint: 2, region: 0 }] as const],
+    ];
+    expect(violations(told, { completed: 3, failed: 0, restored: 1 })).toEqual([]);
+  });
+
   it.each<[string, RegExp, readonly Told[], object?]>([
     ['K1: numbers that do not grow', /^K1.*checkpoint 1 follows 1/, [begun(10, 1), done(11, 1), begun(20, 1)]],
     ['K1: more under way than may be', /^K1.*2 checkpoints are under way/, [begun(10, 1), begun(20, 2)]],

@@ -7,7 +7,7 @@ import type { CheckpointId, ComponentId, ExecutionVertexId } from '../../ids.ts'
 import type { ContinuedCheckpoints } from '../../machines/checkpoint-coordinator/component-checkpoints-options.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
-import { openSavepoint } from './open-savepoint.ts';
+import { openSavepoint, type SavepointPlaces, savepointFiles } from './open-savepoint.ts';
 import { SavepointImport } from './savepoint-import.ts';
 import type { ChosenSavepoint } from './savepoint-option.ts';
 
@@ -21,6 +21,8 @@ export interface SavepointBeginning {
   readonly environment: Environment;
   /** The greatest number of a checkpoint that was used before. Default: none was. */
   readonly lastNumber?: number;
+  /** Default: in files. */
+  readonly places?: SavepointPlaces;
 }
 
 /** What a run begins with that continues from a savepoint. */
@@ -37,11 +39,11 @@ export interface BegunWithSavepoint {
  * @throws SavepointUnreadableError | SavepointMismatchError | CheckpointStorageError | CheckpointFormatError (as a rejection)
  */
 export async function beginWithSavepoint(beginning: SavepointBeginning): Promise<BegunWithSavepoint> {
-  const { savepoint, plan, shape, storage, scopeOf, environment, lastNumber = 0 } = beginning;
+  const { savepoint, plan, shape, storage, scopeOf, environment, lastNumber = 0, places = savepointFiles } = beginning;
   // The clock cannot see this work: files are read and synced.
-  const release = environment.hold?.();
+  const release = places.holdsTime ? environment.hold?.() : undefined;
   try {
-    const open = await openSavepoint(savepoint.directory);
+    const open = await openSavepoint(savepoint.directory, places);
     const { allowRemovedState } = savepoint;
     const taken = new SavepointImport({ plan, shape, savepoint: open, allowRemovedState });
     const checkpoint = (lastNumber + 1) as CheckpointId;

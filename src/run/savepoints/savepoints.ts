@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import type { CheckpointStorage, StoredPiece } from '../../checkpoints/checkpoint-storage.ts';
 import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
 import type { Environment } from '../../environment.ts';
@@ -10,11 +9,11 @@ import type { SavepointKind } from '../../partitions/stream-element.ts';
 import type { JobCheckpoints } from '../../machines/checkpoint-coordinator/job-checkpoints.ts';
 import type { SavepointStates } from '../../machines/checkpoint-coordinator/savepoint-order.ts';
 import { copyState } from '../../operators/state/state-copy.ts';
-import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 import { Jointly } from './jointly.ts';
-import { claimDirectory, emptyDirectory } from './savepoint-directory.ts';
+import type { SavepointPlaces } from './open-savepoint.ts';
+import { emptyDirectory } from './savepoint-directory.ts';
 import { outlinesOf, type SavepointContent, savepointScope, type SavepointTask } from './savepoint-content.ts';
 
 /** A savepoint that is wanted. */
@@ -37,6 +36,7 @@ export interface SavepointsParts {
   /** Told that what is pending in the outputs of the run must stay when it ends. */
   readonly pendingOutput: { isNamed: boolean };
   readonly planOf: (vertex: JobVertexId) => { readonly plan: unknown } | undefined;
+  readonly places: SavepointPlaces;
 }
 
 const theOnly = 1 as CheckpointId;
@@ -70,7 +70,7 @@ export class Savepoints {
   async #takeAlone({ directory, kind }: WantedSavepoint, ended: AbortSignal): Promise<string> {
     const path = emptyDirectory(directory);
     this.#checkpoints();
-    const release = claimDirectory(path, directory);
+    const release = this.#parts.places.claim(path, directory);
     try {
       return await this.#take(path, kind, ended);
     } finally {
@@ -81,7 +81,7 @@ export class Savepoints {
   /** @param ended aborted once nobody waits for it any more: then nothing may be left of it */
   async #take(path: string, kind: SavepointKind, ended: AbortSignal): Promise<string> {
     const checkpoints = this.#checkpoints();
-    const storage = fileCheckpoints(path);
+    const storage = this.#parts.places.open(path);
     const tasks = new Map<ExecutionVertexId, SavepointTask>();
     const resuming: (() => void)[] = [];
     const goOn = (): void => {
@@ -121,7 +121,7 @@ export class Savepoints {
       this.#parts.pendingOutput.isNamed = true;
     } catch (error) {
       goOn();
-      rmSync(path, { recursive: true, force: true });
+      this.#parts.places.remove(path);
       if (error instanceof SavepointFailedError) throw error;
       const cause = toError(error);
       throw new SavepointFailedError(path, 'storing', cause.message, { cause });
@@ -194,7 +194,8 @@ export class Savepoints {
 
   /** The clock cannot see this work: files are written and synced. */
   async #held<Result>(work: () => Promise<Result>): Promise<Result> {
-    const release = this.#parts.environment.hold?.();
+    const { places, environment } = this.#parts;
+    const release = places.holdsTime ? environment.hold?.() : undefined;
     try {
       return await work();
     } finally {

@@ -10,7 +10,7 @@ type EventOf<Type extends JobEvent['type']> = Extract<JobEvent, { readonly type:
 
 interface Component {
   /** Those under way; whether a region of it has stopped running since. */
-  readonly pending: Map<CheckpointId, { isDisturbed: boolean }>;
+  readonly pending: Map<CheckpointId, { readonly kind: 'checkpoint' | 'savepoint'; isDisturbed: boolean }>;
   /** Those from which it can restart. */
   retained: CheckpointId[];
   newest: number;
@@ -30,7 +30,8 @@ interface Component {
  * - K1 The numbers of a component's checkpoints grow. Each ends once; not more are under way than may be, and none begins
  *   within the pause.
  * - K2 A checkpoint is aborted for a failover only if a region of its own component has stopped running.
- * - K3 A region continues from the latest completed checkpoint of its component that can be read.
+ * - K3 A region continues from the latest completed checkpoint of its component that can be read. A savepoint is none, unless the
+ *   run stops with it.
  * - K4 While a component runs, checkpoints go on at their interval, whatever becomes of other components.
  * - K5 The reports of the run count what happened.
  */
@@ -40,6 +41,8 @@ export class CheckpointRules {
   readonly #longestMs: number;
   readonly #states = new Map<number, Component>();
   readonly #found: string[] = [];
+  /** Those from which it can continue at its beginning. */
+  readonly #first: readonly CheckpointId[];
 
   /** @param slackMs how long the storage may hold up a checkpoint, at most */
   constructor(
@@ -47,7 +50,10 @@ export class CheckpointRules {
     regions: PipelinedRegions,
     { settings }: Pick<DrawnCheckpoints, 'settings'>,
     slackMs: number,
+    { continues = false }: { readonly continues?: boolean } = {},
   ) {
+    // The states of a savepoint become checkpoint 1 of the run.
+    this.#first = continues ? [1 as CheckpointId] : [];
     this.#components = streamingComponents(graph, regions);
     this.#settings = settings;
     this.#longestMs = 2 * settings.intervalMs + settings.minPauseMs + slackMs;
@@ -104,23 +110,27 @@ export class CheckpointRules {
     else if (of.pending.size === 0) of.idleSinceMs ??= atMs;
   }
 
-  #triggered({ component, checkpoint, atMs }: EventOf<'checkpoint.triggered'>, complain: Complain): void {
+  #triggered({ component, checkpoint, kind, atMs }: EventOf<'checkpoint.triggered'>, complain: Complain): void {
     const of = this.#of(component);
     const { maxConcurrent, minPauseMs } = this.#settings;
     if (checkpoint <= of.newest) complain('K1', `checkpoint ${checkpoint} follows ${of.newest}`);
     of.newest = checkpoint;
-    of.pending.set(checkpoint, { isDisturbed: false });
-    if (of.pending.size > maxConcurrent) complain('K1', `${of.pending.size} checkpoints are under way`);
-    if (atMs < of.completedMs + minPauseMs) complain('K1', `checkpoint ${checkpoint} begins within the pause`);
+    of.pending.set(checkpoint, { kind, isDisturbed: false });
+    const besides = [...of.pending.values()].filter((one) => one.kind === 'checkpoint').length;
+    // Savepoints are taken when they are wanted.
+    if (kind === 'checkpoint' && besides > maxConcurrent) complain('K1', `${besides} checkpoints are under way`);
+    if (kind === 'checkpoint' && atMs < of.completedMs + minPauseMs)
+      complain('K1', `checkpoint ${checkpoint} begins within the pause`);
     of.idleSinceMs = undefined;
   }
 
-  #completed({ component, checkpoint, atMs }: EventOf<'checkpoint.completed'>, complain: Complain): void {
+  #completed({ component, checkpoint, kind, atMs }: EventOf<'checkpoint.completed'>, complain: Complain): void {
     const of = this.#of(component);
     if (!of.pending.delete(checkpoint)) complain('K1', `checkpoint ${checkpoint} completes, and was not under way`);
-    of.completedMs = atMs;
     of.completed++;
-    of.retained = [...of.retained, checkpoint].sort((a, b) => a - b).slice(-this.#settings.retained);
+    if (kind === 'checkpoint') of.completedMs = atMs;
+    if (kind === 'checkpoint')
+      of.retained = [...of.retained, checkpoint].sort((a, b) => a - b).slice(-this.#settings.retained);
     this.#ended(of, component, atMs);
   }
 
@@ -187,7 +197,7 @@ export class CheckpointRules {
     let state = this.#states.get(component);
     if (state === undefined) {
       state = {
-        ...{ pending: new Map(), retained: [], newest: 0, completedMs: -Infinity },
+        ...{ pending: new Map(), retained: [...this.#first], newest: this.#first.length, completedMs: -Infinity },
         ...{ running: new Set(), finished: new Set(), idleSinceMs: undefined },
         ...{ completed: 0, failed: 0, restored: 0 },
       };

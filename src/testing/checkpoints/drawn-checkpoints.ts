@@ -20,6 +20,17 @@ export interface DrawnCheckpoints {
   readonly slowMs: number;
   /** Whether workers reach the storage; otherwise states travel in messages. */
   readonly isShared: boolean;
+  /** undefined: there is none. */
+  readonly savepoint: DrawnSavepoint | undefined;
+}
+
+/** A savepoint of a simulated run, from which another run continues. */
+export interface DrawnSavepoint {
+  readonly atMs: number;
+  /** Whether the run ends with it. */
+  readonly stops: boolean;
+  /** That of the run that continues. */
+  readonly parallelism: number;
 }
 
 /** Longer than the short timeouts. */
@@ -32,31 +43,50 @@ interface CheckpointedRun {
   readonly durationMs: number;
   /** Whether its tasks are slowed down, so that they may take any time. */
   readonly isSlow: boolean;
+  /** Parallelism at which it can continue from a savepoint; none, if it can take none. */
+  readonly rescales: readonly number[];
 }
 
 /**
  * Draws how a run is checkpointed. Only where any number may fail are the timeouts as short as the work, which otherwise would
  * restart without end.
  */
-export function drawCheckpoints(random: SeededRandom, { mode, durationMs, isSlow }: CheckpointedRun): DrawnCheckpoints {
+export function drawCheckpoints(
+  random: SeededRandom,
+  { mode, durationMs, isSlow, rescales }: CheckpointedRun,
+): DrawnCheckpoints {
   const tolerated = random.pick([0, 0, 1, 3, infinity, infinity]);
   const tolerableFailures = isSlow ? infinity : tolerated;
   const isTolerant = tolerableFailures === infinity;
+  const savepoint = drawSavepoint(random.fork('savepoint'), { mode, durationMs, rescales });
   const ways: readonly CapturedSinks[] = mode === 'exactly-once' ? ['transactional'] : ['transactional', 'at once'];
   return {
     settings: {
       mode,
       tolerableFailures,
       intervalMs: Math.max(3, Math.round(durationMs / random.pick([2, 4, 8, 12]))),
-      timeoutMs: random.pick(isTolerant ? [5, 20, 200] : [2_000, 5_000]),
+      timeoutMs: random.pick(isTolerant ? [10, 50, 200] : [2_000, 5_000]),
       minPauseMs: random.pick([0, 0, 3, 20]),
       maxConcurrent: random.pick([1, 1, 2, 3]),
       retained: random.pick([1, 1, 2, 3]),
     },
-    sinks: isTolerant && random.chance(0.1) ? 'at the end' : random.pick(ways),
+    sinks: savepoint === undefined && isTolerant && random.chance(0.1) ? 'at the end' : random.pick(ways),
     latencyMs: random.pick([0, 1, 4]),
     slowMs,
-    isShared: random.chance(0.5),
+    isShared: random.chance(0.7),
+    savepoint,
+  };
+}
+
+function drawSavepoint(
+  random: SeededRandom,
+  { mode, durationMs, rescales }: Pick<CheckpointedRun, 'mode' | 'durationMs' | 'rescales'>,
+): DrawnSavepoint | undefined {
+  if (mode !== 'exactly-once' || rescales.length === 0 || !random.chance(0.3)) return undefined;
+  return {
+    atMs: random.integer(1, Math.max(1, Math.round(durationMs))),
+    stops: random.chance(0.6),
+    parallelism: random.pick(rescales),
   };
 }
 
@@ -68,25 +98,30 @@ const spoiling: readonly StorageEffect[] = ['is torn', 'has a bit flipped', 'is 
 const mayBefall: Readonly<
   Record<CheckpointMoment, { readonly effects: readonly DrawnCheckpointFault['effect'][]; readonly skip: number }>
 > = {
+  [checkpointMoments.ordered]: { effects: strikes, skip: 0 },
   [checkpointMoments.triggered]: { effects: strikes, skip: 6 },
   [checkpointMoments.position]: {
     effects: [...strikes, 'declines', 'declines', 'fails'] satisfies (TaskStrike | CallEffect)[],
     skip: 60,
   },
   [checkpointMoments.prepare]: { effects: [...strikes, 'fails'], skip: 12 },
-  [checkpointMoments.write]: { effects: [...strikes, ...failing, ...spoiling], skip: 12 },
+  [checkpointMoments.write]: { effects: [...strikes, ...failing, ...spoiling], skip: 5 },
   [checkpointMoments.store]: { effects: [...strikes, ...failing, ...spoiling], skip: 5 },
   [checkpointMoments.completed]: { effects: strikes, skip: 5 },
   [checkpointMoments.commit]: { effects: [...strikes, 'fails'], skip: 12 },
   [checkpointMoments.failed]: { effects: strikes, skip: 3 },
   [checkpointMoments.restored]: { effects: strikes, skip: 2 },
-  [checkpointMoments.read]: { effects: [...strikes, ...failing], skip: 8 },
+  [checkpointMoments.read]: { effects: [...strikes, ...failing], skip: 3 },
   [checkpointMoments.continue]: { effects: [...strikes, 'fails'], skip: 3 },
   [checkpointMoments.list]: { effects: [...strikes, ...failing], skip: 8 },
   [checkpointMoments.remove]: { effects: [...strikes, ...failing], skip: 8 },
 };
 
-const moments = Object.values(checkpointMoments);
+/** Where bytes are written and read most can go wrong. */
+const moments: readonly CheckpointMoment[] = [
+  ...Object.values(checkpointMoments),
+  ...[checkpointMoments.write, checkpointMoments.write, checkpointMoments.store, checkpointMoments.read],
+];
 
 /** Draws what goes wrong with the checkpoints of a run. */
 export function drawCheckpointFaults(

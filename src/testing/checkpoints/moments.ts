@@ -2,6 +2,8 @@ import type { Clock } from '../../environment.ts';
 
 /** Where something can go wrong with a checkpoint, in the order in which it passes them. */
 export const checkpointMoments = {
+  /** A savepoint is wanted. */
+  ordered: 'savepoint.ordered',
   /** Its barriers start. */
   triggered: 'checkpoint.triggered',
   /** At its barrier, a source is asked for its position, */
@@ -74,6 +76,8 @@ export class Moments {
   readonly fired: DrawnCheckpointFault[] = [];
   /** Strikes the task of a fault, or its executor. */
   strike: (fault: DrawnCheckpointFault) => void = () => {};
+  /** Whether nothing happens, and nothing is counted. */
+  isQuiet = false;
 
   arm(faults: readonly DrawnCheckpointFault[]): void {
     this.#faults = faults;
@@ -86,6 +90,7 @@ export class Moments {
 
   /** Passes a moment. @returns what the operation itself does instead, if anything */
   pass(moment: CheckpointMoment): StorageEffect | CallEffect | undefined {
+    if (this.isQuiet) return undefined;
     const passed = this.#passed.get(moment) ?? 0;
     this.#passed.set(moment, passed + 1);
     let instead: StorageEffect | CallEffect | undefined;

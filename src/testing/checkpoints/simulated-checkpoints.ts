@@ -27,36 +27,40 @@ interface Struck {
 
 /** The checkpoints of a simulated run: their storage, what goes wrong with them, and their rules. */
 export class SimulatedCheckpoints {
-  readonly moments = new Moments();
+  readonly moments: Moments;
   readonly #drawn: DrawnCheckpoints;
-  readonly #timers: OwnTimers;
   #stuck: (file: string) => void = () => {};
   readonly storage: SimulatedStorage;
+  readonly timers: OwnTimers;
 
-  constructor(drawn: DrawnCheckpoints, clock: Clock, random: SeededRandom) {
+  /** @param moments those of the run that this one continues */
+  constructor(drawn: DrawnCheckpoints, clock: Clock, random: SeededRandom, moments = new Moments()) {
     this.#drawn = drawn;
-    this.#timers = new OwnTimers(clock);
+    this.moments = moments;
+    this.timers = new OwnTimers(clock);
     const { latencyMs, slowMs, isShared } = drawn;
-    const { moments } = this;
+    const { timers } = this;
     const stuck = (file: string): void => this.#stuck(file);
-    this.storage = new SimulatedStorage({ timers: this.#timers, random, moments, latencyMs, slowMs, isShared, stuck });
+    this.storage = new SimulatedStorage({ timers, random, moments, latencyMs, slowMs, isShared, stuck });
   }
 
   /** Number of armed timers that are not the run's. */
   get timerCount(): number {
-    return this.#timers.count;
+    return this.timers.count;
   }
 
   /** Passes the moments of a run that its events tell, and lets faults strike it. */
   watch(graph: ExecutionGraph, random: SeededRandom, struck: () => Struck): void {
     const { run } = struck();
     this.moments.strike = ({ effect, vertex, subtask }) => {
-      const index = graph.jobGraph.vertexIndexById.get(vertex as JobVertexId) as number;
+      const index = graph.jobGraph.vertexIndexById.get(vertex as JobVertexId);
+      // A run at another parallelism may not have it.
+      if (index === undefined || subtask >= (graph.jobGraph.vertices[index]?.parallelism ?? 0)) return;
       const task = graph.vertexAt(index, subtask);
       // On a turn of its own, before or after whatever else is on its way.
-      this.#timers.after(random.pick([0, 0, 1, 3]), () => this.#strike(effect, task, struck()));
+      this.timers.after(random.pick([0, 0, 1, 3]), () => this.#strike(effect, task, struck()));
     };
-    this.#stuck = (file) => this.#timers.after(patienceMs, () => this.#restart(file, graph, struck()));
+    this.#stuck = (file) => this.timers.after(patienceMs, () => this.#restart(file, graph, struck()));
     run.events$.subscribe(({ type }) => {
       if (momentsOfEvents.has(type)) this.moments.pass(type as CheckpointMoment);
     });
@@ -91,11 +95,17 @@ export class SimulatedCheckpoints {
   }
 
   /** What is wrong with the checkpoints of a run that has ended. */
-  problems(run: JobRun, events: readonly JobEvent[], graph: ExecutionGraph, regions: PipelinedRegions): string[] {
+  problems(
+    run: JobRun,
+    events: readonly JobEvent[],
+    graph: ExecutionGraph,
+    regions: PipelinedRegions,
+    { continues = false }: { readonly continues?: boolean } = {},
+  ): string[] {
     const { latencyMs, settings } = this.#drawn;
     const fired = new Set(this.moments.fired.map(({ effect }) => effect));
     const held = (fired.has('is slow') ? this.#drawn.slowMs : 0) + (fired.has('never ends') ? settings.timeoutMs : 0);
-    const rules = new CheckpointRules(graph, regions, this.#drawn, mostOperations * latencyMs + held);
+    const rules = new CheckpointRules(graph, regions, this.#drawn, mostOperations * latencyMs + held, { continues });
     const left = this.storage.files;
     // What could not be removed stays.
     const isRemoved = !this.moments.fired.some(({ moment }) => removing.has(moment));

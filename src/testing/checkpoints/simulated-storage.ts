@@ -39,6 +39,10 @@ export class SimulatedStorage {
     return [...this.#files].flatMap(([scope, files]) => [...files.keys()].map((name) => `${scope}/${name}`));
   }
 
+  clear(): void {
+    this.#files.clear();
+  }
+
   #open(scope: string): CheckpointFiles {
     const files = this.#files.get(scope) ?? new Map<string, Uint8Array>();
     this.#files.set(scope, files);

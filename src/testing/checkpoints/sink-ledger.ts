@@ -11,9 +11,17 @@ interface Transaction {
 
 /** Names a transaction. Plain data: it is part of the checkpoint. */
 interface TransactionName {
+  /** How often the sink had got another parallelism before. */
+  readonly generation: number;
   readonly subtask: number;
   readonly attempt: AttemptNumber;
   readonly number: number;
+}
+
+/** Where a subtask begins that continues from a savepoint of another parallelism: nowhere, and behind these. */
+interface Succession {
+  readonly generation: number;
+  readonly replaces: readonly TransactionName[];
 }
 
 interface Account {
@@ -29,7 +37,8 @@ interface Account {
 export class SinkLedger {
   readonly #name: string;
   readonly #moments: Moments;
-  readonly #accounts = new Map<number, Account>();
+  /** By generation and subtask. */
+  readonly #accounts = new Map<string, Account>();
   readonly #problems: string[] = [];
 
   constructor(name: string, moments: Moments) {
@@ -38,14 +47,16 @@ export class SinkLedger {
   }
 
   open(subtask: number, attempt: AttemptNumber, from: unknown): SinkWriter<unknown> {
-    const account = this.#accounts.get(subtask) ?? { owner: attempt, transactions: new Map<number, Transaction>() };
-    this.#accounts.set(subtask, account);
-    const before = from as TransactionName | undefined;
-    if (before !== undefined) {
+    const continued = from as TransactionName | Succession | undefined;
+    const { generation } = continued ?? { generation: 0 };
+    const key = keyOf({ generation, subtask });
+    const account = this.#accounts.get(key) ?? { owner: attempt, transactions: new Map<number, Transaction>() };
+    this.#accounts.set(key, account);
+    const before = continued !== undefined && 'number' in continued ? continued : undefined;
+    if (continued !== undefined) {
       this.#moments.call(checkpointMoments.continue);
-      const transaction = account.transactions.get(before.number);
-      if (transaction?.isCommitted !== true)
-        this.#complain(subtask, attempt, `continues before ${before.number} is committed`);
+      const replaced = 'number' in continued ? [continued] : continued.replaces;
+      for (const name of replaced) this.#succeed(name, subtask, attempt, before !== undefined);
     }
     if (attempt >= account.owner) {
       account.owner = attempt;
@@ -57,7 +68,7 @@ export class SinkLedger {
     const next = (isCommitted: boolean): TransactionName => {
       if (attempt === account.owner) account.transactions.set(number, { attempt, records, isCommitted });
       records = [];
-      return { subtask, attempt, number: number++ };
+      return { generation, subtask, attempt, number: number++ };
     };
     return {
       write: (batch) => {
@@ -76,9 +87,27 @@ export class SinkLedger {
     };
   }
 
-  commitPrepared({ subtask, attempt, number }: TransactionName): void {
+  /** A transaction is continued: it must be committed. By others, what came after it is written again. */
+  #succeed(name: TransactionName, subtask: number, attempt: AttemptNumber, isOwn: boolean): void {
+    const { transactions } = this.#accounts.get(keyOf(name)) as Account;
+    if (transactions.get(name.number)?.isCommitted !== true)
+      this.#complain(subtask, attempt, `continues before ${name.number} of ${keyOf(name)} is committed`);
+    if (isOwn) return;
+    for (const number of transactions.keys()) if (number > name.number) transactions.delete(number);
+  }
+
+  /** What the subtasks of another parallelism begin with. */
+  redistribute(latest: readonly TransactionName[], parallelism: number): Succession[] {
+    const generation = Math.max(0, ...latest.map((name) => name.generation)) + 1;
+    return Array.from({ length: parallelism }, () => ({ generation, replaces: latest }));
+  }
+
+  commitPrepared(name: TransactionName | Succession): void {
+    // It has prepared nothing yet.
+    if (!('number' in name)) return;
+    const { subtask, attempt, number } = name;
     this.#moments.call(checkpointMoments.commit);
-    const account = this.#accounts.get(subtask);
+    const account = this.#accounts.get(keyOf(name));
     const transaction = account?.transactions.get(number);
     if (transaction?.attempt === attempt) transaction.isCommitted = true;
     // One that was replaced and lives on tells of what its successor has removed.
@@ -87,11 +116,11 @@ export class SinkLedger {
     }
   }
 
-  /** By subtask: the records that are committed. */
-  get committed(): ReadonlyMap<number, readonly unknown[]> {
+  /** By generation and subtask: the records that are committed. */
+  get committed(): ReadonlyMap<string, readonly unknown[]> {
     return new Map(
-      [...this.#accounts].map(([subtask, { transactions }]) => [
-        subtask,
+      [...this.#accounts].map(([key, { transactions }]) => [
+        key,
         [...transactions].sort(([a], [b]) => a - b).flatMap(([, one]) => (one.isCommitted ? one.records : [])),
       ]),
     );
@@ -99,10 +128,10 @@ export class SinkLedger {
 
   /** @param hasFinished whether the job has: then nothing is pending */
   problems(hasFinished: boolean): string[] {
-    const pending = [...this.#accounts].flatMap(([subtask, { owner, transactions }]) =>
+    const pending = [...this.#accounts].flatMap(([key, { owner, transactions }]) =>
       [...transactions]
         .filter(([, { isCommitted }]) => !isCommitted)
-        .map(([number]) => `K7: ${this.#name}[${subtask}]#${owner} leaves transaction ${number} pending`),
+        .map(([number]) => `K7: ${this.#name}[${key}]#${owner} leaves transaction ${number} pending`),
     );
     return [...this.#problems, ...(hasFinished ? pending : [])];
   }
@@ -110,4 +139,8 @@ export class SinkLedger {
   #complain(subtask: number, attempt: AttemptNumber, problem: string): void {
     this.#problems.push(`K6: ${this.#name}[${subtask}]#${attempt} ${problem}`);
   }
+}
+
+function keyOf({ generation, subtask }: Pick<TransactionName, 'generation' | 'subtask'>): string {
+  return generation === 0 ? `${subtask}` : `${subtask}, generation ${generation}`;
 }

@@ -1,0 +1,98 @@
+import type { Clock } from '../../environment.ts';
+import { propertyOf } from '../../foreign-value.ts';
+import type { JobRun } from '../../run/job-run.ts';
+import type { SavepointPlaces } from '../../run/savepoints/open-savepoint.ts';
+import type { SeededRandom } from '../seeded-random.ts';
+import type { DrawnSavepoint } from './drawn-checkpoints.ts';
+import { checkpointMoments, Moments, OwnTimers } from './moments.ts';
+import { SimulatedStorage } from './simulated-storage.ts';
+
+/** For longer than an executor is silent. */
+const mostTries = 100;
+const retryMs = 15;
+/** More than a slow storage takes. */
+const leisureMs = 10_000;
+
+/** It names a directory, and there is none. */
+const directory = 'simulated-savepoint';
+
+/** The savepoint of a simulated run: it lies in memory, and another run continues from it. */
+export class SimulatedSavepoint implements SavepointPlaces {
+  readonly holdsTime = false;
+  readonly directory = directory;
+  readonly #drawn: DrawnSavepoint;
+  readonly #files: SimulatedStorage;
+  #outcome: { readonly kind: 'not taken' | 'taken' } | { readonly kind: 'failed'; readonly cause: unknown } = {
+    kind: 'not taken',
+  };
+
+  constructor(drawn: DrawnSavepoint, clock: Clock, random: SeededRandom) {
+    this.#drawn = drawn;
+    const undisturbed = { timers: new OwnTimers(clock), random, moments: new Moments(), stuck: () => {} };
+    this.#files = new SimulatedStorage({ ...undisturbed, latencyMs: 0, slowMs: 0, isShared: false });
+  }
+
+  readonly open = (): SimulatedStorage['storage'] => this.#files.storage;
+
+  readonly claim = (): (() => void) => () => {};
+
+  readonly remove = (): void => this.#files.clear();
+
+  /** Takes it at its time, if the run has not ended by then. One that fails is wanted again. */
+  take(run: JobRun, timers: OwnTimers, moments: Moments, afterMs = this.#drawn.atMs, tries = mostTries): void {
+    timers.after(afterMs, () => {
+      if (run.status !== 'running') return;
+      const taking = this.#drawn.stops ? run.stopWithSavepoint(directory) : run.savepoint(directory);
+      moments.pass(checkpointMoments.ordered);
+      taking.then(
+        () => {
+          this.#outcome = { kind: 'taken' };
+        },
+        (cause: unknown) => {
+          this.#outcome = { kind: 'failed', cause };
+          if (this.problems(moments).length === 0 && tries > 1) {
+            this.take(run, timers, moments, retryMs, tries - 1);
+          }
+        },
+      );
+    });
+  }
+
+  /** Why it could not be taken. */
+  get failure(): unknown {
+    return this.#outcome.kind === 'failed' ? this.#outcome.cause : undefined;
+  }
+
+  get isTaken(): boolean {
+    return this.#outcome.kind === 'taken';
+  }
+
+  get outcome(): 'not taken' | 'taken' | 'failed' {
+    return this.#outcome.kind;
+  }
+
+  /** What was under way has ended by then, so that nothing is left of one that failed. */
+  settled(clock: Pick<Clock, 'setTimeout'>): Promise<void> {
+    return new Promise((resolve) => clock.setTimeout(resolve, leisureMs));
+  }
+
+  /** Whether the run ended because of it, as it should. */
+  hasStopped(failure: Error | undefined): boolean {
+    return this.isTaken && this.#drawn.stops && propertyOf(failure, 'savepoint') !== undefined;
+  }
+
+  /** K9. */
+  problems({ fired }: Pick<Moments, 'fired'>): string[] {
+    const outcome = this.#outcome;
+    if (outcome.kind === 'taken') return [];
+    const cause = outcome.kind === 'failed' ? outcome.cause : undefined;
+    const isExpected = cause === undefined || propertyOf(cause, 'code') === 'SAVEPOINT_FAILED';
+    return [
+      ...(isExpected ? [] : [`K9: the savepoint failed with ${String(cause)}`]),
+      // Who waits for the storage of the run without end removes nothing.
+      ...(fired.some(({ effect }) => effect === 'never ends') ? [] : this.#files.files).map(
+        (file) => `K9: a savepoint that was not taken left ${file}`,
+      ),
+    ];
+  }
+}
