@@ -326,20 +326,17 @@ export class JobRun implements AsyncDisposable {
     if (this.#onAbort !== undefined) this.#parts.signal?.removeEventListener('abort', this.#onAbort);
     this.#parts.dispose().then(
       () => this.#complete(),
-      (error: unknown) => {
-        this.#settle = () => this.#reject(error as Error);
-        this.#complete();
-      },
+      (error: unknown) => this.#complete(() => this.#reject(error as Error)),
     );
   }
 
-  #complete(): void {
+  #complete(settle = this.#settle): void {
     this.#isComplete = true;
     this.#snapshots.next(this.snapshot());
     this.#snapshots.complete();
     this.#events.complete();
     this.#parts.close();
-    this.#settle?.();
+    settle?.();
   }
 
   #scheduleSnapshot(): void {
