@@ -1,4 +1,5 @@
 import type { Clock } from '../../environment.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { SavepointPlaces } from '../../run/savepoints/open-savepoint.ts';
@@ -88,7 +89,7 @@ export class SimulatedSavepoint implements SavepointPlaces {
     const cause = outcome.kind === 'failed' ? outcome.cause : undefined;
     const isExpected = cause === undefined || propertyOf(cause, 'code') === 'SAVEPOINT_FAILED';
     return [
-      ...(isExpected ? [] : [`K9: the savepoint failed with ${String(cause)}`]),
+      ...(isExpected ? [] : [`K9: the savepoint failed: ${toError(cause).message}`]),
       // Who waits for the storage of the run without end removes nothing.
       ...(fired.some(({ effect }) => effect === 'never ends') ? [] : this.#files.files).map(
         (file) => `K9: a savepoint that was not taken left ${file}`,
