@@ -218,6 +218,19 @@ describe('checkpoint coordinator machine', () => {
     expect(it.actor.getSnapshot().context.pending).toEqual([]);
   });
 
+  it('CQ2: a disturbance also aborts what is under way when all tasks have finished, or had not all begun to run', () => {
+    const it = coordinating();
+    it.ask();
+    it.triggered(0);
+    expect(it.disturb()).toEqual(['request 0 abort failover']);
+    it.failed(0, 'failover');
+    it.run();
+    it.ask();
+    it.actor.send({ type: 'component.finished' });
+    expect(it.take()).toEqual([]);
+    expect(it.disturb()).toEqual(['request 1 abort failover']);
+  });
+
   it('CQ3: the next request waits until the first is triggered', () => {
     const it = coordinating({ maxConcurrent: 3 });
     expect([it.ask(), it.ask(), it.triggered(0)]).toEqual([

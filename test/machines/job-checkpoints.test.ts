@@ -1,5 +1,9 @@
 import { CheckpointUnreadableError } from '../../src/errors/checkpoint-errors.ts';
+import { fixedDelay } from '../../src/failover/backoffs/fixed-delay.ts';
+import { restartAll } from '../../src/failover/strategies/restart-all.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
+import { failoverStrategyMachine } from '../../src/machines/strategies/failover-strategy-machine.ts';
+import { restartBackoffMachine } from '../../src/machines/strategies/restart-backoff-machine.ts';
 import { CheckpointedJob } from '../support/checkpointed-job.ts';
 
 /** Two pipelines that nothing connects: `a ^> b`, and `x ^> y`. */
@@ -32,6 +36,18 @@ const eventsOf = ({ cluster }: CheckpointedJob): string[] =>
         return [];
     }
   });
+
+/** Regions begin again at once. */
+const immediately = { restartBackoff: restartBackoffMachine(fixedDelay({ maxAttempts: 20, delayMs: 0 })) };
+
+/** From which checkpoints the later attempts of each task in the first pipeline continue. */
+const restartsOf = ({ cluster }: CheckpointedJob): Record<string, (number | undefined)[]> => {
+  const from: Record<string, (number | undefined)[]> = {};
+  for (const { task, attempt, restore } of cluster.deployments) {
+    if (attempt > 0 && /^[ab]/.test(task)) (from[task] ??= []).push(restore?.checkpoint);
+  }
+  return from;
+};
 
 const commandsOf = ({ cluster }: CheckpointedJob, type: string): unknown[] =>
   cluster.executors.commands.filter((command) => command.type === type);
@@ -124,6 +140,51 @@ describe('the checkpoints of a job', () => {
     expect(job.passRestartDelay()).toEqual([]);
     job.storage.answer();
     expect(job.passRestartDelay().map(({ task, restore }) => [task, restore?.checkpoint])).toEqual([['b[0]', 2]]);
+  });
+
+  it.each(['at once', 'later'] as const)(
+    'JC2: the last task finishes, and its region restarts on the same turn: it continues from the checkpoint, stored %s',
+    (when) => {
+      const job = twoPipelines({ ...immediately, failoverStrategy: failoverStrategyMachine(restartAll()) });
+      job.trigger();
+      job.acknowledge(1, 'a[0]');
+      job.cluster.report('a[0]', 'finished');
+      job.storage.isSlow = when === 'later';
+      job.cluster.together(() => {
+        job.cluster.report('b[0]', 'finished');
+        job.cluster.fail('x[0]');
+      });
+      job.storage.answer();
+      job.passRestartDelay();
+      expect(eventsOf(job)).toContain('a[0] completed 1');
+      expect(restartsOf(job)).toEqual({ 'a[0]': [1], 'b[0]': [1] });
+    },
+  );
+
+  it('JC2: of a checkpoint that turns out to be unreadable while a region begins it uses all or nothing, and restarts', () => {
+    const job = twoPipelines({ ...immediately, checkpointing: { retained: 2 } });
+    const { cluster } = job;
+    for (const [checkpoint, records] of [
+      [1, 40],
+      [2, 90],
+    ] as const) {
+      job.trigger();
+      job.acknowledge(checkpoint, 'a[0]', [{ edge: 0, records: [records] }]);
+      job.acknowledge(checkpoint, 'b[0]');
+    }
+    cluster.executors.answering = ({ type }) => (type === 'results.register' ? 'later' : undefined);
+    cluster.fail('a[0]');
+    cluster.executors.answering = () => undefined;
+    job.endCanceled();
+    cluster.fail('b[0]', new CheckpointUnreadableError('case/2', 'it is damaged'));
+    for (const { answer } of cluster.executors.held.splice(0)) answer();
+    job.endCanceled();
+    job.passRestartDelay();
+    const begun = cluster.executors.commands.flatMap((command) =>
+      command.type === 'results.register' ? command.registrations.map(({ fromRecords }) => fromRecords) : [],
+    );
+    expect(restartsOf(job)).toEqual({ 'a[0]': [1], 'b[0]': [2, 1] });
+    expect(begun).toContainEqual([40]);
   });
 
   it('a checkpoint that cannot be read is given up: what continues from it restarts from the one before', () => {

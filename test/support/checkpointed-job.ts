@@ -16,7 +16,8 @@ const intervalMs = 1_000_000;
 /** Delay of a restart, in ms. */
 const restartDelayMs = 100;
 
-interface CheckpointedJobOptions extends Pick<ManualClusterOptions, 'vertices' | 'edges'> {
+interface CheckpointedJobOptions
+  extends Pick<ManualClusterOptions, 'vertices' | 'edges' | 'failoverStrategy' | 'restartBackoff'> {
   readonly faults?: StorageFaults;
   readonly mayRestart?: boolean;
   readonly checkpointing?: ManualClusterOptions['checkpointing'];

@@ -155,6 +155,7 @@ export class ManualCluster {
   /** The other ends of the connections. */
   readonly executors: HandExecutors;
   slotLimit = Number.POSITIVE_INFINITY;
+  #isTogether = false;
   readonly #link = new LocalLink(this.clock);
   readonly #options: ManualClusterOptions;
   readonly #masterEnds = new Map<string, ExecutorPort>();
@@ -315,6 +316,14 @@ export class ManualCluster {
     this.#settle();
   }
 
+  /** What is said in `say` arrives together: what the master does on a later turn because of it comes after all of it. */
+  together(say: () => void): void {
+    this.#isTogether = true;
+    say();
+    this.#isTogether = false;
+    this.#settle();
+  }
+
   /** Results found missing by verification, by the names of their producers. */
   runAll(tasks: readonly string[] = this.tasks): void {
     for (const task of tasks) {
@@ -342,7 +351,7 @@ export class ManualCluster {
 
   /** Delivers every message that is on its way, and those that answer it. */
   #settle(): void {
-    this.clock.advance(0);
+    if (!this.#isTogether) this.clock.advance(0);
   }
 }
 

@@ -38,10 +38,17 @@ const failing = (region: number, atMs: number, againMs: number): Told[] => [
 const begun = (atMs: number, checkpoint: number): Told => [atMs, 'checkpoint.triggered', { checkpoint }];
 const done = (atMs: number, checkpoint: number): Told => [atMs, 'checkpoint.completed', { checkpoint }];
 
-function violations(told: readonly Told[], counts = { completed: 0, failed: 0, restored: 0 }): string[] {
+function violations(
+  told: readonly Told[],
+  counts = { completed: 0, failed: 0, restored: 0 },
+  { stops = false } = {},
+): string[] {
   const report = { component: 0, head: 'a[0]', latest: [], ...counts };
   const run = { checkpoints: () => [report], receipt: () => ({ checkpoints: counts }) as never };
-  return new CheckpointRules(graph, regions, { settings }, 0).violations(eventsOf(told), run);
+  return new CheckpointRules(graph, regions, { settings, savepoint: { atMs: 0, stops, parallelism: 1 } }, 0).violations(
+    eventsOf(told),
+    run,
+  );
 }
 
 describe('the rules of checkpoints', () => {
@@ -58,6 +65,18 @@ describe('the rules of checkpoints', () => {
       ...[done(23, 2), [24, 'checkpoint.restored', { checkpoint: 2, region: 0 }] as const],
     ];
     expect(violations(told, { completed: 3, failed: 0, restored: 1 })).toEqual([]);
+  });
+
+  it('hold for a region that continues from a savepoint with which the run was to stop, and did not', () => {
+    const savepoint = { checkpoint: 2, kind: 'savepoint' };
+    const told: Told[] = [
+      ...[running(0), begun(10, 1), done(12, 1)],
+      ...[[13, 'checkpoint.triggered', savepoint] as const, [14, 'checkpoint.completed', savepoint] as const],
+      [20, 'checkpoint.restored', { checkpoint: 2, region: 0 }],
+    ];
+    const counts = { completed: 2, failed: 0, restored: 1 };
+    expect(violations(told, counts, { stops: true })).toEqual([]);
+    expect(violations(told, counts)).toEqual([expect.stringMatching(/^K3.*checkpoint 2, not 1/)]);
   });
 
   it.each<[string, RegExp, readonly Told[], object?]>([
@@ -79,6 +98,11 @@ describe('the rules of checkpoints', () => {
       'K3: a restart from one that is not the latest',
       /^K3.*checkpoint 1, not 2/,
       [begun(10, 1), done(11, 1), begun(20, 2), done(21, 2), [30, 'checkpoint.restored', { checkpoint: 1, region: 0 }]],
+    ],
+    [
+      'K3: a region that begins while one is under way',
+      /^K3.*region 0 begins while checkpoint 1 is under way/,
+      [running(0), begun(10, 1), [11, 'region.stateChanged', { region: 0, state: 'deploying' }]],
     ],
     [
       'K4: a component that waits while another one fails',

@@ -1,4 +1,9 @@
-import type { BarrierPlace, StateHandle, TaskCheckpointStatistics } from '../../actors/protocol/checkpoint-messages.ts';
+import type {
+  BarrierPlace,
+  RestoredState,
+  StateHandle,
+  TaskCheckpointStatistics,
+} from '../../actors/protocol/checkpoint-messages.ts';
 import type { CheckpointManifest, StoredPiece } from '../../checkpoints/checkpoint-storage.ts';
 import type { CompletedCheckpoint } from '../../checkpoints/completed-checkpoint.ts';
 import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
@@ -15,6 +20,25 @@ export interface AcknowledgedTask {
 
 /** A completed checkpoint of a component. */
 export type ComponentCheckpoint = CompletedCheckpoint<AcknowledgedTask>;
+
+/** The state from which an attempt continues; undefined if the checkpoint has none of the task. */
+export function restoredState(
+  { id: checkpoint, states, finished }: ComponentCheckpoint,
+  vertex: ExecutionVertexId,
+): RestoredState | undefined {
+  const state = states.get(vertex)?.state;
+  if (state !== undefined) return { checkpoint, state };
+  return finished.has(vertex) ? { checkpoint, state: { kind: 'finished' } } : undefined;
+}
+
+/** By subpartition: the record at which the barrier of a checkpoint is in a retained result. */
+export function barrierPlace(
+  { states }: ComponentCheckpoint,
+  vertex: ExecutionVertexId,
+  edge: number,
+): readonly number[] | undefined {
+  return states.get(vertex)?.outputs.find((output) => output.edge === edge)?.records;
+}
 
 /** A task, by names that another run of the job has too. */
 interface NamedTask {

@@ -8,8 +8,8 @@ import { type CoordinatorEvent, coordinatorSetup } from './coordinator-setup.ts'
  * their ends mean. Each checkpoint has a chart of its own; the tasks and the storage are its component's.
  *
  * CQ1 The timer triggers checkpoints only while every task of the component runs or has finished.
- * CQ2 When a task of it stops running, its pending checkpoints are aborted and its requests refused; those of other
- *   components go on.
+ * CQ2 When a task of it stops running, its pending checkpoints are aborted and its requests refused, also once all have
+ *   finished; those of other components go on.
  * CQ3 One request at a time is being triggered; the next is chosen whenever something changes.
  * CQ4 A completed checkpoint makes older ones superfluous, but no savepoints; a savepoint makes none superfluous.
  * CQ5 A failure is counted by its reason; too many in a row fail the component, and no other.
@@ -71,6 +71,7 @@ export const checkpointCoordinatorMachine = coordinatorSetup.createMachine({
       states: {
         timer: {
           initial: 'off',
+          on: { 'component.disturbed': { target: '.off', actions: endAll('failover') } },
           states: {
             off: {
               on: {
@@ -83,7 +84,6 @@ export const checkpointCoordinatorMachine = coordinatorSetup.createMachine({
             on: {
               entry: 'setTick',
               on: {
-                'component.disturbed': { target: 'off', actions: endAll('failover') },
                 'component.finished': 'off',
               },
               initial: 'waiting',

@@ -1,5 +1,5 @@
 import type { JobEvent } from '../../actors/job-event.ts';
-import type { CheckpointReport, RestoredState } from '../../actors/protocol/checkpoint-messages.ts';
+import type { CheckpointReport } from '../../actors/protocol/checkpoint-messages.ts';
 import { retain, type RetainedCheckpoints, withoutUnreadable } from '../../checkpoints/completed-checkpoint.ts';
 import { Leftovers } from '../../checkpoints/leftovers.ts';
 import { reasonOfDecline } from '../../checkpoints/failure-reason.ts';
@@ -31,7 +31,6 @@ import type { CheckpointProblem } from './pending-events.ts';
 interface Pending {
   readonly book: PendingCheckpoint<AcknowledgedTask>;
   readonly asker: AskingCheckpoint;
-  phase: 'collecting' | 'completing';
 }
 
 /**
@@ -46,7 +45,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   #newest: CheckpointId | undefined;
   readonly #leftovers: Leftovers;
   readonly #orders = new SavepointOrders();
-  /** Called once no checkpoint waits for the storage. */
+  /** Called once no checkpoint is under way. */
   #whenSettled: (() => void)[] = [];
 
   constructor(options: ComponentCheckpointsOptions) {
@@ -112,7 +111,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
       finished,
     );
     this.#newest = checkpoint;
-    this.#pending.set(checkpoint, { book, asker, phase: 'collecting' });
+    this.#pending.set(checkpoint, { book, asker });
     asker.send({ type: 'checkpoint.begun', openCount: book.openCount });
     const alignment = order?.kind ?? this.#options.alignment;
     for (const start of barrierStarts(component, { running, finished }, job)) {
@@ -122,10 +121,8 @@ export class ComponentCheckpoints implements CheckpointedComponent {
 
   store(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void {
     const { storage, clock, storingTimeoutMs } = this.#options;
-    const pending = this.#pending.get(checkpoint) as Pending;
+    const { book } = this.#pending.get(checkpoint) as Pending;
     const order = this.#orders.of(request);
-    pending.phase = 'completing';
-    const { book } = pending;
     awaitAnswer(order === undefined ? this.#commit(book, book.kind) : this.#writeSavepoint(book, order), {
       ...{ clock, timeoutMs: storingTimeoutMs, who: storage.description },
       done: () => asker.send({ type: 'checkpoint.stored' }),
@@ -252,19 +249,8 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     return this.#retained.at(-1);
   }
 
-  /** The state from which an attempt continues; undefined if it begins anew. */
-  restoreOf(vertex: ExecutionVertexId): RestoredState | undefined {
-    const { latest } = this;
-    if (latest === undefined) return undefined;
-    const { id: checkpoint, states, finished } = latest;
-    const state = states.get(vertex)?.state;
-    if (state !== undefined) return { checkpoint, state };
-    return finished.has(vertex) ? { checkpoint, state: { kind: 'finished' } } : undefined;
-  }
-
-  /** The tasks of a region are deployed with the states of the latest checkpoint. */
-  reportRestored(region: RegionId, tasks: ArrayLike<number>): void {
-    const { id, kind, states } = this.latest as ComponentCheckpoint;
+  /** The tasks of a region are deployed with the states of a checkpoint. */
+  reportRestored({ id, kind, states }: ComponentCheckpoint, region: RegionId, tasks: ArrayLike<number>): void {
     let bytes = 0;
     for (let at = 0; at < tasks.length; at++) {
       bytes += states.get(tasks[at] as ExecutionVertexId)?.statistics.bytes ?? 0;
@@ -289,15 +275,9 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     return this.#newest;
   }
 
-  /** By subpartition: the record at which the barrier of the latest checkpoint is in a retained result. */
-  placeOf(vertex: ExecutionVertexId, edge: number): readonly number[] | undefined {
-    return this.latest?.states.get(vertex)?.outputs.find((output) => output.edge === edge)?.records;
-  }
-
-  /** Whether no complete checkpoint waits for the storage, so that it is known which is the latest. */
+  /** Whether no checkpoint is under way, so that the latest stays the latest until all tasks run again. */
   get isSettled(): boolean {
-    for (const { phase } of this.#pending.values()) if (phase === 'completing') return false;
-    return true;
+    return this.#pending.size === 0;
   }
 
   /** Calls back once that is so; now, if it is. */

@@ -19,6 +19,7 @@ import type { JobLedger } from '../job-master/job-ledger.ts';
 import type { Failed } from '../job-master/job-master-setup.ts';
 import { shownState } from '../state-tap.ts';
 import type { CheckpointCoordinatorRef, checkpointCoordinatorMachine } from './checkpoint-coordinator-machine.ts';
+import { barrierPlace, type ComponentCheckpoint, restoredState } from './checkpoint-content.ts';
 import { ComponentCheckpoints } from './component-checkpoints.ts';
 import type { ContinuedCheckpoints } from './component-checkpoints-options.ts';
 import type { JobTasks } from './component-tasks.ts';
@@ -56,12 +57,22 @@ interface Coordinated {
   readonly awaited: AwaitedOrders;
 }
 
+/** An attempt of a region that continues from a checkpoint. */
+interface ContinuingAttempt {
+  readonly attempt: AttemptNumber;
+  readonly from: ComponentCheckpoint;
+  /** Whether observers know. */
+  isReported: boolean;
+}
+
 /**
  * The checkpoints of a job: one coordinator for each streaming component, which knows nothing of the others. A component
  * that writes results which are read once complete has none, because such a result begins anew with its producer.
  *
  * - JC1 A component is told when all its tasks run, when one stops running, and when all have finished; no other is.
  * - JC2 A region that is deployed gets the states of the latest completed checkpoint of its component, if there is one.
+ *   Which one, is settled before it begins: what is under way then is stored or aborted first, so that no checkpoint of earlier
+ *   attempts completes afterwards.
  * - JC3 That may be one of an earlier run; new ones get greater numbers.
  * - JC4 A savepoint that is asked for before all tasks run waits for them, as long as a checkpoint may take.
  */
@@ -70,8 +81,8 @@ export class JobCheckpoints {
   readonly #components: StreamingComponents;
   /** By component. */
   readonly #coordinated: readonly (Coordinated | undefined)[];
-  /** The checkpoint from which each region continues, and its attempt that does. */
-  readonly #restored = new Map<RegionId, { readonly attempt: AttemptNumber; readonly checkpoint: CheckpointId }>();
+  /** The attempt of each region that continues from a checkpoint. */
+  readonly #continuing = new Map<RegionId, ContinuingAttempt>();
 
   /** What is done on later turns. */
   readonly #due: (() => void)[] = [];
@@ -150,12 +161,14 @@ export class JobCheckpoints {
     if (of === undefined) return deployment;
     const { newest: checkpointBefore, scope: checkpointScope } = of.checkpoints;
     const after = { ...deployment, checkpointScope, ...(checkpointBefore !== undefined && { checkpointBefore }) };
-    const restore = of.checkpoints.restoreOf(vertex);
-    if (restore === undefined) return after;
     const region = this.#options.ledger.regions.regionOf(vertex);
-    if (this.#restored.get(region)?.attempt !== attempt) {
-      this.#restored.set(region, { attempt, checkpoint: restore.checkpoint });
-      of.checkpoints.reportRestored(region, this.#options.ledger.regions.verticesOf(region));
+    const continuing = this.#continuing.get(region);
+    if (continuing?.attempt !== attempt) return after;
+    const restore = restoredState(continuing.from, vertex);
+    if (restore === undefined) return after;
+    if (!continuing.isReported) {
+      continuing.isReported = true;
+      of.checkpoints.reportRestored(continuing.from, region, this.#options.ledger.regions.verticesOf(region));
     }
     return { ...after, restore };
   }
@@ -169,7 +182,7 @@ export class JobCheckpoints {
     const unreadable = ownCauseWithCode(failed.cause, ['CHECKPOINT_UNREADABLE'], ledger.run);
     if (unreadable === undefined || failed.vertex === undefined) return failed;
     const region = ledger.regions.regionOf(failed.vertex);
-    const [of, lost] = [this.#of(region), this.#restored.get(region)?.checkpoint];
+    const [of, lost] = [this.#of(region), this.#continuing.get(region)?.from.id];
     if (of === undefined || lost === undefined) return failed;
     const instead = of.checkpoints.loseCheckpoint(lost, failed.vertex, failed.cause);
     if (instead === undefined) {
@@ -185,25 +198,36 @@ export class JobCheckpoints {
   /** Whether the current attempt of a region continues from a checkpoint. */
   #continuesFrom(region: RegionId, checkpoint: CheckpointId): boolean {
     const { ledger } = this.#options;
-    const restored = this.#restored.get(region);
+    const continuing = this.#continuing.get(region);
     const vertex = ledger.regions.verticesOf(region)[0] as ExecutionVertexId;
-    return restored?.checkpoint === checkpoint && restored.attempt === ledger.attemptOf(vertex);
+    return continuing?.from.id === checkpoint && continuing.attempt === ledger.attemptOf(vertex);
   }
 
-  /** Whether it is known which checkpoint of a region's component is the latest: no complete one waits for the storage. */
+  /** Whether it is known from which checkpoint a region would continue: none of its component is under way. */
   isSettled(region: RegionId): boolean {
     return this.#of(region)?.checkpoints.isSettled ?? true;
   }
 
-  /** Calls back, on a turn of its own, once that is known. */
-  whenSettled(region: RegionId, callback: () => void): void {
-    this.#of(region)?.checkpoints.whenSettled(() => this.#later(callback));
+  /** JC2. What is under way ends, because a region begins anew. Calls back, on a turn of its own, once it has. */
+  settle(region: RegionId, callback: () => void): void {
+    const of = this.#of(region) as Coordinated;
+    // On a later turn: tasks may have told what completes it on the turns before.
+    this.#tell(of.coordinator, { type: 'component.disturbed' });
+    of.checkpoints.whenSettled(() => this.#later(callback));
+  }
+
+  /** JC2. An attempt of a region begins: it continues from the checkpoint that is the latest now. */
+  begin(region: RegionId, attempt: AttemptNumber): void {
+    const from = this.#of(region)?.checkpoints.latest;
+    if (from === undefined) this.#continuing.delete(region);
+    else this.#continuing.set(region, { attempt, from, isReported: false });
   }
 
   /** A result of a restarted task begins where the barrier of its checkpoint was. JC2 */
   continued(registration: PartitionRegistration): PartitionRegistration {
     const { edge, producer } = registration;
-    const fromRecords = this.#ofTask(producer)?.checkpoints.placeOf(producer, edge);
+    const continuing = this.#continuing.get(this.#options.ledger.regions.regionOf(producer));
+    const fromRecords = continuing && barrierPlace(continuing.from, producer, edge);
     return fromRecords === undefined ? registration : { ...registration, fromRecords };
   }
 

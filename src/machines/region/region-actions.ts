@@ -29,10 +29,13 @@ export const regionActions: RegionActions = {
   registerPartitions: ({ context, self, system }, { slots }) => {
     const { region, attempt } = context;
     const { checkpoints } = servicesOf(system);
-    const begin = (): void => registerResults(slots, { context, self, system });
+    const begin = (): void => {
+      checkpoints?.begin(region, attempt);
+      registerResults(slots, { context, self, system });
+    };
     if (checkpoints === undefined || checkpoints.isSettled(region)) begin();
     else {
-      checkpoints.whenSettled(region, () => {
+      checkpoints.settle(region, () => {
         const { value, context: now } = self.getSnapshot();
         if (now.attempt === attempt && matchesState({ live: { scheduled: 'registering' } }, value)) begin();
       });

@@ -31,13 +31,16 @@ interface Component {
  *   within the pause.
  * - K2 A checkpoint is aborted for a failover only if a region of its own component has stopped running.
  * - K3 A region continues from the latest completed checkpoint of its component that can be read. A savepoint is none, unless the
- *   run stops with it.
+ *   run is to stop with it: its sinks commit. None is under way in a component when a region of it begins: it would complete with the states of
+ *   an attempt from before.
  * - K4 While a component runs, checkpoints go on at their interval, whatever becomes of other components.
  * - K5 The reports of the run count what happened.
  */
 export class CheckpointRules {
   readonly #components: StreamingComponents;
   readonly #settings: DrawnCheckpoints['settings'];
+  /** Whether savepoints are checkpoints of the run too. */
+  readonly #doesStop: boolean;
   readonly #longestMs: number;
   readonly #states = new Map<number, Component>();
   readonly #found: string[] = [];
@@ -48,7 +51,7 @@ export class CheckpointRules {
   constructor(
     graph: ExecutionGraph,
     regions: PipelinedRegions,
-    { settings }: Pick<DrawnCheckpoints, 'settings'>,
+    { settings, savepoint }: Pick<DrawnCheckpoints, 'settings' | 'savepoint'>,
     slackMs: number,
     { continues = false }: { readonly continues?: boolean } = {},
   ) {
@@ -56,6 +59,7 @@ export class CheckpointRules {
     this.#first = continues ? [1 as CheckpointId] : [];
     this.#components = streamingComponents(graph, regions);
     this.#settings = settings;
+    this.#doesStop = savepoint?.stops === true;
     this.#longestMs = 2 * settings.intervalMs + settings.minPauseMs + slackMs;
   }
 
@@ -73,7 +77,7 @@ export class CheckpointRules {
   #next(event: JobEvent, complain: Complain): void {
     switch (event.type) {
       case 'region.stateChanged':
-        return this.#regionChanged(event);
+        return this.#regionChanged(event, complain);
       case 'job.statusChanged':
         if (event.status !== 'running') for (const state of this.#states.values()) state.idleSinceMs = undefined;
         return;
@@ -94,9 +98,12 @@ export class CheckpointRules {
     }
   }
 
-  #regionChanged({ region, state, atMs }: EventOf<'region.stateChanged'>): void {
+  #regionChanged({ region, state, atMs }: EventOf<'region.stateChanged'>, complain: Complain): void {
     const component = this.#components.componentOf(region);
     const of = this.#of(component.id);
+    if (state === 'deploying' && of.pending.size > 0) {
+      complain('K3', `region ${region} begins while checkpoint ${[...of.pending.keys()].join(', ')} is under way`);
+    }
     of.running.delete(region);
     of.finished.delete(region);
     if (state === 'running') of.running.add(region);
@@ -129,7 +136,7 @@ export class CheckpointRules {
     if (!of.pending.delete(checkpoint)) complain('K1', `checkpoint ${checkpoint} completes, and was not under way`);
     of.completed++;
     if (kind === 'checkpoint') of.completedMs = atMs;
-    if (kind === 'checkpoint')
+    if (kind === 'checkpoint' || this.#doesStop)
       of.retained = [...of.retained, checkpoint].sort((a, b) => a - b).slice(-this.#settings.retained);
     this.#ended(of, component, atMs);
   }
