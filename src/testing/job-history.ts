@@ -42,6 +42,12 @@ export class JobHistory {
     this.events.push(event);
   }
 
+  /** Whether an executor was lost while the run was canceled: what it had not committed, nobody commits in this run. */
+  get isCutOff(): boolean {
+    const from = this.events.findIndex((event) => event.type === 'job.statusChanged' && event.status === 'canceling');
+    return from >= 0 && this.events.slice(from).some(({ type }) => type === 'executor.lost');
+  }
+
   /** The violated rules, one line per violation. */
   violations(graph: ExecutionGraph, regions: PipelinedRegions): string[] {
     const found: string[] = [];
