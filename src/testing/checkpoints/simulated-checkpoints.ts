@@ -32,6 +32,8 @@ export class SimulatedCheckpoints {
   #stuck: (file: string) => void = () => {};
   readonly storage: SimulatedStorage;
   readonly timers: OwnTimers;
+  /** The greatest number of complete checkpoints of one component that were there at the end of another one. */
+  #mostStored = 0;
 
   /** @param moments those of the run that this one continues */
   constructor(drawn: DrawnCheckpoints, clock: Clock, random: SeededRandom, moments = new Moments()) {
@@ -62,6 +64,7 @@ export class SimulatedCheckpoints {
     };
     this.#stuck = (file) => this.timers.after(patienceMs, () => this.#restart(file, graph, struck()));
     run.events$.subscribe(({ type }) => {
+      if (type === 'checkpoint.completed') this.#mostStored = Math.max(this.#mostStored, this.storage.manifestCount);
       if (momentsOfEvents.has(type)) this.moments.pass(type as CheckpointMoment);
     });
   }
@@ -109,9 +112,13 @@ export class SimulatedCheckpoints {
     const left = this.storage.files;
     // What could not be removed stays.
     const isRemoved = !this.moments.fired.some(({ moment }) => removing.has(moment));
+    // Those that are removed, and those that are under way, are there besides.
+    const most = settings.retained + 2 * settings.maxConcurrent + 2;
+    const isPiledUp = isRemoved && this.#mostStored > most;
     return [
       ...rules.violations(events, run),
       ...(isRemoved ? left.map((file) => `K8: it left ${file} in the storage`) : []),
+      ...(isPiledUp ? [`K8: ${this.#mostStored} checkpoints of a component were in the storage, not ${most}`] : []),
     ];
   }
 }

@@ -39,6 +39,14 @@ export class SimulatedStorage {
     return [...this.#files].flatMap(([scope, files]) => [...files.keys()].map((name) => `${scope}/${name}`));
   }
 
+  /** The greatest number of complete checkpoints of one component. */
+  get manifestCount(): number {
+    const counts = [...this.#files.values()].map(
+      (files) => [...files.keys()].filter((name) => name.endsWith('.manifest')).length,
+    );
+    return Math.max(0, ...counts);
+  }
+
   clear(): void {
     this.#files.clear();
   }
