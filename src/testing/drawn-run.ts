@@ -6,6 +6,7 @@ import { JobValidationError } from '../errors/usage-errors.ts';
 import type { MemoryOverflow } from '../graph/exchange-settings.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
+import type { OperatorDescription } from '../operators/operator-description.ts';
 import { taskFaultPoints } from '../operators/task/task-faults.ts';
 import { slotDemand } from '../scheduling/slot-demand.ts';
 import { SlotSharing } from '../scheduling/slot-sharing.ts';
@@ -134,6 +135,7 @@ export function drawShape(
       drawCheckpoints(random.fork('checkpoints'), {
         ...{ mode: checkpoints, durationMs, isSlow: slowness !== undefined },
         rescales: workers || slowness ? [] : rescalesOf(job, plan, maxParallelism),
+        mayDrain: plan.programs.every(({ operators }) => !operators.some(handsOnAtEnd)),
       }),
   };
 }
@@ -146,6 +148,13 @@ function rescalesOf(job: JobDefinition, { jobGraph, parallelism }: FittingPlan, 
   return Array.from({ length: most }, (_, index) => index + 1).filter(
     (drawn) => fittingPlan(job, 'streaming', drawn).parallelism === drawn,
   );
+}
+
+/** Whether an operator has results of all its records at the end of its input. */
+function handsOnAtEnd(operator: OperatorDescription): boolean {
+  if (operator.kind === 'aggregate') return operator.emit !== 'updates';
+  if (operator.kind === 'process') return operator.onEnd !== undefined;
+  return operator.kind === 'pipe' && operator.isStateless !== true;
 }
 
 /** Slow tasks take hundreds of intervals, and as many checkpoints: now and then is enough. */
@@ -203,10 +212,10 @@ export function drawFaultsOfCheckpoints(
 
 /** The plan with the drawn parallelism, unless it conflicts with operators that set their own. */
 function fittingPlan({ name, steps, parallelism }: JobDefinition, mode: JobMode, drawn: number): FittingPlan {
-  const planned = (fitting: number): FittingPlan => ({
-    parallelism: fitting,
-    jobGraph: planJob({ name, steps, mode, parallelism: fitting }).jobGraph,
-  });
+  const planned = (fitting: number): FittingPlan => {
+    const { jobGraph, programs } = planJob({ name, steps, mode, parallelism: fitting });
+    return { parallelism: fitting, jobGraph, programs };
+  };
   try {
     return planned(drawn);
   } catch (error) {
@@ -215,7 +224,7 @@ function fittingPlan({ name, steps, parallelism }: JobDefinition, mode: JobMode,
   }
 }
 
-interface FittingPlan extends Pick<JobPlan, 'jobGraph'> {
+interface FittingPlan extends Pick<JobPlan, 'jobGraph' | 'programs'> {
   readonly parallelism: number;
 }
 

@@ -11,6 +11,7 @@ import {
   type JobEvent,
   type JobRun,
   type JobRunOptions,
+  memoryCheckpoints,
   SavepointFailedError,
   type Sink,
   valueState,
@@ -18,6 +19,7 @@ import {
 import { seededRandom, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
 import { tickingSource, transactionalSink, World } from '../support/abandoned-run.ts';
+import { storageOver } from '../support/storage-over.ts';
 
 const count = 400;
 const checkpoints = { intervalMs: 5 };
@@ -453,4 +455,37 @@ describe('a drain during which something fails', () => {
     expect(world.transacted).toHaveLength(23);
     expect([...other.transacted].sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, n) => n));
   });
+
+  it.each([1, Number.POSITIVE_INFINITY])(
+    'together with another component, whose storage then fails %d times: both end, because neither can go back',
+    async (times) => {
+      using runs = new Runs();
+      const [world, other] = [new World<Fold>(), new World<number>()];
+      const job = foldsOf(transactionalSink(world));
+      job
+        .source('others', tickingSource(count), { version: 1, parallelism: 1 })
+        .sink('other', transactionalSink(other), { version: 1 });
+      let failures = 0;
+      const memory = memoryCheckpoints();
+      const storage = storageOver(memory, {
+        commit: (manifest) => {
+          const isOther = manifest.scope.includes('others') && stopping !== undefined && failures < times;
+          if (!isOther) return memory.commit(manifest);
+          failures++;
+          return Promise.reject(new Error('disk full'));
+        },
+      });
+      let stopping: Promise<string> | undefined;
+      const run = runs.start(job, { checkpoints: { intervalMs: 1_000, storage } });
+      await runs.wait(12);
+      const directory = runs.path('savepoint');
+      stopping = run.stopWithSavepoint(directory, { drain: true });
+      expect(await runs.until(stopping)).toBe(directory);
+      await runs.until(run.result);
+      expect(failures).toBeGreaterThan(0);
+      expect(totals(world.transacted)).toEqual(expected(recordsIn(world.transacted)));
+      expect(other.transacted).toEqual(Array.from({ length: other.transacted.length }, (_, n) => n));
+      expect(other.transacted.length).toBeLessThan(count);
+    },
+  );
 });

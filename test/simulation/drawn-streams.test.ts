@@ -38,6 +38,7 @@ describe(`${count} drawn streams with checkpoints, struck from their trigger to 
   it('runs continued from savepoints, which others had stopped with, at another parallelism', () => {
     expect(summary.savepoints).toBeGreaterThan(count / 20);
     expect(summary.stopped).toBeGreaterThan(count / 50);
+    expect(summary.drained).toBeGreaterThan(count / 200);
     expect(summary.rescaled).toBeGreaterThan(count / 50);
   });
 });

@@ -29,6 +29,8 @@ export interface StreamsSummary {
   /** Savepoints that were taken, those of them with which the run ended, */
   readonly savepoints: number;
   readonly stopped: number;
+  /** and those of these that were drained; */
+  readonly drained: number;
   /** those from which a run continued at another parallelism, and those that could not be taken. */
   readonly rescaled: number;
   readonly failedSavepoints: number;
@@ -58,7 +60,16 @@ export async function runStreams(
   const byMoment: Record<string, number> = {};
   const sum = {
     ...{ faults: 0, completed: 0, restored: 0, reRun: 0, unreadable: 0, withoutCheckpoint: 0, lostExecutors: 0 },
-    ...{ divided: 0, overWorkers: 0, atLeastOnce: 0, savepoints: 0, stopped: 0, rescaled: 0, failedSavepoints: 0 },
+    ...{
+      divided: 0,
+      overWorkers: 0,
+      atLeastOnce: 0,
+      savepoints: 0,
+      stopped: 0,
+      drained: 0,
+      rescaled: 0,
+      failedSavepoints: 0,
+    },
   };
   for (let seed = first; seed < first + count; seed++) {
     try {
@@ -68,6 +79,7 @@ export async function runStreams(
       sum.savepoints += savepoint?.outcome === 'taken' ? 1 : 0;
       sum.failedSavepoints += savepoint?.outcome === 'failed' ? 1 : 0;
       sum.stopped += savepoint?.hasStopped === true ? 1 : 0;
+      sum.drained += savepoint?.hasStopped === true && report.drawn.checkpoints?.savepoint?.drains === true ? 1 : 0;
       sum.rescaled += (savepoint?.parallelism ?? report.drawn.parallelism) === report.drawn.parallelism ? 0 : 1;
       for (const event of [...report.history.events, ...(savepoint?.continued?.events ?? [])]) {
         if ('component' in event) components.add(event.component);
@@ -113,7 +125,7 @@ export function streamsInWords({ passed, failures, byMoment, failed, ...sum }: S
     `${reRun} tasks ran again, ${restored} regions continued from a checkpoint, ${lostExecutors} executors were lost`,
     `${unreadable} checkpoints could not be read, ${withoutCheckpoint} jobs rightly failed because none was left`,
     `${sum.divided} jobs had several components, ${sum.overWorkers} ran over workers, ${sum.atLeastOnce} at-least-once`,
-    `${sum.savepoints} savepoints were taken, ${sum.failedSavepoints} could not be; ${sum.stopped} runs ended with theirs, ${sum.rescaled} continued at another parallelism`,
+    `${sum.savepoints} savepoints were taken, ${sum.failedSavepoints} could not be; ${sum.stopped} runs ended with theirs, ${sum.drained} of them drained, ${sum.rescaled} continued at another parallelism`,
     `${passed} passed, ${failures.length} failed`,
   ];
 }

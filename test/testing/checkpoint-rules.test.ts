@@ -45,10 +45,12 @@ function violations(
 ): string[] {
   const report = { component: 0, head: 'a[0]', latest: [], ...counts };
   const run = { checkpoints: () => [report], receipt: () => ({ checkpoints: counts }) as never };
-  return new CheckpointRules(graph, regions, { settings, savepoint: { atMs: 0, stops, parallelism: 1 } }, 0).violations(
-    eventsOf(told),
-    run,
-  );
+  return new CheckpointRules(
+    graph,
+    regions,
+    { settings, savepoint: { atMs: 0, stops, drains: false, parallelism: 1 } },
+    0,
+  ).violations(eventsOf(told), run);
 }
 
 describe('the rules of checkpoints', () => {

@@ -27,6 +27,9 @@ import type { ComponentCheckpointsOptions, ContinuedCheckpoints } from './compon
 import { barrierStarts, tasksAtTrigger } from './component-tasks.ts';
 import type { CheckpointProblem } from './pending-events.ts';
 
+/** How often the checkpoint of a drained component is stored. */
+const drainedTries = 5;
+
 /** A checkpoint that has a number and has not ended. */
 interface Pending {
   readonly book: PendingCheckpoint<AcknowledgedTask>;
@@ -123,9 +126,10 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     const { storage, clock, storingTimeoutMs } = this.#options;
     const { book } = this.#pending.get(checkpoint) as Pending;
     const order = this.#orders.of(request);
+    const stored = (): void => asker.send({ type: 'checkpoint.stored' });
     awaitAnswer(order === undefined ? this.#commit(book, book.kind) : this.#writeSavepoint(book, order), {
       ...{ clock, timeoutMs: storingTimeoutMs, who: storage.description },
-      done: () => asker.send({ type: 'checkpoint.stored' }),
+      done: order?.kind === 'drain' ? () => this.#storeDrained(book, stored) : stored,
       failed: (cause) => asker.send({ type: 'checkpoint.unstored', reason: 'storing', cause }),
       late: () => this.#clean([checkpoint]),
     });
@@ -140,7 +144,17 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   /** One after which the run stops is also a checkpoint of its own, because its sinks commit. */
   async #writeSavepoint(book: Pending['book'], order: SavepointOrder): Promise<void> {
     await order.write(book);
-    if (order.kind !== 'savepoint') await this.#commit(book, 'checkpoint');
+    if (order.kind === 'stop') await this.#commit(book, 'checkpoint');
+  }
+
+  /** All components of the job are drained: the others end, so this one cannot fail any more, whatever its storage says. */
+  #storeDrained(book: Pending['book'], ended: () => void, tries = drainedTries): void {
+    const { storage, clock, storingTimeoutMs } = this.#options;
+    awaitAnswer(this.#commit(book, 'checkpoint'), {
+      ...{ clock, timeoutMs: storingTimeoutMs, who: storage.description },
+      done: ended,
+      failed: () => (tries > 1 ? this.#storeDrained(book, ended, tries - 1) : ended()),
+    });
   }
 
   discard(checkpoint: CheckpointId): void {

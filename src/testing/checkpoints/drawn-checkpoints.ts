@@ -27,8 +27,10 @@ export interface DrawnCheckpoints {
 /** A savepoint of a simulated run, from which another run continues. */
 export interface DrawnSavepoint {
   readonly atMs: number;
-  /** Whether the run ends with it. */
+  /** Whether the run ends with it, */
   readonly stops: boolean;
+  /** as if its input had ended. */
+  readonly drains: boolean;
   /** That of the run that continues. */
   readonly parallelism: number;
 }
@@ -45,20 +47,20 @@ interface CheckpointedRun {
   readonly isSlow: boolean;
   /** Parallelism at which it can continue from a savepoint; none, if it can take none. */
   readonly rescales: readonly number[];
+  /** Whether the end of the input hands on nothing, so that a run that was drained and continued has the same output. */
+  readonly mayDrain: boolean;
 }
 
 /**
  * Draws how a run is checkpointed. Only where any number may fail are the timeouts as short as the work, which otherwise would
  * restart without end.
  */
-export function drawCheckpoints(
-  random: SeededRandom,
-  { mode, durationMs, isSlow, rescales }: CheckpointedRun,
-): DrawnCheckpoints {
+export function drawCheckpoints(random: SeededRandom, { isSlow, ...run }: CheckpointedRun): DrawnCheckpoints {
+  const { mode, durationMs } = run;
   const tolerated = random.pick([0, 0, 1, 3, infinity, infinity]);
   const tolerableFailures = isSlow ? infinity : tolerated;
   const isTolerant = tolerableFailures === infinity;
-  const savepoint = drawSavepoint(random.fork('savepoint'), { mode, durationMs, rescales });
+  const savepoint = drawSavepoint(random.fork('savepoint'), run);
   const ways: readonly CapturedSinks[] = mode === 'exactly-once' ? ['transactional'] : ['transactional', 'at once'];
   return {
     settings: {
@@ -80,12 +82,13 @@ export function drawCheckpoints(
 
 function drawSavepoint(
   random: SeededRandom,
-  { mode, durationMs, rescales }: Pick<CheckpointedRun, 'mode' | 'durationMs' | 'rescales'>,
+  { mode, durationMs, rescales, mayDrain }: Omit<CheckpointedRun, 'isSlow'>,
 ): DrawnSavepoint | undefined {
-  if (mode !== 'exactly-once' || rescales.length === 0 || !random.chance(0.3)) return undefined;
+  if (mode !== 'exactly-once' || rescales.length === 0 || !random.chance(mayDrain ? 0.8 : 0.3)) return undefined;
+  const atMs = random.integer(1, Math.max(1, Math.round(durationMs)));
+  const stops = random.chance(0.6);
   return {
-    atMs: random.integer(1, Math.max(1, Math.round(durationMs))),
-    stops: random.chance(0.6),
+    ...{ atMs, stops, drains: stops && mayDrain && random.fork('drain').chance(0.7) },
     parallelism: random.pick(rescales),
   };
 }

@@ -71,7 +71,7 @@ export class SimulatedCheckpoints {
 
   /** Only whoever watches a job can know that a state is read without end: they restart the task. */
   #restart(file: string, graph: ExecutionGraph, { run }: Struck): void {
-    const [, vertex, subtask] = /^\d+-(.+)\.(\d+)%23\d+\.state$/.exec(file) ?? [];
+    const [, vertex, subtask] = /^\d+-(.+)\.(\d+)(?:%23\d+)?\.state$/.exec(file) ?? [];
     const index = graph.jobGraph.vertexIndexById.get(decodeURIComponent(vertex ?? '') as JobVertexId);
     if (index === undefined || run.status !== 'running') return;
     insideOf(run).controls.restartTask(graph.vertexAt(index, Number(subtask)));

@@ -10,6 +10,7 @@ import { SimulatedStorage } from './simulated-storage.ts';
 
 /** For longer than an executor is silent. */
 const mostTries = 100;
+const mostDrains = 4;
 const retryMs = 15;
 /** More than a slow storage takes. */
 const leisureMs = 10_000;
@@ -43,7 +44,8 @@ export class SimulatedSavepoint implements SavepointPlaces {
   take(run: JobRun, timers: OwnTimers, moments: Moments, afterMs = this.#drawn.atMs, tries = mostTries): void {
     timers.after(afterMs, () => {
       if (run.status !== 'running') return;
-      const taking = this.#drawn.stops ? run.stopWithSavepoint(directory) : run.savepoint(directory);
+      const { stops, drains } = this.#drawn;
+      const taking = stops ? run.stopWithSavepoint(directory, { drain: drains }) : run.savepoint(directory);
       moments.pass(checkpointMoments.ordered);
       taking.then(
         () => {
@@ -51,8 +53,10 @@ export class SimulatedSavepoint implements SavepointPlaces {
         },
         (cause: unknown) => {
           this.#outcome = { kind: 'failed', cause };
-          if (this.problems(moments).length === 0 && tries > 1) {
-            this.take(run, timers, moments, retryMs, tries - 1);
+          // Tasks restart after a drain that failed, which they may a few times.
+          const left = Math.min(tries - 1, drains ? mostDrains : mostTries);
+          if (this.problems(moments).length === 0 && left > 0) {
+            this.take(run, timers, moments, retryMs, left);
           }
         },
       );
@@ -79,7 +83,9 @@ export class SimulatedSavepoint implements SavepointPlaces {
 
   /** Whether the run ended because of it, as it should. */
   hasStopped(failure: Error | undefined): boolean {
-    return this.isTaken && this.#drawn.stops && propertyOf(failure, 'savepoint') !== undefined;
+    const { stops, drains } = this.#drawn;
+    const hasEnded = drains ? failure === undefined : propertyOf(failure, 'savepoint') !== undefined;
+    return this.isTaken && stops && hasEnded;
   }
 
   /** K9. */
