@@ -144,6 +144,8 @@ describe('the state of a source', () => {
             const [from] = unpackData(state.position) as [number];
             answers.length = 0;
             input = listen(new SourceInput(counter(from, isLater, answers), limits, 'numbers', true, state));
+            // One that was just restored has the same state.
+            expect(input.snapshot()).toEqual(snapshot);
             expect(input.placeOf(0)).toBe(`numbers, record ${taken.length}`);
           }
           input.emitNext();
@@ -187,6 +189,23 @@ describe('the state of a source', () => {
     opened.trigger(barrierOf(3));
     expect(opened.emitBarrier()).toBe(true);
     expect(taken).toEqual([[1, 0], 0, 1, [3, 2]]);
+  });
+
+  it('names no records of an answer that came after the barrier: a savepoint keeps none, so they are read again', async () => {
+    let next = 0;
+    const opened = new SourceInput(
+      { position: () => next, read: () => Promise.resolve([next++, next++]), close: () => {} },
+      limits,
+      'ticks',
+    );
+    opened.elements$.subscribe(() => {});
+    expect(opened.emitNext()).toBe(false);
+    opened.trigger({ kind: 'barrier', checkpoint: 1 as CheckpointId, alignment: 'savepoint' });
+    expect(opened.emitBarrier()).toBe(true);
+    await Promise.resolve();
+    const snapshot = opened.snapshot();
+    if (snapshot.kind === 'absent') throw new Error(snapshot.reason);
+    expect([unpackData(snapshot.state.position), unpackData(snapshot.state.waiting)]).toEqual([[0], []]);
   });
 
   it('is absent if the reader has no position', () => {

@@ -465,22 +465,22 @@ describe('a drain during which something fails', () => {
       job
         .source('others', tickingSource(count), { version: 1, parallelism: 1 })
         .sink('other', transactionalSink(other), { version: 1 });
+      let isStopping = false;
       let failures = 0;
       const memory = memoryCheckpoints();
       const storage = storageOver(memory, {
         commit: (manifest) => {
-          const isOther = manifest.scope.includes('others') && stopping !== undefined && failures < times;
+          const isOther = manifest.scope.includes('others') && isStopping && failures < times;
           if (!isOther) return memory.commit(manifest);
           failures++;
           return Promise.reject(new Error('disk full'));
         },
       });
-      let stopping: Promise<string> | undefined;
       const run = runs.start(job, { checkpoints: { intervalMs: 1_000, storage } });
       await runs.wait(12);
       const directory = runs.path('savepoint');
-      stopping = run.stopWithSavepoint(directory, { drain: true });
-      expect(await runs.until(stopping)).toBe(directory);
+      isStopping = true;
+      expect(await runs.until(run.stopWithSavepoint(directory, { drain: true }))).toBe(directory);
       await runs.until(run.result);
       expect(failures).toBeGreaterThan(0);
       expect(totals(world.transacted)).toEqual(expected(recordsIn(world.transacted)));

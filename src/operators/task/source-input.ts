@@ -27,8 +27,8 @@ type Pull = (first: unknown, count: number) => number;
 
 type ReadingState =
   | { readonly kind: 'idle' | 'reading' | 'over' }
-  /** `from`: number of its records that were passed on. */
-  | { readonly kind: 'read'; readonly answer: Answer; readonly from: number }
+  /** `from`: number of its records that were passed on. `isWhole`: the reader's latest answer, and none of it was. */
+  | { readonly kind: 'read'; readonly answer: Answer; readonly from: number; readonly isWhole?: boolean }
   | { readonly kind: 'failed'; readonly error: Error };
 
 /**
@@ -143,12 +143,14 @@ export class SourceInput implements TaskInput {
       );
     }
     const state = this.#state;
-    const isUnderWay = state.kind === 'reading' || state.kind === 'failed';
+    // An answer may have come after the barrier, of which nothing is emitted: it is read again, because a savepoint keeps no records.
+    const isUntouched = state.kind === 'read' && state.answer !== null && state.isWhole === true;
+    const isUnderWay = state.kind === 'reading' || state.kind === 'failed' || isUntouched;
     const waiting = state.kind === 'read' && state.answer !== null ? state.answer.slice(state.from) : [];
     return takeSnapshot((pack) => ({
       kind: 'source',
       position: pack(this.#name, [isUnderWay ? this.#positionBefore : position.call(this.#reader)]),
-      waiting: pack(this.#name, waiting),
+      waiting: pack(this.#name, isUntouched ? [] : waiting),
       emitted: this.#emitted,
     }));
   }
@@ -213,7 +215,7 @@ export class SourceInput implements TaskInput {
       const answer = returned.value;
       this.#check(answer);
       if (this.#freezesRecords && answer !== null) freezeRecords(answer);
-      return { kind: 'read', answer, from: 0 };
+      return { kind: 'read', answer, from: 0, isWhole: true };
     } catch (error) {
       return { kind: 'failed', error: toError(error) };
     }
