@@ -41,8 +41,8 @@ export interface AnswerStoreOptions extends AnswerOutputOptions {
  * - AS4 An answer that is damaged, too old or dropped is not found; it is never a wrong one.
  * - AS5 A call is made once the operating system knows that it is about to be made, so that after the process has died the
  *   next one knows all calls that may be paid again.
- * - AS6 Answers that arrive in one turn of the event loop are written at its end, with one write, which also marks the calls
- *   that are to begin. They begin right after it, and before anybody hears the answers.
+ * - AS6 Answers that arrive in one turn of the event loop are written at its end, or as soon as no call is in flight, with one
+ *   write, which also marks the calls that are to begin. They begin right after it, and before anybody hears the answers.
  * - AS7 An answer whose origin asks for it is found, and its asker told, only once it is synced, whoever has written it.
  */
 export class AnswerStore implements Answers {
@@ -138,10 +138,13 @@ export class AnswerStore implements Answers {
   }
 
   /** AS1, AS6: it hears at the end of this turn that it is written. */
-  rememberSoon(answer: ArrivedAnswer): void {
+  rememberSoon(answer: ArrivedAnswer, isLast = false): void {
     this.#arrived.push(answer);
     this.#answers.push(answer.answer);
-    this.#expectEndOfTurn();
+    if (!isLast) return this.#expectEndOfTurn();
+    this.#isTurnEnding = true;
+    // The calls that begin in its stead are asked for by then.
+    void Promise.resolve().then(() => this.#endTurn());
   }
 
   /** AS5: it begins at the end of this turn. After an error, as on a full disk, it must not be made. */
@@ -180,14 +183,15 @@ export class AnswerStore implements Answers {
     this.#options.clock.setImmediate(() => this.#endTurn());
   }
 
-  /** AS6. */
+  /** AS6. Once all is written, it does nothing. */
   #endTurn(): void {
+    this.#isTurnEnding = false;
+    if (this.#arrived.length === 0 && this.#beginning.length === 0) return;
     const [arrived, answers, beginning, begun] = [this.#arrived, this.#answers, this.#beginning, this.#begun];
     this.#arrived = [];
     this.#answers = [];
     this.#beginning = [];
     this.#begun = [];
-    this.#isTurnEnding = false;
     const written = this.#write(answers, begun);
     for (const call of beginning) call.begin(written.error);
     this.#tell(arrived, written);

@@ -35,8 +35,11 @@ export interface Answers {
   readonly changes?: number | undefined;
   /** Remembers an answer at once. @throws JournalAccessError, such as on a full disk */
   remember(answer: NewAnswer): void;
-  /** It hears later that it is written. */
-  rememberSoon(answer: ArrivedAnswer): void;
+  /**
+   * It hears later that it is written.
+   * @param isLast whether its operator has no other call in flight, so that waiting for more answers is in vain
+   */
+  rememberSoon(answer: ArrivedAnswer, isLast?: boolean): void;
   /** It begins later, once the operating system knows of it. After an error, as on a full disk, it must not be made. */
   begin(call: BeginningCall): void;
   /** A call has ended, and there is nothing to remember. */

@@ -92,6 +92,8 @@ export interface FlightOwner {
   answerTo(identity: CallIdentity, answer: unknown): NewAnswer;
   /** The outcome in a remembered answer; undefined if it is not to be used. */
   outcomeIn(found: FoundAnswer): CallOutcome | undefined;
+  /** Calls that were made, and whose answers are awaited. */
+  inFlight: number;
   /** It is no longer in flight. */
   ended(flight: CallFlight): void;
   /** Its answer could not be written, and is kept. */
@@ -108,6 +110,8 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
   #value: unknown;
   #answer: NewAnswer | undefined;
   #isUnwritten = false;
+  /** Whether it is one of the owner's `inFlight`. */
+  #isInFlight = false;
   /** See `OpenFlights`. */
   next: CallFlight | undefined;
   isOpen = false;
@@ -137,6 +141,8 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
     if (!this.isAwaited) return this.#failed(new Error('Nobody waits for it'));
     const { fn, store } = this.#owner;
     this.#asker.begun(store.takeLost(this.identity));
+    this.#isInFlight = true;
+    this.#owner.inFlight++;
     let answer: unknown;
     try {
       answer = fn(this.#record, this.context);
@@ -177,10 +183,11 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
   writeAgain(): void {
     if (!this.#isUnwritten) return;
     this.#isUnwritten = false;
-    this.#owner.store.rememberSoon(this);
+    this.#owner.store.rememberSoon(this, this.#owner.inFlight === 0);
   }
 
   protected override abandoned(reason: Error | undefined): void {
+    this.#land();
     // One that the end of the run aborts was in flight at that time.
     if (reason !== undefined) this.#tellEnd(reason);
     else if (this.isOpen) this.#owner.store.abandoned(this.identity);
@@ -188,21 +195,29 @@ export class CallFlight extends SharedCall implements BeginningCall, ArrivedAnsw
   }
 
   #answered(value: unknown): void {
+    this.#land();
     try {
       this.#answer = this.#owner.answerTo(this.identity, value);
     } catch (error) {
       return this.#failed(error);
     }
     this.#value = value;
-    this.#owner.store.rememberSoon(this);
+    this.#owner.store.rememberSoon(this, this.#owner.inFlight === 0);
     this.tellAnswered();
   }
 
   #failed(thrown: unknown): void {
+    this.#land();
     const error = toError(thrown);
     this.#tellEnd(error);
     this.#owner.ended(this);
     this.settle({ kind: 'failed', error });
+  }
+
+  #land(): void {
+    if (!this.#isInFlight) return;
+    this.#isInFlight = false;
+    this.#owner.inFlight--;
   }
 
   /** There is nothing to remember of it. */

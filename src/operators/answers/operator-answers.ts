@@ -43,6 +43,7 @@ export class OperatorAnswers implements AnswerMemory, FlightOwner {
   readonly store: Answers;
   readonly clock: Clock;
   readonly graceMs: number;
+  inFlight = 0;
   readonly #options: OperatorAnswersOptions;
   readonly #origin: AnswerOrigin;
   /** What the hash of a record, or of a key, is combined with, so that each operator and version has its own. */

@@ -46,6 +46,11 @@ async function manual(options: Parameters<StoreRig['memory']>[1] = {}, storage?:
   return { rig, calls, store, memory: rig.memory(store, { fn: calls.fn, ...options }) };
 }
 
+/** The turn does not end by it. */
+async function settleAllPromises(): Promise<void> {
+  for (let hop = 0; hop < 10; hop++) await Promise.resolve();
+}
+
 const answered = (answer: unknown): CallOutcome => ({ kind: 'answered', answer });
 
 it('OA1: who asks for the same while a call is in flight shares it', async () => {
@@ -162,11 +167,11 @@ it('OA3, AS6: answers that arrive in one turn are written with one write; until 
   const storage = new CountingStorage();
   const { rig, calls, memory } = await manual({}, storage);
   const asked = ['a', 'b', 'c'].map((record) => askFor(memory, record));
+  askFor(memory, 'still in flight');
   await rig.pass();
   const writesBefore = storage.writes;
-  for (const { record, resolve } of calls.made) resolve(`${String(record)}!`);
-  // All promises have settled; the turn has not ended.
-  for (let hop = 0; hop < 10; hop++) await Promise.resolve();
+  for (const { record, resolve } of calls.made.slice(0, 3)) resolve(`${String(record)}!`);
+  await settleAllPromises();
   const shared = askFor(memory, 'a');
   expect([shared.isShared, ...[...asked, shared].map(({ outcomes }) => outcomes.length)]).toEqual([true, 0, 0, 0, 0]);
   expect(storage.writes).toBe(writesBefore);
@@ -176,6 +181,39 @@ it('OA3, AS6: answers that arrive in one turn are written with one write; until 
     ['a!', 'b!', 'c!', 'a!'].map((answer) => [answered(answer)]),
   );
 });
+
+it.each<[what: string, last: (calls: ManualCalls, slow: Asked) => unknown]>([
+  ['is answered', ({ made }) => made[2]?.resolve('c!')],
+  ['fails', ({ made }) => (made[2]?.reject(new Error('no')), made[1]?.resolve('b!'))],
+  ['is aborted', ({ made }, slow) => (slow.leave(new Error('too slow')), made[1]?.resolve('b!'))],
+  [
+    'is answered after it was aborted',
+    ({ made }, slow) => (slow.leave(new Error('too slow')), made[2]?.resolve('c!'), made[1]?.resolve('b!')),
+  ],
+])(
+  'AS6: answers are written with one write, before the turn ends, once the last call in flight %s',
+  async (what, last) => {
+    const storage = new CountingStorage();
+    const { rig, calls, memory } = await manual({}, storage);
+    const [first, second, slow] = ['a', 'b', 'c'].map((record) => askFor(memory, record)) as [Asked, Asked, Asked];
+    await rig.pass();
+    const writesBefore = storage.writes;
+    calls.made[0]?.resolve('a!');
+    if (what === 'is answered') calls.made[1]?.resolve('b!');
+    await settleAllPromises();
+    expect([first.outcomes, storage.writes]).toEqual([[], writesBefore]);
+    last(calls, slow);
+    await settleAllPromises();
+    expect([first.outcomes, second.outcomes]).toEqual([[answered('a!')], [answered('b!')]]);
+    expect(storage.writes).toBe(writesBefore + 1);
+    // Another call is in flight again, and its answer is the last one.
+    const next = askFor(memory, 'd');
+    await rig.pass();
+    calls.made[3]?.resolve('d!');
+    await settleAllPromises();
+    expect(next.outcomes).toEqual([answered('d!')]);
+  },
+);
 
 it('AS6: one write holds the answers of a turn and the marks of the calls that take their places, which begin before anybody hears', async () => {
   const storage = new CountingStorage();
