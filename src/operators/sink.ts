@@ -86,6 +86,20 @@ export interface Sink<In> {
    */
   readonly commitPrepared?: ((prepared: unknown) => void | PromiseLike<unknown>) | undefined;
   /**
+   * Copies what a writer prepared into a savepoint. Where the run restarts from an earlier checkpoint afterwards, what it had
+   * prepared is removed, and the savepoint must not miss it. Called by the process of the job, before the savepoint is
+   * complete; it may have been committed meanwhile. Not needed if what `prepareCheckpoint` returns holds the records themselves.
+   * @param directory a path for its files, which does not exist yet. They are synced. The savepoint may be moved: name them
+   * relative to it
+   * @returns plain data for `importPrepared`, or a promise of it
+   */
+  readonly exportPrepared?: ((prepared: unknown, directory: string) => unknown) | undefined;
+  /**
+   * When a run begins with a savepoint: makes of the copy something that `commitPrepared` can commit, whatever was committed or
+   * removed since, and returns what names it, as `prepareCheckpoint` does. May be called again for the same savepoint.
+   */
+  readonly importPrepared?: ((exported: unknown, directory: string) => unknown) | undefined;
+  /**
    * What `open` gets, by subtask, when another number of subtasks continues from a savepoint. All that was prepared is
    * committed by `commitPrepared` as ever, by any of them. Without it, the sink continues at the parallelism of the savepoint
    * alone.

@@ -310,7 +310,6 @@ function guarded(options: ResolvedRunOptions, observers: Observers) {
     disk: faults,
     checkpointStorage: storage && new RunStorage(storage),
     stateBackend: options.checkpoints?.stateBackend,
-    pendingOutput: { isNamed: false },
     errorTallies: new LocalErrorTallies(),
     durableStore:
       stateDirectory === undefined

@@ -126,6 +126,8 @@ export class CapturedOutput {
       ...(this.#sinks === 'transactional' && {
         redistribute: (latest: readonly unknown[], parallelism: number) =>
           ledger.redistribute(latest as never, parallelism),
+        exportPrepared: (prepared: unknown) => ledger.exportPrepared(prepared as never),
+        importPrepared: (exported: unknown) => ledger.importPrepared(exported as never),
         commitPrepared: (prepared: unknown) => {
           const commit = (): void => ledger.commitPrepared(prepared as never);
           return answers === undefined ? commit() : answers.give<void>(commit);

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -10,7 +10,6 @@ import {
   Job,
   JobCanceledError,
   type JobEvent,
-  type JobRun,
   type JobRunOptions,
   range,
   SavepointConflictError,
@@ -21,101 +20,19 @@ import {
 } from '../../src/index.ts';
 import { seededRandom, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { tickingSource, transactionalSink, World } from '../support/abandoned-run.ts';
-
-const count = 400;
-const checkpoints = { intervalMs: 5 };
-
-interface Sum {
-  readonly key: string;
-  readonly n: number;
-  readonly sum: number;
-}
-
-interface Shape {
-  readonly parallelism: number;
-  readonly exchange?: Exchange;
-  readonly pays?: ((n: number) => Promise<void>) | undefined;
-}
-
-const keyOf = (n: number): string => `k${n % 23}`;
-
-/** One row for each record: the sum of its key so far. The source has one task, the rest `parallelism`. */
-const sumsOf = (out: Parameters<ReturnType<typeof streamOf>['sink']>[1], shape: Shape): Job => {
-  const job = Job.create('sums', { mode: 'streaming', parallelism: shape.parallelism });
-  streamOf(job, shape).sink('out', out, { version: 1 });
-  return job;
-};
-
-const streamOf = (job: Job, { exchange = 'pipelined', pays }: Shape) =>
-  job
-    .source('ticks', tickingSource(count), { version: 1, parallelism: 1 })
-    .mapAsync(async (n) => (await pays?.(n), n), { uid: 'paid', parallelism: 1, remember: false })
-    .keyBy(keyOf, { exchange })
-    .process<{ sum: number }, Sum>(
-      {
-        onRecord: (n, context, emit) => {
-          const sum = (context.get()?.sum ?? 0) + n;
-          context.set({ sum });
-          emit({ key: keyOf(n), n, sum });
-        },
-      },
-      { uid: 'sum' },
-    );
-
-/** What a run that nothing interrupts writes. */
-const expected = ((): readonly Sum[] => {
-  const sums = new Map<string, number>();
-  return Array.from({ length: count }, (_, n) => {
-    const sum = (sums.get(keyOf(n)) ?? 0) + n;
-    sums.set(keyOf(n), sum);
-    return { key: keyOf(n), n, sum };
-  });
-})();
-
-const sorted = (rows: readonly Sum[]): Sum[] => [...rows].sort((a, b) => a.n - b.n);
-
-/** Runs on virtual time that share a directory. */
-class Runs implements Disposable {
-  readonly home = mkdtempSync(join(tmpdir(), 'savepoints-'));
-  #environment: VirtualEnvironment | undefined;
-  #seed = 0;
-
-  start(job: Job, options: JobRunOptions = {}): JobRun {
-    this.#environment = virtualEnvironment({ seed: this.#seed++ });
-    return job.run({ batchSize: 8, environment: this.#environment, checkpoints, ...options });
-  }
-
-  /** Until so many ms have passed. */
-  async wait(ms: number): Promise<void> {
-    const { clock } = this.#environment as VirtualEnvironment;
-    await this.until(new Promise<void>((resolve) => void clock.setTimeout(resolve, ms)));
-  }
-
-  async until<Value>(promise: Promise<Value>): Promise<Value> {
-    return await (this.#environment as VirtualEnvironment).drive(promise);
-  }
-
-  path(name: string): string {
-    return join(this.home, name);
-  }
-
-  /** Rows in files. */
-  rows(directory: string): Sum[] {
-    const files = readdirSync(this.path(directory)).filter((name) => name.endsWith('.jsonl'));
-    const lines = files.flatMap((name) => readFileSync(join(this.path(directory), name), 'utf8').split('\n'));
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Sum);
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.home, { recursive: true, force: true });
-  }
-}
-
-const failureOf = async (promise: Promise<unknown>): Promise<Error> =>
-  await promise.then(
-    () => new Error('It did not fail'),
-    (error: unknown) => error as Error,
-  );
+import {
+  checkpoints,
+  count,
+  expected,
+  failureOf,
+  keyOf,
+  Runs,
+  type Shape,
+  sorted,
+  streamOf,
+  type Sum,
+  sumsOf,
+} from '../support/savepoint-runs.ts';
 
 describe('a job that is stopped with a savepoint', () => {
   it.each([[[1, 1]], [[2, 2]], [[1, 3]], [[3, 2]], [[2, 4]], [[3, 1]], [[3, 2, 3]], [[1, 4, 2, 4]]])(
@@ -367,7 +284,7 @@ describe('a savepoint of a run that goes on', () => {
     expect(sorted(runs.rows('out'))).toEqual(expected);
   });
 
-  it('names files that are pending: they stay when the run stops, and are committed by the one that continues', async () => {
+  it('has the parts that were pending: the run that continues commits them', async () => {
     using runs = new Runs();
     const out = () => toJsonLinesFile(runs.path('out/rows.jsonl'), { rollIntervalMs: 1_000_000 });
     const rarely = { checkpoints: { intervalMs: 1_000_000 } };

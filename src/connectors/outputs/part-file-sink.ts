@@ -1,6 +1,7 @@
 import { basename, resolve } from 'node:path';
 import type { ConnectorDefinition } from '../../operators/identity/step-declaration.ts';
 import type { Sink, SinkTarget } from '../../operators/sink.ts';
+import { type ExportedParts, exportParts, importParts } from './exported-parts.ts';
 import { otherParallelism } from './other-parallelism.ts';
 import { commitPart, type PreparedParts } from './prepared-part.ts';
 
@@ -10,7 +11,15 @@ export function partFileSink(
   made: ConnectorDefinition,
 ): Pick<
   Sink<never>,
-  'name' | 'guarantee' | 'redo' | 'takesSecondAttempts' | 'definition' | 'commitPrepared' | 'redistribute'
+  | 'name'
+  | 'guarantee'
+  | 'redo'
+  | 'takesSecondAttempts'
+  | 'definition'
+  | 'commitPrepared'
+  | 'exportPrepared'
+  | 'importPrepared'
+  | 'redistribute'
 > & {
   readonly target: SinkTarget;
 } {
@@ -26,6 +35,8 @@ export function partFileSink(
     commitPrepared: async (prepared) => {
       for (const part of (prepared as PreparedParts).parts) await commitPart(part);
     },
+    exportPrepared: (prepared, directory) => exportParts(prepared as PreparedParts, directory),
+    importPrepared: (exported, directory) => importParts(exported as ExportedParts, directory),
     redistribute: (prepared, parallelism) =>
       otherParallelism(place, prepared as readonly (PreparedParts | undefined)[], parallelism),
   };

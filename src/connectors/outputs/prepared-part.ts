@@ -52,6 +52,11 @@ export async function identityOf(path: string): Promise<string> {
   return `${ino}@${mtimeNs}`;
 }
 
+/** Whether a file is the one of that identity. */
+export async function isAt(path: string, identity: string): Promise<boolean> {
+  return (await identityOf(path).catch(() => undefined)) === identity;
+}
+
 /**
  * Renames a prepared file into place, replacing the one of an earlier attempt or run, and removes the parts after it,
  * which can only be theirs. Safe to call again: then it changes nothing.
@@ -60,16 +65,13 @@ export async function identityOf(path: string): Promise<string> {
 export async function commitPart({ path, temporary, place, identity, first, number }: PreparedPart): Promise<void> {
   try {
     checkOutputFile(place);
-    const isDone = await rename(temporary, place).then(
-      () => false,
-      async (error: unknown) => {
-        const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
-        const wasRenamed = isGone && (await identityOf(place).catch(() => undefined)) === identity;
-        if (!wasRenamed) throw error;
-        return true;
-      },
-    );
-    if (!isDone) await removePartsFrom(first, number + 1);
+    if (await isAt(place, identity)) {
+      // A savepoint may have linked it again.
+      await rm(temporary, { force: true });
+    } else {
+      await rename(temporary, place);
+      await removePartsFrom(first, number + 1);
+    }
     await syncDirectory(dirname(place));
   } catch (error) {
     throw fileProblem(path, 'write', error);

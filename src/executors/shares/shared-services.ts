@@ -38,8 +38,6 @@ export interface SharedServicesOptions extends RunBudgets, Omit<RunAnswersOption
   readonly environment: Environment;
   /** Those of the run; undefined without. */
   readonly checkpoints?: object | undefined;
-  /** Whether a savepoint names output that is pending. Default: none does. */
-  readonly pendingOutput?: { readonly isNamed: boolean } | undefined;
   /** Default: new ones, which have counted nothing. */
   readonly errorTallies?: LocalErrorTallies | undefined;
 }
@@ -53,7 +51,7 @@ export class LocalServices implements SharedServices {
   readonly outputs: OutputClaims;
   readonly programs: readonly VertexProgram[];
   readonly plans = undefined;
-  readonly #keepsPending: () => boolean;
+  readonly #keepsPending: boolean;
 
   constructor(plan: SharedPlan, options: SharedServicesOptions) {
     const { jobGraph, programs } = plan;
@@ -64,12 +62,11 @@ export class LocalServices implements SharedServices {
     this.outputs = new OutputClaims(options.run, plan.name);
     this.programs = programs;
     // A later run with the directory may continue from a checkpoint that names them.
-    const isLasting = options.stateDirectory !== undefined && options.checkpoints !== undefined;
-    this.#keepsPending = () => isLasting || options.pendingOutput?.isNamed === true;
+    this.#keepsPending = options.stateDirectory !== undefined && options.checkpoints !== undefined;
   }
 
   async close(): Promise<void> {
-    this.outputs.release({ keepsPending: this.#keepsPending() });
+    this.outputs.release({ keepsPending: this.#keepsPending });
     await this.answers.close();
   }
 }

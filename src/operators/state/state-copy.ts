@@ -15,7 +15,7 @@ export interface CopiedState {
   readonly storage: CheckpointStorage | undefined;
   readonly handle: WrittenHandle;
   /** What is different in the copy. Default: nothing. */
-  readonly change?: (state: TaskState) => TaskState;
+  readonly change?: (state: TaskState) => TaskState | Promise<TaskState>;
 }
 
 /**
@@ -28,7 +28,7 @@ export async function copyState(
   { storage, handle, change = (state) => state }: CopiedState,
   place: StatePlace | undefined,
 ): Promise<WrittenHandle> {
-  const state = change(await readOutline(storage, handle));
+  const state = await change(await readOutline(storage, handle));
   const read = async ({ at }: TableBlock, piece: StoredPiece | undefined): Promise<Uint8Array> => {
     if (typeof at !== 'number') return at;
     if (storage === undefined || piece === undefined) throw new IllegalStateError('A state is in no storage');

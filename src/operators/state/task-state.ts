@@ -45,6 +45,8 @@ export interface SinkState {
 export interface PreparedOutput {
   readonly checkpoint: CheckpointId;
   readonly data: Uint8Array;
+  /** In a savepoint, where the sink has exported it: the directory of its files, relative to that of the savepoint. */
+  readonly directory?: string;
 }
 
 /** The state of an output. */

@@ -191,6 +191,16 @@ export class FileSegment {
   }
 }
 
+/** Syncs the content of a file. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
 /**
  * Syncs the entries of a directory. Windows cannot open directories and does not need it; some file systems do not
  * support it.

@@ -19,6 +19,7 @@ import type {
   TaskState,
 } from '../../operators/state/task-state.ts';
 import { packData, unpackData } from '../../partitions/records/packed-data.ts';
+import { importOutputs } from './exported-outputs.ts';
 import type { OpenSavepoint } from './open-savepoint.ts';
 import { type SavepointVertex, subtaskStatesOf, type VertexOutline } from './savepoint-content.ts';
 import { droppedStates, type Home, uidOfSink } from './savepoint-match.ts';
@@ -136,7 +137,8 @@ export class RebuiltStates {
       }
       const { outputs } = await readOutline(this.#savepoint.storage, task);
       const own = outputs.filter((output): output is SinkState => output.kind === 'sink');
-      states.push(own[before.sinks.indexOf(name)]?.prepared ?? []);
+      const prepared = own[before.sinks.indexOf(name)]?.prepared ?? [];
+      states.push(await importOutputs(prepared, { sink, uid: uidOfSink(name), directory: this.#savepoint.directory }));
     }
     if (before.parallelism === parallelism) {
       return empty.map((none, subtask) => ({ ...none, prepared: states[subtask] ?? [] }));

@@ -13,6 +13,7 @@ import type { OutputState, TaskState } from '../../operators/state/task-state.ts
 import { sinksOf } from '../durable/output-parts.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
+import { importOutputs, withSinkStates } from './exported-outputs.ts';
 import type { OpenSavepoint } from './open-savepoint.ts';
 import { RebuiltStates } from './rebuilt-states.ts';
 import { outlinesOf, type SavepointTask, type SavepointVertex } from './savepoint-content.ts';
@@ -96,15 +97,22 @@ export class SavepointImport {
   async *#statesOf(vertex: number, place: ImportPlace): AsyncGenerator<SavepointTask> {
     const match = this.match.vertices[vertex];
     if (match === undefined || match.kind === 'new') return;
-    if (match.kind === 'same') yield* this.#copies(match.before, place);
+    if (match.kind === 'same') yield* this.#copies(vertex, match.before, place);
     else yield* this.#rebuilt(vertex, place);
   }
 
-  async *#copies({ id, tasks }: SavepointVertex, place: ImportPlace): AsyncGenerator<SavepointTask> {
-    const { storage } = this.#question.savepoint;
+  async *#copies(vertex: number, { id, tasks }: SavepointVertex, place: ImportPlace): AsyncGenerator<SavepointTask> {
+    const { plan, savepoint } = this.#question;
+    const { storage, directory } = savepoint;
+    const sinks = sinksOf(plan)[vertex] ?? [];
+    const change = (state: TaskState): Promise<TaskState> =>
+      withSinkStates(beginning(state), async (prepared, index) => {
+        const own = sinks[index] as (typeof sinks)[number];
+        return await importOutputs(prepared, { ...own, directory });
+      });
     for (const [subtask, handle] of tasks.entries()) {
       if (handle.kind === 'finished') yield handle;
-      else yield await copyState({ storage, handle, change: beginning }, placeOf(place, id, subtask));
+      else yield await copyState({ storage, handle, change }, placeOf(place, id, subtask));
     }
   }
 

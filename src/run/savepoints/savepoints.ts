@@ -9,8 +9,11 @@ import type { SavepointKind } from '../../partitions/stream-element.ts';
 import type { JobCheckpoints } from '../../machines/checkpoint-coordinator/job-checkpoints.ts';
 import type { SavepointStates } from '../../machines/checkpoint-coordinator/savepoint-order.ts';
 import { copyState } from '../../operators/state/state-copy.ts';
+import type { TaskState } from '../../operators/state/task-state.ts';
+import { sinksOf } from '../durable/output-parts.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
+import { ExportedOutputs } from './exported-outputs.ts';
 import { Jointly } from './jointly.ts';
 import type { SavepointPlaces } from './open-savepoint.ts';
 import { emptyDirectory } from './savepoint-directory.ts';
@@ -33,17 +36,24 @@ export interface SavepointsParts {
   readonly checkpoints: () => JobCheckpoints | undefined;
   /** Where its checkpoints are. */
   readonly storage: CheckpointStorage | undefined;
-  /** Told that what is pending in the outputs of the run must stay when it ends. */
-  readonly pendingOutput: { isNamed: boolean };
   readonly planOf: (vertex: JobVertexId) => { readonly plan: unknown } | undefined;
   readonly places: SavepointPlaces;
+}
+
+/** A savepoint that is being written. */
+interface SavepointCopy {
+  readonly storage: CheckpointStorage;
+  readonly tasks: Map<ExecutionVertexId, SavepointTask>;
+  readonly outputs: ExportedOutputs;
 }
 
 const theOnly = 1 as CheckpointId;
 
 /**
- * Takes savepoints of a run: a checkpoint of each of its components, copied into a directory of its own, where nothing
- * refers to anything outside. Without its manifest, which comes last, a directory is no savepoint.
+ * Takes savepoints of a run: a checkpoint of each of its components, copied into a directory of its own. Without its
+ * manifest, which comes last, a directory is no savepoint.
+ *
+ * - SV1 A savepoint refers to nothing outside its directory, and may be moved: also what sinks had prepared is in it.
  */
 export class Savepoints {
   readonly #parts: SavepointsParts;
@@ -82,12 +92,12 @@ export class Savepoints {
   async #take(path: string, kind: SavepointKind, ended: AbortSignal): Promise<string> {
     const checkpoints = this.#checkpoints();
     const storage = this.#parts.places.open(path);
-    const tasks = new Map<ExecutionVertexId, SavepointTask>();
+    const copy = { storage, tasks: new Map<ExecutionVertexId, SavepointTask>(), outputs: new ExportedOutputs(path) };
     const resuming: (() => void)[] = [];
     const goOn = (): void => {
       if (kind === 'stop') for (const resume of resuming) resume();
     };
-    const commit = (): Promise<void> => this.#held(() => this.#commit(storage, tasks, kind === 'drain'));
+    const commit = (): Promise<void> => this.#held(() => this.#commit(copy, kind === 'drain'));
     // What was drained cannot go on: no component is complete before all are.
     const whole = kind === 'drain' ? new Jointly(checkpoints.components.length, commit) : undefined;
     const outcomes = await Promise.allSettled(
@@ -97,7 +107,7 @@ export class Savepoints {
             checkpoints.order(id, {
               kind,
               write: async (states) => {
-                await this.#write(storage, states, tasks);
+                await this.#write(states, copy);
                 await whole?.ready();
               },
               completed: (resume) => {
@@ -118,7 +128,6 @@ export class Savepoints {
       if (failed !== undefined) throw failed.reason;
       if (whole === undefined) await commit();
       if (ended.aborted) throw hasEnded(path);
-      this.#parts.pendingOutput.isNamed = true;
     } catch (error) {
       goOn();
       this.#parts.places.remove(path);
@@ -146,28 +155,26 @@ export class Savepoints {
     return found;
   }
 
-  async #write(
-    to: CheckpointStorage,
-    { states, finished }: SavepointStates,
-    tasks: Map<ExecutionVertexId, SavepointTask>,
-  ): Promise<void> {
-    const { storage, shape } = this.#parts;
+  async #write({ states, finished }: SavepointStates, { storage: to, tasks, outputs }: SavepointCopy): Promise<void> {
+    const { storage, shape, plan } = this.#parts;
     const { graph } = shape;
+    const sinks = sinksOf(plan);
     for (const vertex of finished) tasks.set(vertex, { kind: 'finished' });
     await this.#held(async () => {
       for (const [vertex, { state }] of states) {
         const name = `${graph.jobVertexOf(vertex).id}.${graph.subtaskOf(vertex)}`;
         const place = { storage: to, name: { scope: savepointScope, checkpoint: theOnly, name } };
-        tasks.set(vertex, state.kind === 'finished' ? state : await copyState({ storage, handle: state }, place));
+        const own = (sinks[graph.jobVertexIndexOf(vertex)] ?? []).map(({ sink }) => sink);
+        const change = (read: TaskState): Promise<TaskState> => outputs.export(read, own);
+        tasks.set(
+          vertex,
+          state.kind === 'finished' ? state : await copyState({ storage, handle: state, change }, place),
+        );
       }
     });
   }
 
-  async #commit(
-    storage: CheckpointStorage,
-    tasks: ReadonlyMap<ExecutionVertexId, SavepointTask>,
-    isDrained: boolean,
-  ): Promise<void> {
+  async #commit({ storage, tasks, outputs }: SavepointCopy, isDrained: boolean): Promise<void> {
     const { run, plan, shape, environment, planOf } = this.#parts;
     const { graph } = shape;
     const pieces: StoredPiece[] = [];
@@ -189,6 +196,7 @@ export class Savepoints {
     });
     const content: SavepointContent = { format: 1, job: plan.name, run, vertices, ...(isDrained && { isDrained }) };
     const completedEpochMs = environment.clock.epochMs();
+    await outputs.sync();
     await storage.commit({ scope: savepointScope, checkpoint: theOnly, completedEpochMs, pieces, content });
   }
 

@@ -16,6 +16,14 @@ interface TransactionName {
   readonly subtask: number;
   readonly attempt: AttemptNumber;
   readonly number: number;
+  /** Of one that was imported from a savepoint: its place among those. */
+  readonly imported?: number;
+}
+
+/** A transaction in a savepoint. */
+interface ExportedTransaction {
+  readonly name: TransactionName;
+  readonly records: readonly unknown[];
 }
 
 /** Where a subtask begins that continues from a savepoint of another parallelism: nowhere, and behind these. */
@@ -39,6 +47,8 @@ export class SinkLedger {
   readonly #moments: Moments;
   /** By generation and subtask. */
   readonly #accounts = new Map<string, Account>();
+  /** Those that savepoints brought. */
+  readonly #imported: Transaction[] = [];
   readonly #problems: string[] = [];
 
   constructor(name: string, moments: Moments) {
@@ -96,10 +106,29 @@ export class SinkLedger {
     for (const number of transactions.keys()) if (number > name.number) transactions.delete(number);
   }
 
-  /** What the subtasks of another parallelism begin with. */
-  redistribute(latest: readonly TransactionName[], parallelism: number): Succession[] {
-    const generation = Math.max(0, ...latest.map((name) => name.generation)) + 1;
-    return Array.from({ length: parallelism }, () => ({ generation, replaces: latest }));
+  /** What the subtasks of another parallelism begin with. @param latest undefined for a subtask that had finished */
+  redistribute(latest: readonly (TransactionName | undefined)[], parallelism: number): Succession[] {
+    const generation = Math.max(0, ...latest.map((name) => name?.generation ?? 0)) + 1;
+    return Array.from({ length: parallelism }, (_, subtask) => {
+      // What the others continue they may not have committed yet.
+      const replaces = latest.filter((name) => name !== undefined && name.subtask % parallelism === subtask);
+      return { generation, replaces: replaces as TransactionName[] };
+    });
+  }
+
+  /** What a savepoint keeps: later attempts may remove what was prepared for it. */
+  exportPrepared(name: TransactionName | Succession): ExportedTransaction | Succession {
+    if (!('number' in name)) return name;
+    const found = this.#accounts.get(keyOf(name))?.transactions.get(name.number);
+    if (found?.attempt !== name.attempt) throw new Error(`${this.#name}: ${name.number} of ${keyOf(name)} is gone`);
+    return { name, records: found.records };
+  }
+
+  importPrepared(exported: ExportedTransaction | Succession): TransactionName | Succession {
+    if (!('records' in exported)) return exported;
+    const { name, records } = exported;
+    const imported = this.#imported.push({ attempt: name.attempt, records, isCommitted: false }) - 1;
+    return { ...name, imported };
   }
 
   commitPrepared(name: TransactionName | Succession): void {
@@ -107,6 +136,10 @@ export class SinkLedger {
     if (!('number' in name)) return;
     const { subtask, attempt, number } = name;
     this.#moments.call(checkpointMoments.commit);
+    if (name.imported !== undefined) {
+      this.#commitImported(name, this.#imported[name.imported] as Transaction);
+      return;
+    }
     const account = this.#accounts.get(keyOf(name));
     const transaction = account?.transactions.get(number);
     if (transaction?.attempt === attempt) transaction.isCommitted = true;
@@ -114,6 +147,15 @@ export class SinkLedger {
     else if (account === undefined || attempt >= account.owner) {
       this.#complain(subtask, attempt, `commits ${number}, which it has not prepared`);
     }
+  }
+
+  /** It takes the place of whatever has its number, and of all that came later. */
+  #commitImported(name: TransactionName, transaction: Transaction): void {
+    if (transaction.isCommitted) return;
+    const { transactions } = this.#accounts.get(keyOf(name)) as Account;
+    for (const number of transactions.keys()) if (number >= name.number) transactions.delete(number);
+    transaction.isCommitted = true;
+    transactions.set(name.number, transaction);
   }
 
   /** By generation and subtask: the records that are committed. */
