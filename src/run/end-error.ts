@@ -4,6 +4,7 @@ import type { RegionId, RunId } from '../ids.ts';
 import type { JobMasterContext } from '../machines/job-master/job-master-setup.ts';
 import type { JobShape } from './folds/job-shape.ts';
 import type { RunFolds } from './folds/run-folds.ts';
+import type { StoppedOutput } from './savepoints/stopped-output.ts';
 
 /** Why a job was stopped. */
 export interface StopReason {
@@ -18,6 +19,7 @@ export interface JobEnd {
   readonly shape: JobShape;
   readonly folds: Pick<RunFolds, 'receipt' | 'snapshot'>;
   readonly status: JobStatus;
+  readonly savepoints: { readonly stopped: Pick<StoppedOutput, 'failure'> };
   /** undefined if it was not stopped. */
   readonly stopped: StopReason | undefined;
   readonly failure: JobMasterContext['failure'] | undefined;
@@ -25,9 +27,9 @@ export interface JobEnd {
 
 /** Why a job did not finish. */
 export function endError(end: JobEnd): JobCanceledError | JobFailedError | JobIncompleteError {
-  const { run, shape, status, stopped, failure } = end;
+  const { run, shape, status, stopped, savepoints, failure } = end;
   if (status === 'canceled') {
-    const { reason, savepoint } = stopped ?? { reason: undefined };
+    const { reason = savepoints.stopped.failure, savepoint } = stopped ?? {};
     return new JobCanceledError(shape.job, { run, savepoint, ...(reason !== undefined && { cause: reason }) });
   }
   if (status === 'incomplete') return incompleteError(end);

@@ -41,7 +41,7 @@ export interface JobRunParts {
   readonly moving: () => LiveRun['moving'];
   readonly storage: () => readonly StorageUse[];
   readonly observers: Observers;
-  readonly takeSavepoint: Savepoints['take'];
+  readonly savepoints: Pick<Savepoints, 'take' | 'stopped'>;
   /** What its user may steer, too. */
   readonly controls: () => Pick<RunControls, 'release' | 'drainExecutor'>;
   /** Takes over what an earlier run left, before anything runs; undefined if nothing outlives the process. */
@@ -178,7 +178,7 @@ export class JobRun implements AsyncDisposable {
    * @throws InvalidArgumentError | IllegalStateError | SavepointFailedError (as a rejection)
    */
   async savepoint(directory: string): Promise<string> {
-    return await this.#parts.takeSavepoint({ directory, kind: 'savepoint' }, this.#settled);
+    return await this.#parts.savepoints.take({ directory, kind: 'savepoint' }, this.#settled);
   }
 
   /**
@@ -188,7 +188,7 @@ export class JobRun implements AsyncDisposable {
    */
   async stopWithSavepoint(directory: string, options: StopWithSavepointOptions = {}): Promise<string> {
     const kind = stoppingKind(options);
-    const path = await this.#parts.takeSavepoint({ directory, kind }, this.#settled);
+    const path = await this.#parts.savepoints.take({ directory, kind }, this.#settled);
     if (kind === 'stop') this.#stop(undefined, path);
     await this.#settled.catch(() => {});
     return path;

@@ -99,13 +99,13 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     storage: () => storageUse(executors.held, shape, folds.snapshot, clock.now()),
     observers,
     controls: () => insideOf(run).controls,
-    takeSavepoint: (wanted, ended) => savepoints.take(wanted, ended),
+    savepoints,
     begin: beginningOf(durable, { ...parts, observe: (event) => observe(event) }),
     connect: (connected) => {
       connections.serve(master, actors);
       executors.connect((executor, port) => connections.accept(executor, port), connected);
     },
-    dispose: () => disposed({ ...options, durable, master, connections, executors }, leftOpen),
+    dispose: () => disposed({ ...options, durable, master, connections, executors, savepoints }, leftOpen),
     close: () => {
       actors.stop(master);
       actors.end();
@@ -267,11 +267,13 @@ interface EndingParts extends OldCheckpointsOptions {
   readonly master: JobMasterActorRef;
   readonly connections: ExecutorConnections;
   readonly executors: Executors;
+  readonly savepoints: Savepoints;
 }
 
 /** Settles when the executors have stopped and released their resources, or the time limit has passed. */
 async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): Promise<void> {
-  const { durable, master, connections, executors, environment, cancellationTimeoutMs: timeoutMs } = parts;
+  const { durable, master, connections, executors, savepoints } = parts;
+  const { environment, cancellationTimeoutMs: timeoutMs } = parts;
   const limit = { clock: environment.clock, timeoutMs, leftOpen };
   const hasFinished = master.getSnapshot().matches('finished') && durable?.isRecorded !== false;
   await new Promise<void>((resolve, reject) => {
@@ -279,6 +281,8 @@ async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): P
       connections.stop(hasFinished, () => {
         executors.kept
           .end(hasFinished)
+          // The files of the outputs are still claimed.
+          .then(() => savepoints.stopped.commit())
           .then(() => executors.dispose())
           .then(done, reject);
       });

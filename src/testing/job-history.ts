@@ -42,23 +42,6 @@ export class JobHistory {
     this.events.push(event);
   }
 
-  /**
-   * Whether a region was not running when the run was canceled, or lost its executor before it had ended: what it had not
-   * committed by then, nobody commits in this run.
-   */
-  get isCutOff(): boolean {
-    const notRunning = new Set<RegionId>();
-    let isCanceled = false;
-    for (const event of this.events) {
-      if (event.type === 'job.statusChanged') isCanceled ||= event.status === 'canceling';
-      if (isCanceled && event.type === 'executor.lost') return true;
-      if (isCanceled || event.type !== 'region.stateChanged') continue;
-      if (event.state === 'running' || event.state === 'finished') notRunning.delete(event.region);
-      else notRunning.add(event.region);
-    }
-    return isCanceled && notRunning.size > 0;
-  }
-
   /** The violated rules, one line per violation. */
   violations(graph: ExecutionGraph, regions: PipelinedRegions): string[] {
     const found: string[] = [];

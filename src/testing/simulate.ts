@@ -148,7 +148,7 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
     ...history.violations(graph, regions),
     ...(checkpoints?.problems(ended.run, history.events, graph, regions) ?? []),
     ...(hasStopped
-      ? captured.problems(!history.isCutOff)
+      ? captured.problems(true)
       : wrongOutput(undisturbed, captured, options, { hasFinished: ended.failure === undefined, incomplete })),
     ...doubleCommits(captured, plan, graph, history),
     ...ended.leftovers,

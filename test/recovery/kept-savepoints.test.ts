@@ -5,6 +5,7 @@ import {
   type Exchange,
   fixedDelay,
   Job,
+  JobCanceledError,
   SavepointMismatchError,
   SavepointUnreadableError,
   type Sink,
@@ -208,5 +209,55 @@ describe('a sink of your own whose rows are not in what it prepares', () => {
     const failure = await runs.until(failureOf(runs.start(jobOf(sink), { fromSavepoint, restartBackoff }).result));
     expect(failure.cause).toBeInstanceOf(SavepointMismatchError);
     expect((failure.cause as Error).message).toMatch(/"table" cannot continue .*has no `importPrepared`.*another uid/);
+  });
+});
+
+describe('a savepoint with which the run stops', () => {
+  /** A file sink of which the first commits fail. */
+  const failing = (path: string, times: number): Sink<Sum> => {
+    const sink = toJsonLinesFile<Sum>(path);
+    let left = times;
+    return {
+      ...sink,
+      commitPrepared: async (prepared) => {
+        if (left-- > 0) throw new Error('the disk is away');
+        await sink.commitPrepared?.(prepared);
+      },
+    };
+  };
+
+  it('SV2: everything before it is committed by the end, also what tasks fail to commit once it is complete', async () => {
+    using runs = new Runs();
+    const path = runs.path('out/rows.jsonl');
+    const run = runs.start(sumsOf(failing(path, 3), { parallelism: 3 }), { checkpoints: rarely });
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+    expect((await failureOf(run.result)).cause).toBeUndefined();
+    const rows = sorted(runs.rows('out'));
+    expect(rows.length).toBeGreaterThan(20);
+    expect(rows).toEqual(expected.slice(0, rows.length));
+    const next = runs.start(sumsOf(toJsonLinesFile(path), { parallelism: 3 }), { fromSavepoint, restartBackoff });
+    await runs.until(next.result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
+  });
+
+  it('SV2: what cannot be committed is named by the end of the run, and the run that continues commits it', async () => {
+    using runs = new Runs();
+    const path = runs.path('out/rows.jsonl');
+    const run = runs.start(sumsOf(failing(path, Number.POSITIVE_INFINITY), { parallelism: 1 }), {
+      checkpoints: rarely,
+    });
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+    const failure = await failureOf(run.result);
+    expect(failure).toBeInstanceOf(JobCanceledError);
+    expect(failure).toMatchObject({ savepoint: fromSavepoint, cause: { cause: new Error('the disk is away') } });
+    expect((failure.cause as Error).message).toMatch(
+      /savepoint is complete, and the sink "rows.jsonl" could not commit/,
+    );
+    expect(runs.rows('out')).toEqual([]);
+    const next = runs.start(sumsOf(toJsonLinesFile(path), { parallelism: 1 }), { fromSavepoint, restartBackoff });
+    await runs.until(next.result);
+    expect(sorted(runs.rows('out'))).toEqual(expected);
   });
 });

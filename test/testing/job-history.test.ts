@@ -177,19 +177,4 @@ describe('JobHistory', () => {
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(expected);
   });
-
-  it('tells whether something of a canceled run was cut off before it could commit', () => {
-    const region = (state: string): JobEvent => ({ type: 'region.stateChanged', atMs: 0, region: 0, state }) as never;
-    const lost = { type: 'executor.lost', atMs: 0 } as never;
-    const isCutOff = (...events: JobEvent[]): boolean => {
-      const history = new JobHistory();
-      for (const event of events) history.add(event);
-      return history.isCutOff;
-    };
-    const canceling = status('canceling');
-    expect(isCutOff(lost, region('running'), canceling, region('canceling'), region('canceled'))).toBe(false);
-    expect(isCutOff(region('running'), region('failed'), canceling)).toBe(true);
-    expect(isCutOff(region('running'), canceling, lost)).toBe(true);
-    expect(isCutOff(region('running'), region('failed'), lost)).toBe(false);
-  });
 });

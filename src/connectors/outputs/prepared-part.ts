@@ -69,8 +69,15 @@ export async function commitPart({ path, temporary, place, identity, first, numb
       // A savepoint may have linked it again.
       await rm(temporary, { force: true });
     } else {
-      await rename(temporary, place);
-      await removePartsFrom(first, number + 1);
+      const isRenamed = await rename(temporary, place).then(
+        () => true,
+        async (error: unknown) => {
+          // Another process or task does the same.
+          if (await isAt(place, identity)) return false;
+          throw error;
+        },
+      );
+      if (isRenamed) await removePartsFrom(first, number + 1);
     }
     await syncDirectory(dirname(place));
   } catch (error) {

@@ -216,6 +216,41 @@ export class PostgresOutput {
     });
   }
 
+  /**
+   * Reads the rows of a transaction, be it committed or not, as JSON arrays of up to a megabyte, or a thousand rows.
+   * @throws UnrecoverableError if it is gone
+   */
+  async read(client: PostgresClient, staged: StagedTransaction, take: (rows: string) => Promise<void>): Promise<void> {
+    const id = BigInt(staged.id);
+    await client.transaction(async () => {
+      await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
+      const [found] = await client.query(`SELECT committed_at FROM ${this.#transactions} WHERE id = $1`, [id]);
+      if (found === undefined) throw this.#lost(staged);
+      const columns = this.#table.columns.map(quoted).join(', ');
+      const committed = `SELECT row_to_json(r)::text AS rows FROM
+        (SELECT ${columns} FROM ${this.#target} WHERE ${quoted(this.#table.transactionColumn)} = ${id}) AS r`;
+      const isStaged = found['committed_at'] === null;
+      const pending = `SELECT rows::text AS rows FROM ${this.#staged} WHERE transaction = ${id} ORDER BY part`;
+      await client.query(`DECLARE kintsugi_rows NO SCROLL CURSOR FOR ${isStaged ? pending : committed}`);
+      for (;;) {
+        const rows = await client.query(`FETCH ${isStaged ? 1 : 1_000} FROM kintsugi_rows`);
+        if (rows.length === 0) return;
+        const texts = rows.map((row) => String(row['rows']));
+        await take(isStaged ? texts.join('') : `[${texts.join(',')}]`);
+      }
+    });
+  }
+
+  /** Begins a transaction in place of one that a savepoint has kept. It commits as that would have. */
+  async beginAgain(client: PostgresClient, kept: StagedTransaction): Promise<StagedTransaction> {
+    const { output, subtask, number } = kept;
+    const [begun] = await client.query(
+      `INSERT INTO ${this.#transactions} (output, subtask, number, run) VALUES ($1, $2, $3, 'savepoint') RETURNING id`,
+      [output, subtask, number],
+    );
+    return { ...kept, id: String(begun?.['id']) };
+  }
+
   /** Removes what a transaction has staged. */
   async abort(client: PostgresClient, { id }: StagedTransaction): Promise<void> {
     await client.query(`DELETE FROM ${this.#transactions} WHERE id = $1 AND committed_at IS NULL`, [id]);

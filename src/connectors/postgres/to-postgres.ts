@@ -3,6 +3,7 @@ import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { Sink } from '../../operators/sink.ts';
 import { checkOptions } from '../../options.ts';
 import { PostgresClient, type PostgresConnection } from './postgres-client.ts';
+import { type ExportedRows, exportRows, importRows } from './exported-rows.ts';
 import { PostgresOutput, type PreparedRows, rowsAtParallelism } from './postgres-output.ts';
 import { PostgresWriter } from './postgres-writer.ts';
 
@@ -63,14 +64,30 @@ export function toPostgres<In extends object>(table: string, options: ToPostgres
     commitPrepared: async (prepared) => {
       const { transaction } = prepared as PreparedRows;
       if (transaction === undefined) return;
-      const client = await PostgresClient.connect(connection, table);
-      try {
-        await new PostgresOutput(written).commit(client, transaction);
-      } finally {
-        await client.end();
-      }
+      await connected(connection, table, (client) => new PostgresOutput(written).commit(client, transaction));
     },
+    exportPrepared: (prepared, directory) =>
+      connected(connection, table, (client) =>
+        exportRows(client, new PostgresOutput(written), prepared as PreparedRows, directory),
+      ),
+    importPrepared: (exported, directory) =>
+      connected(connection, table, (client) =>
+        importRows(client, new PostgresOutput(written), exported as ExportedRows, directory),
+      ),
   };
+}
+
+async function connected<Result>(
+  connection: PostgresConnection | undefined,
+  table: string,
+  work: (client: PostgresClient) => Promise<Result>,
+): Promise<Result> {
+  const client = await PostgresClient.connect(connection, table);
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
 }
 
 /** A client that stays open unless the work fails. */

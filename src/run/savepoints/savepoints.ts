@@ -17,6 +17,7 @@ import { ExportedOutputs } from './exported-outputs.ts';
 import { Jointly } from './jointly.ts';
 import type { SavepointPlaces } from './open-savepoint.ts';
 import { emptyDirectory } from './savepoint-directory.ts';
+import { preparedIn, StoppedOutput } from './stopped-output.ts';
 import { outlinesOf, type SavepointContent, savepointScope, type SavepointTask } from './savepoint-content.ts';
 
 /** A savepoint that is wanted. */
@@ -45,6 +46,8 @@ interface SavepointCopy {
   readonly storage: CheckpointStorage;
   readonly tasks: Map<ExecutionVertexId, SavepointTask>;
   readonly outputs: ExportedOutputs;
+  /** What the sinks of all tasks have prepared. */
+  readonly prepared: ReturnType<typeof preparedIn>;
 }
 
 const theOnly = 1 as CheckpointId;
@@ -56,10 +59,13 @@ const theOnly = 1 as CheckpointId;
  * - SV1 A savepoint refers to nothing outside its directory, and may be moved: also what sinks had prepared is in it.
  */
 export class Savepoints {
+  /** That of the savepoint with which the run stops. */
+  readonly stopped: StoppedOutput;
   readonly #parts: SavepointsParts;
 
   constructor(parts: SavepointsParts) {
     this.#parts = parts;
+    this.stopped = new StoppedOutput(parts.environment);
   }
 
   /**
@@ -92,7 +98,12 @@ export class Savepoints {
   async #take(path: string, kind: SavepointKind, ended: AbortSignal): Promise<string> {
     const checkpoints = this.#checkpoints();
     const storage = this.#parts.places.open(path);
-    const copy = { storage, tasks: new Map<ExecutionVertexId, SavepointTask>(), outputs: new ExportedOutputs(path) };
+    const copy: SavepointCopy = {
+      storage,
+      tasks: new Map<ExecutionVertexId, SavepointTask>(),
+      outputs: new ExportedOutputs(path),
+      prepared: [],
+    };
     const resuming: (() => void)[] = [];
     const goOn = (): void => {
       if (kind === 'stop') for (const resume of resuming) resume();
@@ -128,6 +139,7 @@ export class Savepoints {
       if (failed !== undefined) throw failed.reason;
       if (whole === undefined) await commit();
       if (ended.aborted) throw hasEnded(path);
+      if (kind === 'stop') this.stopped.take(copy.prepared);
     } catch (error) {
       goOn();
       this.#parts.places.remove(path);
@@ -155,7 +167,8 @@ export class Savepoints {
     return found;
   }
 
-  async #write({ states, finished }: SavepointStates, { storage: to, tasks, outputs }: SavepointCopy): Promise<void> {
+  async #write({ states, finished }: SavepointStates, copy: SavepointCopy): Promise<void> {
+    const { storage: to, tasks, outputs } = copy;
     const { storage, shape, plan } = this.#parts;
     const { graph } = shape;
     const sinks = sinksOf(plan);
@@ -165,7 +178,10 @@ export class Savepoints {
         const name = `${graph.jobVertexOf(vertex).id}.${graph.subtaskOf(vertex)}`;
         const place = { storage: to, name: { scope: savepointScope, checkpoint: theOnly, name } };
         const own = (sinks[graph.jobVertexIndexOf(vertex)] ?? []).map(({ sink }) => sink);
-        const change = (read: TaskState): Promise<TaskState> => outputs.export(read, own);
+        const change = (read: TaskState): Promise<TaskState> => {
+          copy.prepared.push(...preparedIn(read, own));
+          return outputs.export(read, own);
+        };
         tasks.set(
           vertex,
           state.kind === 'finished' ? state : await copyState({ storage, handle: state, change }, place),

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -304,6 +304,81 @@ describeWithServer('toPostgres', () => {
     await played.write('b');
     await played.finish();
     expect([await played.names(), await played.leftOvers()]).toEqual(['a b', 0]);
+  });
+
+  describe('from a savepoint of a run that went on', () => {
+    let home: string;
+    beforeEach(() => {
+      home = mkdtempSync(join(tmpdir(), 'exported-rows-'));
+    });
+    afterEach(() => rmSync(home, { recursive: true }));
+
+    /** a is committed, b and c are prepared for the savepoint; then the task restarts from before it. */
+    const saved = async (what: 'pending' | 'committed') => {
+      const played = await Played.create();
+      await played.open();
+      await played.write('a');
+      const before = await played.barrier();
+      await played.commit(before);
+      const prepared: unknown[] = [];
+      for (const text of ['b', 'c d']) {
+        await played.write(text);
+        prepared.push(await played.barrier());
+        if (what === 'committed') await played.commit(prepared.at(-1));
+      }
+      const exported: unknown[] = [];
+      for (const [at, one] of prepared.entries()) {
+        exported.push(structuredClone(await played.sink.exportPrepared?.(one, join(home, `${at}`))));
+      }
+      await played.fail();
+      await played.open([before]);
+      for (const text of ['x', 'y', 'z']) {
+        await played.write(text);
+        await played.commit(await played.barrier());
+      }
+      await played.finish();
+      expect(await played.names()).toBe('a x y z');
+      return { played, exported };
+    };
+
+    it.each(['pending', 'committed'] as const)(
+      'SV1: rows that were %s then are written, although a restart has removed them, in place of those that came later',
+      async (what) => {
+        const { played: earlier, exported } = await saved(what);
+        const directory = join(home, 'moved');
+        mkdirSync(directory);
+        for (const at of ['0', '1']) renameSync(join(home, at), join(directory, at));
+        // Twice.
+        for (const last of ['e', 'f']) {
+          const played = earlier.again();
+          const imported: unknown[] = [];
+          for (const [at, one] of exported.entries()) {
+            imported.push(structuredClone(await played.sink.importPrepared?.(one, join(directory, `${at}`))));
+          }
+          await played.open(imported);
+          await played.write(last);
+          await played.commit(await played.barrier());
+          // The task restarts, and continues from the savepoint again.
+          await played.open(imported);
+          expect(await played.names()).toBe('a b c d');
+          await played.write(last);
+          await played.finish();
+          expect([await played.names(), await played.leftOvers()]).toEqual([`a b c d ${last}`, 0]);
+        }
+      },
+    );
+
+    it.each([
+      ['is missing', (file: string) => rmSync(file), /0\.json cannot be used: it is missing/],
+      ['is damaged', (file: string) => writeFileSync(file, '[]'), /0\.json cannot be used: its checksum differs/],
+    ])('a file that %s is named, and nothing is staged', async (_, spoil, message) => {
+      const { played, exported } = await saved('pending');
+      spoil(join(home, '0/0.json'));
+      expect(
+        (await failureOf(Promise.resolve(played.sink.importPrepared?.(exported[0], join(home, '0'))))).message,
+      ).toMatch(message);
+      expect(await played.leftOvers()).toBe(0);
+    });
   });
 
   describe('at another parallelism, from a savepoint', () => {
