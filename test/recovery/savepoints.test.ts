@@ -393,7 +393,7 @@ describe('a savepoint of a run that goes on', () => {
     expect(refused).toBeInstanceOf(InvalidArgumentError);
     await environment.drive(other.stop());
     expect(await runs.until(taking)).toBe(directory);
-    expect(readdirSync(directory)).toEqual(['savepoint']);
+    expect(readdirSync(directory)).toEqual(['outputs', 'savepoint']);
     await runs.until(run.stop());
     await runs.until(runs.start(sumsOf(out(), { parallelism: 3 }), { fromSavepoint: directory }).result);
     expect(sorted(runs.rows('out'))).toEqual(expected);
