@@ -1,4 +1,5 @@
-import { type Observable, type Observer, Subscriber, type TeardownLogic, UnsubscriptionError } from 'rxjs';
+import type { Observable, Observer, TeardownLogic, UnsubscriptionError } from 'rxjs';
+import { Subscriber } from 'rxjs/internal/Subscriber';
 import { toError } from '../errors/thrown-value.ts';
 
 /**
@@ -54,6 +55,15 @@ export class UserSubscriber<Value> extends Subscriber<Value> {
 
 /** RxJS wraps the errors of teardowns in one error; a single one is clearer unwrapped. */
 function reasonOf(thrown: unknown): Error {
-  const isOne = thrown instanceof UnsubscriptionError && thrown.errors.length === 1;
-  return toError(isOne ? thrown.errors[0] : thrown);
+  return toError(isOfTeardowns(thrown) && thrown.errors.length === 1 ? thrown.errors[0] : thrown);
+}
+
+/** By its name, because another copy of RxJS has a class of its own. */
+function isOfTeardowns(thrown: unknown): thrown is UnsubscriptionError {
+  return (
+    thrown instanceof Error &&
+    thrown.name === 'UnsubscriptionError' &&
+    'errors' in thrown &&
+    Array.isArray(thrown.errors)
+  );
 }

@@ -1,4 +1,5 @@
-import { Observable, type Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
+import { Observable } from 'rxjs/internal/Observable';
 import { PartitionLostError } from '../errors/result-errors.ts';
 import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';

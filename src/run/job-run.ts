@@ -1,4 +1,6 @@
-import { defer, type Observable, ReplaySubject, Subject } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { ReplaySubject } from 'rxjs/internal/ReplaySubject';
+import { Subject } from 'rxjs/internal/Subject';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { KeptResult } from '../actors/protocol/deployment.ts';
 import { isTerminalJobStatus, type JobStatus } from '../actors/protocol/states.ts';
@@ -104,12 +106,11 @@ export class JobRun implements AsyncDisposable {
    * the job has ended. A later subscriber gets the last snapshot and the completion.
    */
   get status$(): Observable<JobSnapshot> {
-    const present = defer(() => {
+    return this.#parts.observers.watched('status$', () => {
       // Without a subscriber no snapshots are emitted.
       if (!this.#snapshots.observed) this.#snapshots.next(this.snapshot());
       return this.#snapshots;
     });
-    return this.#parts.observers.watched('status$', present);
   }
 
   /**
@@ -227,7 +228,7 @@ export class JobRun implements AsyncDisposable {
 
   /** For the composition root: the events from now on, for an observer that is reported as `observer` if it fails. */
   eventsFor(observer: string): Observable<JobEvent> {
-    return this.#parts.observers.watched(observer, this.#events);
+    return this.#parts.observers.watched(observer, () => this.#events);
   }
 
   /** For the composition root: takes every event of the job. */
@@ -243,9 +244,8 @@ export class JobRun implements AsyncDisposable {
   start(master: JobMasterActorRef): void {
     this.#master = master;
     const { signal, clock, begin, connect } = this.#parts;
-    if (signal?.aborted) {
-      this.#stop(signal.reason);
-    } else if (signal !== undefined) {
+    if (signal?.aborted) this.#stop(signal.reason);
+    else if (signal !== undefined) {
       this.#onAbort = () => this.#stop(signal.reason);
       signal.addEventListener('abort', this.#onAbort, { once: true });
     }

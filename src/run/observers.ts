@@ -1,4 +1,6 @@
-import { Observable, type Observer, type OperatorFunction, Subscriber, Subscription } from 'rxjs';
+import type { Observer, OperatorFunction, Subscription } from 'rxjs';
+import { Observable } from 'rxjs/internal/Observable';
+import { Subscriber } from 'rxjs/internal/Subscriber';
 import type { Logger } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import { UserSubscriber } from '../operators/user-subscriber.ts';
@@ -29,8 +31,12 @@ export class Observers {
     return { debug: guarded('debug'), info: guarded('info'), warn: guarded('warn'), error: guarded('error') };
   }
 
-  /** A stream with isolated listeners: one that throws or rejects is reported and not called again. */
-  watched<Item>(observer: string, source: Observable<Item>): Observable<Item> {
+  /**
+   * What `open` returns to each subscriber, as one stream with isolated listeners: one that throws or rejects is reported
+   * and not called again.
+   */
+  watched<Item>(observer: string, open: () => Observable<Item>): Observable<Item> {
+    const source = new Observable<Item>((subscriber) => open().subscribe(subscriber));
     return new WatchedObservable(source, (cause) => this.#report(observer, cause));
   }
 
@@ -79,18 +85,18 @@ class WatchedObservable<Item> extends Observable<Item> {
       typeof observerOrNext === 'object' && observerOrNext !== null
         ? observerOrNext
         : { ...(observerOrNext && { next: observerOrNext }), ...(error && { error }), ...(complete && { complete }) };
-    const listening = new Subscription();
     const fail = (cause: Error): void => {
       if (hasFailed) return;
       hasFailed = true;
-      listening.unsubscribe();
+      listening?.unsubscribe();
       this.#failed(cause);
     };
     const call = (listen: () => unknown): void => {
       if (!hasFailed) callAndForget(listen, fail);
     };
     let hasFailed = false;
-    const heard = super.subscribe({
+    let listening: Subscription | undefined;
+    listening = super.subscribe({
       // For each event: without a closure, unless the listener is asynchronous.
       next: (value) => {
         if (hasFailed) return;
@@ -108,7 +114,8 @@ class WatchedObservable<Item> extends Observable<Item> {
         }),
       complete: () => call(() => observer.complete?.()),
     });
-    listening.add(heard);
+    // It may have failed while it subscribed.
+    if (hasFailed) listening.unsubscribe();
     return listening;
   }
 }

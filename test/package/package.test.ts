@@ -197,6 +197,25 @@ describe('the package', () => {
 });
 
 describe('a fresh project', () => {
+  it('opens few files of the libraries on import, and shares the classes of RxJS', () => {
+    const text = `
+import { createRequire } from 'node:module';
+import { fromArray, forEach, Job } from 'kintsugi';
+const opened = Object.keys(createRequire(import.meta.url).cache);
+const ofRxjs = opened.filter((file) => /[\\\\/]rxjs[\\\\/]/.test(file));
+console.log(ofRxjs.length > 0 && ofRxjs.length <= 20, opened.some((file) => file.endsWith('.node')));
+const { Observable } = await import('rxjs');
+const job = Job.create('words');
+job.source('words', fromArray(['gold'])).sink('nowhere', forEach(() => {}));
+const run = job.run();
+console.log(run.events$ instanceof Observable, run.status$ instanceof Observable);
+await run.result;
+`;
+    const home = project({ 'opened.mjs': text });
+    const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
+    expect(execFileSync(process.execPath, ['opened.mjs'], options)).toBe('true false\ntrue true\n');
+  });
+
   it.each<[string, string, string]>([
     ['of ES modules', 'main.mjs', `import { collect, fromArray, Job } from 'kintsugi';\n${source}`],
     ['of CommonJS', 'main.cjs', `const { collect, fromArray, Job } = require('kintsugi');\n${source}`],

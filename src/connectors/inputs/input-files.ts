@@ -1,7 +1,7 @@
 import * as callbacks from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, join, normalize, resolve } from 'node:path';
-import { type FileSystemAdapter, glob } from 'tinyglobby';
+import type { FileSystemAdapter } from 'tinyglobby';
 import { FileAccessError, NoInputError } from '../../errors/connector-errors.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { fileProblem, isPath } from '../file-problem.ts';
@@ -102,6 +102,7 @@ async function match(
   signal: AbortSignal | undefined,
 ): Promise<string[]> {
   const failures: NodeJS.ErrnoException[] = [];
+  const { glob } = await import('tinyglobby');
   const found = await glob(withSlashes(pattern), {
     ...options,
     expandDirectories: false,

@@ -1,4 +1,4 @@
-import { isObservable, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { BufferOverflowError } from '../../errors/connector-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
@@ -61,6 +61,7 @@ export function fromObservable<Out>(
     splitLimit: 'an observable has one subscriber',
     replayable,
     open: async (context) => {
+      const { isObservable } = await import('rxjs/internal/util/isObservable');
       const observable = await create(context);
       if (!isObservable(observable)) {
         throw new InvalidArgumentError(`what ${name} of fromObservable returns`, observable, 'an observable');

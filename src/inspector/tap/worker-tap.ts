@@ -1,4 +1,4 @@
-import { NEVER } from 'rxjs';
+import { Observable } from 'rxjs/internal/Observable';
 import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../../actors/actor-host.ts';
 import type { Port } from '../../actors/protocol/port.ts';
@@ -43,7 +43,7 @@ export class WorkerTap {
     this.#clock = clock;
     this.#tap = new ActorTap({
       inside: {
-        ...{ shape, events$: NEVER },
+        ...{ shape, events$: new Observable<never>() },
         actors: () => executor.actorRefs(),
         inspect: (observer) => executor.actors.inspect(observer),
         watch: (watcher) => executor.actors.watch(watcher),

@@ -1,4 +1,4 @@
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import type { RunEntry } from './run-entry.ts';
 import type { LogFormat } from '../log-scan.ts';
 

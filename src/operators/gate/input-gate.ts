@@ -1,4 +1,5 @@
-import { type Observable, Subject, type Subscription } from 'rxjs';
+import type { Observable, Subscription } from 'rxjs';
+import { Subject } from 'rxjs/internal/Subject';
 import { type ChannelOrder, type OrderPosition, OrderReplay } from '../../partitions/channel-order.ts';
 import type { SubpartitionView } from '../../partitions/result-partition.ts';
 import {

@@ -1,5 +1,5 @@
-import { Packr } from 'msgpackr';
 import { areUsual, isWellFormed } from './plain-data.ts';
+import { recordPackr } from './record-packr.ts';
 
 /**
  * The kinds of columns.
@@ -26,8 +26,6 @@ export interface Column {
 
 /** Of texts that are rarely the same, a list of the distinct ones saves nothing. This many are looked at first. */
 const firstTexts = 64;
-
-const packr = new Packr({ useRecords: true, moreTypes: true, useBigIntExtension: true });
 
 /** Encodes the values of a property; undefined if only an exact format preserves them, or none. */
 export function encodeColumn(values: readonly unknown[]): Column | undefined {
@@ -146,7 +144,7 @@ function textsIn(values: readonly unknown[]): Column | undefined {
     }
     numbers[index++] = number;
   }
-  const texts = packr.pack([...numberByText.keys()]);
+  const texts = recordPackr().pack([...numberByText.keys()]);
   const width = numberByText.size <= 2 ** 8 ? 1 : 2;
   const bytes = new Uint8Array(values.length * width + texts.length);
   const view = new DataView(bytes.buffer);
@@ -173,7 +171,7 @@ function readTexts(bytes: Uint8Array, width: 1 | 2, count: number): unknown[] {
 function valuesIn(values: readonly unknown[]): Column | undefined {
   try {
     // They are properties of records.
-    return areUsual(values, 1) ? { kind: kinds.values, bytes: packr.pack(values) } : undefined;
+    return areUsual(values, 1) ? { kind: kinds.values, bytes: recordPackr().pack(values) } : undefined;
   } catch {
     // The records as a whole tell where the fault is.
     return undefined;
@@ -181,7 +179,7 @@ function valuesIn(values: readonly unknown[]): Column | undefined {
 }
 
 function unpackList(bytes: Uint8Array): unknown[] {
-  const list: unknown = packr.unpack(bytes);
+  const list: unknown = recordPackr().unpack(bytes);
   if (!Array.isArray(list)) throw new Error('a column holds no list');
   return list;
 }

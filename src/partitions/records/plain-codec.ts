@@ -1,11 +1,9 @@
-import { Packr } from 'msgpackr';
 import { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { Batch } from '../stream-element.ts';
 import { escapeRecords, unescapeRecords } from './escape-records.ts';
 import { areUsual } from './plain-data.ts';
-
-const packr = new Packr({ useRecords: true, moreTypes: true, useBigIntExtension: true });
+import { recordPackr } from './record-packr.ts';
 
 /** Records as bytes without a checksum, and whether they are escaped because the fast format would change them. */
 export interface PackedRecords {
@@ -32,7 +30,7 @@ export function unpackRecords({ bytes, isEscaped }: PackedRecords): unknown[] {
 /** Packs what the fast format preserves. @throws RecordNotSerializableError */
 export function packPlain(records: Batch): Uint8Array {
   try {
-    return packr.pack(records);
+    return recordPackr().pack(records);
   } catch (cause) {
     // A detached buffer or a getter that throws: the types alone do not show such faults.
     throw new RecordNotSerializableError('$', `not writable (${toError(cause).message})`);
@@ -41,5 +39,5 @@ export function packPlain(records: Batch): Uint8Array {
 
 /** What {@link packPlain} packed. @throws Error */
 export function unpackPlain(bytes: Uint8Array): unknown {
-  return packr.unpack(bytes);
+  return recordPackr().unpack(bytes);
 }

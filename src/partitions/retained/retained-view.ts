@@ -1,4 +1,5 @@
-import { Observable, type Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
+import { Observable } from 'rxjs/internal/Observable';
 import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { ReadAhead } from '../read-ahead.ts';
