@@ -95,7 +95,7 @@ class WatchedObservable<Item> extends Observable<Item> {
       if (!hasFailed) callAndForget(listen, fail);
     };
     let hasFailed = false;
-    let listening: Subscription | undefined;
+    let listening: Subscription | undefined = undefined;
     listening = super.subscribe({
       // For each event: without a closure, unless the listener is asynchronous.
       next: (value) => {
