@@ -196,7 +196,7 @@ function rejectingFold(
   const fold = (record: unknown) => {
     const key = keyOf(record);
     checkKey(key, 'aggregate');
-    const cell = cells.front.get(key) ?? cells.recall(key);
+    const cell = cells.recall(key);
     const accumulator = cell === undefined ? create(record) : add(cell.accumulator, record);
     return { key, cell, accumulator, update: operator.emit === 'updates' ? result(accumulator, key) : undefined };
   };
@@ -212,7 +212,7 @@ function rejectingFold(
     const { key, cell, accumulator, update } = folded;
     if (isThenable(accumulator)) refuseAccumulator(accumulator);
     if (isThenable(update)) refuseRecord('aggregate', update);
-    if (cell === undefined) cells.front.set(key, { accumulator });
+    if (cell === undefined) cells.add(key, accumulator);
     else cell.accumulator = accumulator;
     if (operator.emit === 'updates') next(update);
   };
@@ -257,8 +257,8 @@ function step(operator: Simple, enter: () => void, then: (record: unknown) => vo
   }
 }
 
-/** Keeps the cell of a new key; a partial aggregate may have no room for it. */
-type Keep = (key: unknown, cell: { accumulator: unknown }) => void;
+/** Makes the cell of a new key; a partial aggregate may have no room for it. */
+type Keep = (key: unknown, accumulator: unknown) => void;
 
 function keeping(
   { emit }: Extract<LoopOperator, { kind: 'aggregate' }>,
@@ -266,9 +266,9 @@ function keeping(
   partials: PartialResults | undefined,
   at: Place,
 ): Keep {
-  return (key, cell) => {
-    if (emit === 'partial' && partials?.isFull === true) partials.pass(key, cell.accumulator, at.out);
-    else cells.front.set(key, cell);
+  return (key, accumulator) => {
+    if (emit === 'partial' && partials?.isFull === true) partials.pass(key, accumulator, at.out);
+    else cells.add(key, accumulator);
   };
 }
 
@@ -281,18 +281,14 @@ function foldStep(
   return (record) => {
     enter();
     const key = keyOf(record);
-    let cell = cells.front.get(key) ?? cells.recall(key);
-    if (cell === undefined) {
-      checkKey(key, 'aggregate');
-      cell = { accumulator: create(record) };
-      if (isThenable(cell.accumulator)) refuseAccumulator(cell.accumulator);
-      keep(key, cell);
-    } else {
-      cell.accumulator = add(cell.accumulator, record);
-      if (isThenable(cell.accumulator)) refuseAccumulator(cell.accumulator);
-    }
+    const cell = cells.recall(key);
+    if (cell === undefined) checkKey(key, 'aggregate');
+    const accumulator = cell === undefined ? create(record) : add(cell.accumulator, record);
+    if (isThenable(accumulator)) refuseAccumulator(accumulator);
+    if (cell === undefined) keep(key, accumulator);
+    else cell.accumulator = accumulator;
     if (operator.emit !== 'updates') return;
-    const update = result(cell.accumulator, key);
+    const update = result(accumulator, key);
     if (isThenable(update)) refuseRecord('aggregate', update);
     next(update);
   };

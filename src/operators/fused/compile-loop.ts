@@ -225,7 +225,7 @@ class LoopCode {
         refusing(`a${index}`, `refuseAccumulator(a${index})`),
         ...(emit === 'updates' ? [refusing(`v${index}`, `refuseRecord('aggregate', v${index})`)] : []),
         // Only now: a rejected record leaves nothing behind.
-        `if (c${index} === undefined) ${cells}.front.set(k${index}, { accumulator: a${index} });`,
+        `if (c${index} === undefined) ${cells}.add(k${index}, a${index});`,
         `else c${index}.accumulator = a${index};`,
       ];
     }
@@ -235,8 +235,8 @@ class LoopCode {
       `let c${index} = ${cellOf(index, cells)}`,
       `if (c${index} === undefined) {`,
       `checkKey(k${index}, 'aggregate');`,
-      `c${index} = { accumulator: ${callCreate} };`,
-      refusing(`c${index}.accumulator`, `refuseAccumulator(c${index}.accumulator)`),
+      `const n${index} = ${callCreate};`,
+      refusing(`n${index}`, `refuseAccumulator(n${index})`),
       this.#keeping(index, emit, cells),
       '} else {',
       // An accumulator that is changed in place was checked when it was created.
@@ -247,22 +247,21 @@ class LoopCode {
       // Assigned even if they are equal, because 0 equals -0.
       `c${index}.accumulator = n${index};`,
       '}',
-      `const a${index} = c${index}.accumulator;`,
       ...(emit === 'updates'
         ? [
-            `const v${index} = ${callResult(`a${index}`)};`,
+            `const v${index} = ${callResult(`c${index}.accumulator`)};`,
             refusing(`v${index}`, `refuseRecord('aggregate', v${index})`),
           ]
         : []),
     ];
   }
 
-  /** Keeps the cell of a new key; a partial aggregate may have no room for it. */
+  /** Makes the cell of a new key; a partial aggregate may have no room for it. */
   #keeping(index: number, emit: string, cells: string): string {
-    const keep = `${cells}.front.set(k${index}, c${index});`;
+    const keep = `c${index} = ${cells}.add(k${index}, n${index});`;
     if (emit !== 'partial') return keep;
     const partials = this.#name(index, 'partials', this.#options.partials);
-    return `if (${partials}.isFull) ${partials}.pass(k${index}, c${index}.accumulator, out); else ${keep}`;
+    return `if (${partials}.isFull) ${partials}.pass(k${index}, n${index}, out); else ${keep}`;
   }
 
   #call(name: string, ...values: string[]): string {
@@ -294,10 +293,11 @@ function assigned(name: string, call: string, caught: Caught): string[] {
   ];
 }
 
-/** The cell of a key. One that is older than the last snapshot is copied before it changes. */
+/** The cell of a key. What one that is older than the last snapshot has now may have to be kept before it changes. */
 function cellOf(index: number, cells: string): string {
   const [cell, key] = [`c${index}`, `k${index}`];
-  return `${cells}.front.get(${key}); if (${cell} === undefined && ${cells}.hasOlder) ${cell} = ${cells}.recall(${key});`;
+  const isToRecall = `${cell} === undefined ? ${cells}.hasOlder : ${cell}.version !== ${cells}.version`;
+  return `${cells}.front.get(${key}); if (${isToRecall}) ${cell} = ${cells}.recall(${key});`;
 }
 
 /** The line that refuses a promise, without a call that V8 might not inline. */

@@ -34,7 +34,7 @@ export class DeclaredContext {
   readonly #options: DeclaredContextOptions;
   readonly #timers = new KeyTimers();
   readonly #hasTtl: boolean;
-  #walk: Generator<unknown> | undefined;
+  #walk: IterableIterator<unknown> | undefined;
 
   constructor(options: DeclaredContextOptions) {
     this.#options = options;

@@ -230,7 +230,7 @@ export class RebuiltStates {
 }
 
 /** A key with what is kept of it. */
-type Keyed = readonly [key: unknown, Cell];
+type Keyed = readonly [key: unknown, Pick<Cell, 'accumulator'>];
 
 /** Keys without some of their declared states. */
 function* without(dropped: ReadonlySet<string>, cells: Iterable<Keyed>): Generator<Keyed> {

@@ -111,8 +111,8 @@ class Pair {
 
   /** Changes the list of a key in place. */
   #push(key: number): void {
-    const cell = this.table.front.get(key) ?? this.table.recall(key);
-    if (cell === undefined) this.table.front.set(key, { accumulator: [key] });
+    const cell = this.table.recall(key);
+    if (cell === undefined) this.table.add(key, [key]);
     else if (Array.isArray(cell.accumulator)) cell.accumulator.push(key);
     const list = this.model.get(key);
     if (list === undefined) this.model.set(key, [key]);
@@ -302,8 +302,8 @@ describe('a table of state by key', () => {
     const runs = [{ piece: { location: 'run/1', bytes: 9, crc: 1 }, blocks: [], entries: 2 }];
     table.restore(
       new Map([
-        ['a', { accumulator: [1] }],
-        ['b', { accumulator: [2] }],
+        ['a', { accumulator: [1], version: 0, older: undefined, place: 0 }],
+        ['b', { accumulator: [2], version: 0, older: undefined, place: 0 }],
       ]),
       runs,
     );

@@ -20,7 +20,7 @@ export class DiskLoading implements TableLoading {
   ): Promise<void> {
     for await (const { deleted, keys, values } of blocks) {
       const cells = keys.flatMap((key, index) =>
-        isMine === undefined || isMine(key) ? [[key, { accumulator: values[index] }] as const] : [],
+        isMine === undefined || isMine(key) ? [[key, { accumulator: values[index], version: 0 }] as const] : [],
       );
       this.#store.write({ deleted, cells }, undefined);
     }

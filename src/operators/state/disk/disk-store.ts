@@ -58,7 +58,7 @@ export class DiskStore {
   /** The cell of a key, which nobody else has. */
   read(key: unknown): Cell | undefined {
     const bytes = this.#doing('read', () => this.#entries.getBinaryFast(keyBytes(key)));
-    return bytes && { accumulator: valueOf(bytes, this.#entries.lastSize) };
+    return bytes && { accumulator: valueOf(bytes, this.#entries.lastSize), version: 0 };
   }
 
   has(key: unknown): boolean {
@@ -178,7 +178,7 @@ export interface DiskSnapshot {
 }
 
 function* cellsOf(range: Iterable<{ readonly key: Buffer; readonly value: Buffer }>): Generator<[unknown, Cell]> {
-  for (const { key, value } of range) yield [keyIn(key, value), { accumulator: valueOf(value, value.length) }];
+  for (const { key, value } of range) yield [keyIn(key, value), { accumulator: valueOf(value, value.length), version: 0 }];
 }
 
 function keyIn(key: Buffer, value: Buffer): unknown {

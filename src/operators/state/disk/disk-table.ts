@@ -44,6 +44,8 @@ export class DiskTable implements StateTable {
   front = new Map<unknown, Cell>();
   /** New keys are looked for too, so that there is an occasion to write. */
   readonly hasOlder = true;
+  /** Cells in front are always of this one. */
+  readonly version = 0;
   readonly #options: DiskTableOptions;
   readonly #older = new Generations();
   readonly #history = new RunHistory();
@@ -68,6 +70,8 @@ export class DiskTable implements StateTable {
   }
 
   recall(key: unknown): Cell | undefined {
+    const present = this.front.get(key);
+    if (present !== undefined) return present;
     this.#makeRoom();
     if (this.#deleted.has(key)) return undefined;
     const older = this.#older.take(key);
@@ -118,7 +122,13 @@ export class DiskTable implements StateTable {
       return;
     }
     this.#makeRoom();
-    this.front.set(key, { accumulator });
+    this.add(key, accumulator);
+  }
+
+  add(key: unknown, accumulator: unknown): Cell {
+    const cell = { accumulator, version: this.version };
+    this.front.set(key, cell);
+    return cell;
   }
 
   delete(key: unknown): void {
@@ -129,7 +139,7 @@ export class DiskTable implements StateTable {
 
   undoOf(key: unknown): () => void {
     // In front, because it may be taken from there otherwise, and lost.
-    const cell = this.front.get(key) ?? this.recall(key);
+    const cell = this.recall(key);
     const wasDeleted = this.#deleted.has(key);
     const accumulator = cell?.accumulator;
     return () => {

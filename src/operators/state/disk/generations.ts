@@ -76,7 +76,7 @@ export class Generations {
     for (let index = this.#list.length - 1; index >= 0; index--) {
       const { cells, deleted: deletions, isShared } = this.#list[index] as Draining;
       const cell = cells.get(key);
-      if (cell !== undefined && isShared) return { accumulator: copyState(cell.accumulator) };
+      if (cell !== undefined && isShared) return { accumulator: copyState(cell.accumulator), version: cell.version };
       if (cell !== undefined) {
         cells.delete(key);
         this.#left--;

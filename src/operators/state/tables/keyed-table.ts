@@ -1,20 +1,20 @@
 import type { CheckpointId } from '../../../ids.ts';
 import { copyState } from './copy-state.ts';
-import type { Cell, Layer } from './cell.ts';
+import { accumulatorAt, gone, type VersionedCell } from './cell.ts';
 import { FrozenTable } from './frozen-table.ts';
-import { layeredContent } from './layered-content.ts';
 import { RunHistory } from './run-history.ts';
 import type { LoadedElsewhere, StateTable } from './state-table.ts';
 import type { Pack } from './table-block.ts';
+import { TableChanges } from './table-changes.ts';
 import type { TableRun } from './table-state.ts';
+import { changedContent, type Hold, wholeContent } from './versioned-content.ts';
 
-/** Entries that are packed or merged between two looks at the clock. */
+/** Entries that are packed, or cleared, between two looks at the clock. */
 const mostAtOnce = 256;
 
 /**
- * State by key, in cells that change in place. A snapshot takes no time, however many keys there are: the cells are set
- * aside as a layer that never changes, and the next change of a key makes a copy of its cell. The layers are merged
- * later, in small steps.
+ * State by key, in cells that change in place. A snapshot takes no time, however many keys there are: it has a number, and
+ * the next change of a cell keeps what it was, for as long as the snapshot is being written.
  *
  * Invariants:
  * - KT1 A frozen table has the state of its instant, whatever happens to the table afterwards, also in place.
@@ -23,224 +23,196 @@ const mostAtOnce = 256;
  */
 export class KeyedTable implements StateTable {
   readonly order = 'appearance';
-  /**
-   * The cells that may be changed: those that were since the last snapshot. A key that is not among them is looked for
-   * with {@link recall}.
-   */
-  front = new Map<unknown, Cell>();
-  /** Whether there may be keys that are not in `front`. */
-  hasOlder = false;
-  /** Keys of older layers that lost their cell since the last snapshot. They may have a new one in `front`. */
-  #deleted = new Set<unknown>();
+  /** All cells. One of an earlier version is changed by way of {@link recall}. */
+  front = new Map<unknown, VersionedCell>();
+  readonly hasOlder = false;
+  version = 0;
+  /** The place of the next cell that is made. */
+  #places = 0;
+  /** That place when the table was frozen. */
+  #frozenPlaces = 0;
   /** Oldest first. */
-  #unmerged: Layer[] = [];
-  #base: Map<unknown, Cell> = new Map<unknown, Cell>();
-  /** Number of frozen tables that need the base as it is. */
-  #holds = 0;
+  #holds: Hold[] = [];
+  /** Cells that may have older versions. */
+  #aged: VersionedCell[] = [];
   readonly #history = new RunHistory();
-  /** What changed after the last completed checkpoint, oldest first. */
-  #since: Layer[] = [];
+  /** The version of each checkpoint that has not ended. */
+  readonly #versions = new Map<CheckpointId, number>();
+  /** The version of the last completed checkpoint. */
+  #completed = -1;
+  /** What changed after it until the table was frozen for the last time, oldest first. */
+  #since: TableChanges[] = [];
+  /** What has changed since then; undefined if no checkpoint will ask. */
+  #changes: TableChanges | undefined;
   readonly #atOnce: number;
 
-  /** @param atOnce entries that are packed or merged in one step */
+  /** @param atOnce entries that are packed or cleared in one step */
   constructor(atOnce = mostAtOnce) {
     this.#atOnce = atOnce;
   }
 
-  /** The cell of a key that is not in `front`, as one that may be changed; undefined if it has none. */
-  recall(key: unknown): Cell | undefined {
-    const older = this.hasOlder ? this.#older(key) : undefined;
-    if (older === undefined) return undefined;
-    const cell = copyOf(older);
-    this.front.set(key, cell);
+  recall(key: unknown): VersionedCell | undefined {
+    const cell = this.front.get(key);
+    if (cell !== undefined && cell.version !== this.version && this.#begin(key, cell)) {
+      cell.accumulator = copyState(cell.accumulator);
+    }
     return cell;
   }
 
-  /** The cell of a key, as one whose value the caller may change; undefined if it has none. */
-  own(key: unknown): Cell | undefined {
+  add(key: unknown, accumulator: unknown): VersionedCell {
+    const cell = { accumulator, version: this.version, older: undefined, place: this.#places++ };
+    this.front.set(key, cell);
+    this.#changes?.add(key, cell);
+    return cell;
+  }
+
+  own(key: unknown): VersionedCell | undefined {
     const cell = this.front.get(key);
-    if (cell !== undefined || !this.hasOlder) return cell;
-    const older = this.#older(key);
     // A value that nobody can change needs no copy, and does not count as changed.
-    return typeof older?.accumulator === 'object' ? this.recall(key) : older;
+    const mayChange = typeof cell?.accumulator === 'object' && cell.accumulator !== null;
+    return mayChange ? this.recall(key) : cell;
   }
 
-  /** The cell of a key, whose value the caller does not change; undefined if it has none. */
-  peek(key: unknown): Cell | undefined {
-    return this.front.get(key) ?? (this.hasOlder ? this.#older(key) : undefined);
+  peek(key: unknown): VersionedCell | undefined {
+    return this.front.get(key);
   }
 
-  /** Goes through all keys once. Meanwhile the table may change: a key that gets or loses a cell may come, or not. */
-  *walk(): Generator<unknown> {
-    yield* this.#base.keys();
-    yield* this.front.keys();
+  walk(): MapIterator<unknown> {
+    return this.front.keys();
   }
 
   set(key: unknown, accumulator: unknown): void {
     const cell = this.front.get(key);
-    if (cell === undefined) this.front.set(key, { accumulator });
-    else cell.accumulator = accumulator;
+    if (cell === undefined) {
+      this.add(key, accumulator);
+      return;
+    }
+    if (cell.version !== this.version) this.#begin(key, cell);
+    cell.accumulator = accumulator;
   }
 
   delete(key: unknown): void {
-    if (this.hasOlder && this.#older(key) !== undefined) this.#deleted.add(key);
+    const cell = this.front.get(key);
+    if (cell === undefined) return;
+    if (cell.version !== this.version) this.#begin(key, cell);
+    cell.accumulator = gone;
     this.front.delete(key);
+    for (const { after, version, lost } of this.#holds) {
+      if (after < 0 && accumulatorAt(cell, version) !== gone) lost.push([key, cell]);
+    }
+    if (cell.place < this.#frozenPlaces) this.#changes?.deleted.add(key);
+    this.#changes?.lose();
   }
 
-  /** Puts back what a key has now, when it is called. */
   undoOf(key: unknown): () => void {
-    const [cell, wasDeleted] = [this.front.get(key), this.#deleted.has(key)];
+    const cell = this.recall(key);
     const accumulator = cell?.accumulator;
     return () => {
-      if (cell === undefined) this.front.delete(key);
+      if (cell === undefined) this.delete(key);
       else this.set(key, accumulator);
-      if (!wasDeleted) this.#deleted.delete(key);
     };
   }
 
-  /** All cells, in the order in which their keys got them. From now on, no key may get one. */
-  entries(): MapIterator<[unknown, Cell]> {
-    this.#flatten();
-    return this.hasOlder ? this.#base.entries() : this.front.entries();
+  entries(): MapIterator<[unknown, VersionedCell]> {
+    return this.front.entries();
   }
 
-  /** All keys, in the order in which they got a cell. */
   keys(): unknown[] {
-    this.#flatten();
-    return [...(this.hasOlder ? this.#base : this.front).keys()];
+    return [...this.front.keys()];
   }
 
-  /**
-   * The table as it is now, for a checkpoint. The caller releases it.
-   *
-   * @param pack packs values; throws for what is not plain data
-   */
   freeze(checkpoint: CheckpointId, pack: Pack): FrozenTable {
-    this.#since.push(this.#setAside(checkpoint));
-    const { before, isAnew } = this.#history.begin(checkpoint, entriesIn(this.#since));
+    const version = this.version++;
+    this.#versions.set(checkpoint, version);
+    if (this.#changes !== undefined) {
+      this.#changes.checkpoint = checkpoint;
+      this.#since.push(this.#changes);
+    }
+    const changed = this.#since.reduce((sum, { size }) => sum + size, 0);
+    const { before, isAnew } = this.#history.begin(checkpoint, changed);
     if (isAnew) this.#since = [];
-    this.#holds++;
-    const base = before === undefined ? this.#base : undefined;
-    const layers = before === undefined ? [...this.#unmerged] : [...this.#since];
+    this.#changes = new TableChanges();
+    this.#frozenPlaces = this.#places;
+    const hold: Hold = { version, after: before ? this.#completed : -1, places: this.#places, lost: [] };
+    this.#holds.push(hold);
+    const changes = [...this.#since];
+    // Their older versions are let go when they change.
+    if (this.#aged.length > this.front.size) this.#aged = [];
     return new FrozenTable(pack, {
       before: before ?? [],
-      mostEntries: entriesIn(layers) + (base?.size ?? 0),
-      content: (maker) => layeredContent(maker, { base, layers, atOnce: this.#atOnce }),
+      mostEntries: before === undefined ? this.front.size : changed,
+      content: (maker) =>
+        before === undefined
+          ? wholeContent(maker, hold, this.front, this.#atOnce)
+          : changedContent(maker, hold, changes, this.#atOnce),
       onWritten: (runs) => this.#history.written(checkpoint, runs),
-      onReleased: () => void this.#holds--,
+      onReleased: () => void (this.#holds = this.#holds.filter((one) => one !== hold)),
       merge: () => this.merge(),
     });
   }
 
-  /** A checkpoint is complete, and later ones may refer to its runs; or it never will be. */
   endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void {
-    const isStored = this.#history.end(checkpoint, isComplete);
-    if (isStored) this.#since = this.#since.filter((layer) => layer.checkpoint > checkpoint);
-    if (!this.#history.needsChanges) this.#since = [];
+    const version = this.#versions.get(checkpoint);
+    if (this.#history.end(checkpoint, isComplete) && version !== undefined) {
+      this.#completed = version;
+      this.#since = this.#since.filter((changes) => (changes.checkpoint as CheckpointId) > checkpoint);
+      for (const earlier of [...this.#versions.keys()]) if (earlier < checkpoint) this.#versions.delete(earlier);
+    }
+    this.#versions.delete(checkpoint);
+    if (this.#history.needsChanges) return;
+    this.#since = [];
+    this.#changes = undefined;
   }
 
-  /** Takes over the cells of a restored state. @param runs where they are stored, if the next checkpoint may refer to that */
-  restore(cells: Map<unknown, Cell>, runs?: readonly TableRun[]): void {
-    if (runs === undefined) {
-      this.front = cells;
-      return;
-    }
-    this.#base = cells;
-    this.hasOlder = true;
+  restore(cells: Map<unknown, VersionedCell>, runs?: readonly TableRun[]): void {
+    this.front = cells;
+    for (const cell of cells.values()) cell.place = this.#places++;
+    if (runs === undefined) return;
     this.#history.restore(runs);
+    this.#completed = this.version++;
+    this.#frozenPlaces = this.#places;
+    this.#changes = new TableChanges();
   }
 
   adopt(loaded: LoadedElsewhere, runs?: readonly TableRun[]): void {
-    this.restore(new Map(loaded.entries()), runs);
+    const cells = Array.from(
+      loaded.entries(),
+      ([key, { accumulator }]) => [key, { accumulator, version: 0, older: undefined, place: 0 }] as const,
+    );
+    this.restore(new Map(cells), runs);
     loaded.dispose();
   }
 
   close(): void {}
 
-  /** Merges layers, a few entries at each step, as long as no frozen table needs them apart. */
+  /** Clears what frozen tables needed of cells, a few at each step, once there are none. */
   *merge(): Generator<undefined> {
-    for (let layer = this.#unmerged[0]; layer !== undefined; layer = this.#unmerged[0]) {
-      if (this.#holds > 0) return;
-      if (this.#base.size === 0) {
-        // The first one may have a million keys. What is merged into it later is in the later layers too.
-        this.#base = layer.cells;
-        this.#unmerged.shift();
-        continue;
-      }
-      yield* this.#mergeChanges(layer);
-      if (this.#holds > 0) return;
-      if (this.#unmerged[0] === layer) this.#unmerged.shift();
-    }
-  }
-
-  /** In two loops, because one over both takes twice the time. */
-  *#mergeChanges(layer: Layer): Generator<undefined> {
-    const mayGoOn = (): boolean => this.#holds === 0 && this.#unmerged[0] === layer;
     let count = 0;
-    for (const key of layer.deleted) {
-      if (++count % this.#atOnce === 0) {
-        yield;
-        if (!mayGoOn()) return;
-      }
-      this.#apply(layer, key, undefined);
-    }
-    for (const [key, cell] of layer.cells) {
-      if (++count % this.#atOnce === 0) {
-        yield;
-        if (!mayGoOn()) return;
-      }
-      this.#base.set(key, cell);
+    while (this.#holds.length === 0) {
+      const cell = this.#aged.pop();
+      if (cell === undefined) return;
+      cell.older = undefined;
+      if (++count % this.#atOnce === 0) yield;
     }
   }
 
-  /** Applies a change to the base. A layer may be applied more than once, in whole or in part. */
-  #apply(layer: Layer, key: unknown, cell: Cell | undefined): void {
-    if (cell !== undefined) this.#base.set(key, cell);
-    else if (this.#base.get(key) !== layer.cells.get(key)) this.#base.delete(key);
-  }
-
-  #older(key: unknown): Cell | undefined {
-    if (this.#deleted.has(key)) return undefined;
-    for (let index = this.#unmerged.length - 1; index >= 0; index--) {
-      const { cells, deleted } = this.#unmerged[index] as Layer;
-      const cell = cells.get(key);
-      if (cell !== undefined) return cell;
-      if (deleted.has(key)) return undefined;
+  /** A cell changes for the first time since the table was frozen. Returns whether what it was is kept. */
+  #begin(key: unknown, cell: VersionedCell): boolean {
+    this.#changes?.add(key, cell);
+    const [oldest] = this.#holds;
+    const isKept = oldest !== undefined && this.#isHeld(cell);
+    if (isKept) {
+      const { version, accumulator } = cell;
+      // No frozen table needs more than the last version before it.
+      cell.older = { version, accumulator, older: version <= oldest.version ? undefined : cell.older };
+      this.#aged.push(cell);
     }
-    return this.#base.get(key);
+    cell.version = this.version;
+    return isKept;
   }
 
-  #setAside(checkpoint: CheckpointId): Layer {
-    const layer = { checkpoint, cells: this.front, deleted: this.#deleted };
-    if (layer.cells.size > 0 || layer.deleted.size > 0) this.#unmerged.push(layer);
-    this.front = new Map();
-    this.#deleted = new Set();
-    this.hasOlder = true;
-    return layer;
+  #isHeld({ version }: VersionedCell): boolean {
+    for (const hold of this.#holds) if (version <= hold.version && version > hold.after) return true;
+    return false;
   }
-
-  #flatten(): void {
-    if (!this.hasOlder) return;
-    if (this.#holds > 0) this.#base = new Map(this.#base);
-    const front = { checkpoint: 0 as CheckpointId, cells: this.front, deleted: this.#deleted };
-    // The changes stay in front as well: they belong to the next checkpoint.
-    for (const layer of [...this.#unmerged, front]) {
-      for (const [key, cell] of changesOf(layer)) this.#apply(layer, key, cell);
-    }
-    this.#unmerged = [];
-  }
-}
-
-function entriesIn(layers: readonly Layer[]): number {
-  return layers.reduce((sum, { cells, deleted }) => sum + cells.size + deleted.size, 0);
-}
-
-function copyOf({ accumulator }: Cell): Cell {
-  return { accumulator: copyState(accumulator) };
-}
-
-/** The deleted keys, without a cell, and then the cells. */
-function* changesOf({ cells, deleted }: Layer): Generator<readonly [unknown, Cell | undefined]> {
-  for (const key of deleted) yield [key, undefined];
-  yield* cells;
 }

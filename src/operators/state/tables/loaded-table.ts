@@ -1,11 +1,11 @@
-import type { Cell } from './cell.ts';
+import type { VersionedCell } from './cell.ts';
 import { type BlockContent, BlockMaker, decodeBlock, type Pack } from './table-block.ts';
 import type { TableBlock, TableRun, TableState } from './table-state.ts';
 
 /** A keyed state that was read, for one task, which takes it over. */
 export class LoadedTable {
   readonly kind = 'loaded';
-  readonly cells = new Map<unknown, Cell>();
+  readonly cells = new Map<unknown, VersionedCell>();
   /** Where it is stored, if later checkpoints may refer to that. */
   readonly runs: readonly TableRun[] | undefined;
 
@@ -17,13 +17,16 @@ export class LoadedTable {
   addRun(blocks: readonly BlockContent[], isMine?: (key: unknown) => boolean): void {
     for (const { deleted } of blocks) for (const key of deleted) this.cells.delete(key);
     for (const { key, value } of inOrder(blocks)) {
-      if (isMine === undefined || isMine(key)) this.cells.set(key, { accumulator: value });
+      if (isMine !== undefined && !isMine(key)) continue;
+      const cell = this.cells.get(key);
+      if (cell === undefined) this.cells.set(key, { accumulator: value, version: 0, older: undefined, place: 0 });
+      else cell.accumulator = value;
     }
   }
 }
 
 /** A table whose entries are packed with it. */
-export function packTable(entries: Iterable<readonly [unknown, Cell]>, pack: Pack): TableState {
+export function packTable(entries: Iterable<readonly [unknown, Pick<VersionedCell, 'accumulator'>]>, pack: Pack): TableState {
   const maker = new BlockMaker(pack);
   const blocks: TableBlock[] = [];
   const keep = (made: { readonly group: number; readonly bytes: Uint8Array }): void =>

@@ -1,25 +1,32 @@
 import type { CheckpointId } from '../../../ids.ts';
-import type { Cell } from './cell.ts';
+import type { Cell, VersionedCell } from './cell.ts';
 import type { FrozenTable } from './frozen-table.ts';
 import type { BlockContent, Pack } from './table-block.ts';
 import type { TableRun } from './table-state.ts';
 
 /** State by key, in cells that change in place, wherever it is kept. */
 export interface StateTable {
-  /** The cells that may be changed. A key that is not among them is looked for with {@link recall}. */
+  /**
+   * The cells that may be changed, if they are of the `version`. A key that is not among them, or whose cell is not, is looked
+   * for with {@link recall}. Only {@link add} adds one.
+   */
   readonly front: Map<unknown, Cell>;
+  /** Changes only when it is frozen. */
+  readonly version: number;
   /** That of its keys: in which they got their cells, or that of their bytes. */
   readonly order: 'appearance' | 'bytes';
   /** Whether there may be keys that are not in `front`. */
   readonly hasOlder: boolean;
-  /** The cell of a key that is not in `front`, as one that may be changed; undefined if it has none. */
+  /** The cell of a key, as one that may be changed; undefined if it has none. */
   recall(key: unknown): Cell | undefined;
+  /** The new cell of a key that has none. */
+  add(key: unknown, accumulator: unknown): Cell;
   /** The cell of a key, as one whose value the caller may change; undefined if it has none. */
   own(key: unknown): Cell | undefined;
   /** The cell of a key, whose value the caller does not change; undefined if it has none. */
   peek(key: unknown): Cell | undefined;
   /** Goes through all keys. Meanwhile the table may change: a key that gets or loses a cell may come, or not. */
-  walk(): Generator<unknown>;
+  walk(): IterableIterator<unknown>;
   set(key: unknown, accumulator: unknown): void;
   delete(key: unknown): void;
   /** Puts back what a key has now, when it is called. */
@@ -37,7 +44,7 @@ export interface StateTable {
   /** A checkpoint is complete, and later ones may refer to its runs; or it never will be. */
   endCheckpoint(checkpoint: CheckpointId, isComplete: boolean): void;
   /** Takes over the cells of a restored state. @param runs where they are stored, if the next checkpoint may refer to that */
-  restore(cells: Map<unknown, Cell>, runs?: readonly TableRun[]): void;
+  restore(cells: Map<unknown, VersionedCell>, runs?: readonly TableRun[]): void;
   /** Takes over a state that was read into its backend. */
   adopt(loaded: LoadedElsewhere, runs?: readonly TableRun[]): void;
   /** It is needed no more. Idempotent. */
