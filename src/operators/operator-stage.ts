@@ -118,6 +118,8 @@ export interface StageContext extends BatchLimits {
   readonly clock?: StageClock;
   /** Name of the vertex, for stack traces. */
   readonly name?: string;
+  /** Loops whose code is the same share what V8 learns about it only if this is the same too. Default: they do. */
+  readonly feedback?: string;
   /** Default: states by key are in memory. */
   readonly createTable?: CreateTable | undefined;
   /** The ends of the task, for a stage whose loop may reach them. Not with `rejections`. Default: none. */

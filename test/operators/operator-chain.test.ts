@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { bufferCount, concatMap, delay, interval, mergeMap, type Observable, of, scan, take } from 'rxjs';
+import type { AttemptNumber, RunId } from '../../src/ids.ts';
 import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
 import type { KeyedProcessContext, OperatorDescription } from '../../src/operators/operator-description.ts';
 import type { OperatorStage } from '../../src/operators/operator-stage.ts';
@@ -130,6 +131,32 @@ describe('an operator chain', () => {
     expect([chain.poll(), chain.isDone]).toEqual([undefined, true]);
     // Taking the one result makes room for one call.
     expect(called.length).toBe(calledBefore + 1);
+  });
+
+  it('is compiled anew for another run or attempt, so that V8 learns what is true of it alone', () => {
+    const harness = new StageHarness();
+    const compiled = (about: { readonly run?: RunId; readonly attempt?: AttemptNumber }): string => {
+      let text: unknown;
+      const construct = (target: FunctionConstructor, values: string[]): object => {
+        text = values.at(-1);
+        return Reflect.construct(target, values) as object;
+      };
+      const own = Function;
+      globalThis.Function = new Proxy(own, { construct });
+      try {
+        createOperatorChain([sum((n) => n)], { ...harness.runtime, ...about }, harness).close();
+      } finally {
+        globalThis.Function = own;
+      }
+      return text as string;
+    };
+    const here = { run: 'one' as RunId, attempt: 0 as AttemptNumber };
+    expect(compiled(here)).toContain('function loop');
+    expect(compiled(here)).toBe(compiled(here));
+    expect(compiled(here)).not.toBe(compiled({ ...here, run: 'two' as RunId }));
+    expect(compiled(here)).not.toBe(compiled({ ...here, attempt: 1 as AttemptNumber }));
+    // It cannot end the comment that it is in.
+    expect(() => compiled({ ...here, run: 'one\n!' as RunId })).not.toThrow();
   });
 
   it('closes every stage', () => {

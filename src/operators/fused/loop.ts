@@ -37,6 +37,8 @@ export interface LoopOptions {
   readonly clock?: StageClock | undefined;
   /** Name of the vertex, for stack traces. */
   readonly name?: string | undefined;
+  /** Loops whose code is the same share what V8 learns about it only if this is the same too. Default: they do. */
+  readonly feedback?: string | undefined;
   /** Names of the operators in the task's chain. Default: the name of the vertex. */
   readonly uids?: readonly string[] | undefined;
   /** Of its last operator, an `aggregate` with `emit: 'partial'`. */

@@ -28,9 +28,9 @@ export function createOperatorChain(
   context: StageContext,
 ): OperatorStage {
   const stages: OperatorStage[] = [];
-  const { vertex: name, environment } = runtime;
+  const { vertex: name, environment, run, attempt } = runtime;
   const { clock, freezeRecords: freezesRecords } = environment;
-  const about = { ...context, name, clock, freezesRecords };
+  const about = { ...context, name, clock, freezesRecords, feedback: `${run}#${attempt}` };
   try {
     const groups = groupsOf(operators, context.ends);
     let firstOperator = 0;

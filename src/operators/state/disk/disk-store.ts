@@ -178,7 +178,8 @@ export interface DiskSnapshot {
 }
 
 function* cellsOf(range: Iterable<{ readonly key: Buffer; readonly value: Buffer }>): Generator<[unknown, Cell]> {
-  for (const { key, value } of range) yield [keyIn(key, value), { accumulator: valueOf(value, value.length), version: 0 }];
+  for (const { key, value } of range)
+    yield [keyIn(key, value), { accumulator: valueOf(value, value.length), version: 0 }];
 }
 
 function keyIn(key: Buffer, value: Buffer): unknown {

@@ -26,7 +26,10 @@ export class LoadedTable {
 }
 
 /** A table whose entries are packed with it. */
-export function packTable(entries: Iterable<readonly [unknown, Pick<VersionedCell, 'accumulator'>]>, pack: Pack): TableState {
+export function packTable(
+  entries: Iterable<readonly [unknown, Pick<VersionedCell, 'accumulator'>]>,
+  pack: Pack,
+): TableState {
   const maker = new BlockMaker(pack);
   const blocks: TableBlock[] = [];
   const keep = (made: { readonly group: number; readonly bytes: Uint8Array }): void =>
