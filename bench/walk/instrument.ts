@@ -34,15 +34,28 @@ export function instrument(source: string, file: string): InstrumentedFile {
   // Without comments and in ASCII, so byte offsets equal character offsets.
   const plain = { charset: 'ascii', minifyWhitespace: true, legalComments: 'none' } as const;
   const { code } = transformSync(source, { loader: 'ts', format: 'esm', target: 'node20.19', ...plain });
+  const found = findFunctions(code);
+  const inserted = insertions(found, file);
   let told = '';
   let from = 0;
-  for (const { at, text } of insertions(findFunctions(code), file)) {
+  for (const { at, text } of inserted) {
     told += code.slice(from, at) + text;
     from = at;
   }
   told += code.slice(from);
-  // The same functions in the same order, at their new positions.
-  return { code: told, functions: findFunctions(told).map(({ name, start, end }) => ({ name, start, end })) };
+  return { code: told, functions: found.map((one) => moved(one, inserted)) };
+}
+
+/** A function at its position in the instrumented code. */
+function moved({ name, start, end }: FoundFunction, inserted: readonly Insertion[]): SourceFunction {
+  let before = 0;
+  let within = 0;
+  for (const { at, text, of } of inserted) {
+    if (at <= start) before += text.length;
+    // At the end of several functions, the text of those around this one is behind it.
+    else if (at < end || (at === end && of.start >= start)) within += text.length;
+  }
+  return { name, start: start + before, end: end + before + within };
 }
 
 /** Offsets at which the lines of a text begin. */
@@ -56,15 +69,23 @@ interface FoundFunction extends SourceFunction {
 
 type AstNode = Readonly<Record<string, unknown>>;
 
+/** A text that reports a function, and where it goes. */
+interface Insertion {
+  readonly at: number;
+  readonly text: string;
+  readonly of: FoundFunction;
+}
+
 /** The positions at which to report each function, in order. */
-function insertions(functions: readonly FoundFunction[], file: string): { at: number; text: string }[] {
+function insertions(functions: readonly FoundFunction[], file: string): Insertion[] {
   return functions
-    .flatMap(({ body }, index) => {
+    .flatMap((of, index) => {
+      const { body } = of;
       const enter = `${walkGlobal}.enter(${JSON.stringify(file)}, ${index})`;
-      if (body.isBlock) return [{ at: body.start + 1, text: `${enter};` }];
+      if (body.isBlock) return [{ at: body.start + 1, text: `${enter};`, of }];
       return [
-        { at: body.start, text: `(${enter}, ` },
-        { at: body.end, text: ')' },
+        { at: body.start, text: `(${enter}, `, of },
+        { at: body.end, text: ')', of },
       ];
     })
     .sort((a, b) => a.at - b.at);

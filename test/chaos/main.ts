@@ -1,5 +1,6 @@
+import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { runChaos } from './run-chaos.ts';
+import { chaosScripts, runChaos } from './run-chaos.ts';
 
 /**
  * `npm run chaos -- --runs N --seed S`: N drawn jobs, from seed S on, whose processes are killed; with `--workers`, whose
@@ -17,7 +18,9 @@ async function main(): Promise<number> {
   const kind = values.streams === true ? 'streams' : values.workers === true ? 'workers' : 'processes';
   const first = wholeNumber('seed', values.seed ?? '1');
   const seeds = Array.from({ length: wholeNumber('runs', values.runs ?? '100') }, (_, index) => first + index);
-  const summary = await runChaos(kind, seeds, print);
+  const scripts = await chaosScripts();
+  const summary = await runChaos(kind, seeds, scripts, print);
+  rmSync(scripts.directory, { recursive: true, force: true });
   const { passed, failures, kills, resumed, continued, damaged, deaths, lost, costly, readers, pauses } = summary;
   const { checkpoints, restored, withoutCheckpoint, drained, speculated, calls, needed, inFlight, lostAnswers } =
     summary;

@@ -82,20 +82,33 @@ const draws: Readonly<Record<ChaosKind, (seed: number) => Chaos>> = {
 };
 
 /** The modules of the processes. */
-interface Scripts {
+export interface ChaosScripts {
+  readonly directory: string;
   readonly child: string;
   readonly module: string;
   readonly entry: string;
 }
 
+/** Bundles what the processes run, into a directory that the caller removes. */
+export async function chaosScripts(): Promise<ChaosScripts> {
+  const directory = mkdtempSync(join(tmpdir(), 'chaos-'));
+  // What the script imports only when it needs it.
+  symlinkSync(resolve('node_modules'), join(directory, 'node_modules'));
+  const paths = await bundledModules(['chaos/child.ts', 'chaos/chaos-module.ts'], join(directory, 'modules'));
+  const [child, module, entry] = paths as [string, string, string];
+  return { directory, child, module, entry: pathToFileURL(entry).href };
+}
+
 /**
  * Runs drawn jobs, by their seeds, each in processes that are killed, or whose workers die, until one
  * finishes it, and compares what is left with the undisturbed job.
+ * @param scripts by {@link chaosScripts}
  * @param tell gets failed runs, and occasionally the progress
  */
 export async function runChaos(
   kind: ChaosKind,
   seeds: readonly number[],
+  scripts: ChaosScripts,
   tell: (line: string) => void,
 ): Promise<ChaosSummary> {
   const totals: Totals = {
@@ -104,12 +117,6 @@ export async function runChaos(
     ...{ calls: 0, needed: 0, inFlight: 0, lostAnswers: 0 },
   };
   const failures: string[] = [];
-  const workshop = mkdtempSync(join(tmpdir(), 'chaos-'));
-  // What the script imports only when it needs it.
-  symlinkSync(resolve('node_modules'), join(workshop, 'node_modules'));
-  const paths = await bundledModules(['chaos/child.ts', 'chaos/chaos-module.ts'], join(workshop, 'modules'));
-  const [child, module, entry] = paths as [string, string, string];
-  const scripts: Scripts = { child, module, entry: pathToFileURL(entry).href };
   const option = kind === 'processes' ? '' : `--${kind} `;
   for (const [index, seed] of seeds.entries()) {
     const run = new ChaosRun(draws[kind](seed), mkdtempSync(join(tmpdir(), `chaos-${seed}-`)), scripts, totals);
@@ -125,7 +132,6 @@ export async function runChaos(
     const done = index + 1;
     if (done % 25 === 0) tell(`… ${done} of ${seeds.length} runs, ${failures.length} failed`);
   }
-  rmSync(workshop, { recursive: true, force: true });
   return { passed: seeds.length - failures.length, failures, ...totals };
 }
 
@@ -141,7 +147,7 @@ class ChaosRun {
   readonly #disturbances: readonly Disturbance[];
   readonly #random: SeededRandom;
   readonly #home: string;
-  readonly #scripts: Scripts;
+  readonly #scripts: ChaosScripts;
   readonly #totals: Totals;
   readonly #problems: string[] = [];
   #lostAnswers = 0;
@@ -151,7 +157,7 @@ class ChaosRun {
   readonly #damaged = new Set<Damage['of']>();
   #processes = 0;
 
-  constructor({ plan, disturbances }: Chaos, directory: string, scripts: Scripts, totals: Totals) {
+  constructor({ plan, disturbances }: Chaos, directory: string, scripts: ChaosScripts, totals: Totals) {
     this.directory = directory;
     this.#plan = plan;
     this.#disturbances = disturbances;

@@ -5,6 +5,7 @@ import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../../src/ids.ts';
 import { drawn, namesOf } from '../graph/drawn-graph.ts';
 import { anyGraph, explicitEdges, reachability } from '../graph/naive-graph.ts';
+import { draws } from '../support/draws.ts';
 
 const componentsOf = (graph: ExecutionGraph) => streamingComponents(graph, pipelinedRegions(graph));
 
@@ -67,7 +68,7 @@ describe('streaming components', () => {
           expect(writesCompleteResults).toBe(writes);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: draws(80, 200) },
     );
   });
 });

@@ -3,6 +3,7 @@ import { parse as parseWhole } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { csvFile, type CsvFileOptions } from '../../src/connectors/csv/csv-file.ts';
 import { toCsvFile } from '../../src/connectors/csv/to-csv-file.ts';
+import { draws } from '../support/draws.ts';
 import { failureOf, readSubtasks, scratchDirectory, writeSubtask } from './subtasks.ts';
 
 const at = scratchDirectory();
@@ -159,7 +160,7 @@ describe('the subtasks together read each record once', () => {
           expect((await readSubtasks(source, parallelism, 3)).flat()).toEqual(expected);
         },
       ),
-      { numRuns: 100 },
+      { numRuns: draws(40, 100) },
     );
   });
 
@@ -171,7 +172,7 @@ describe('the subtasks together read each record once', () => {
         const whole: unknown = parseWhole(content, { columns: true, record_delimiter: ['\r\n', '\n'] });
         expect((await readSubtasks(csvFile(fileOf(content)), 1, 3)).flat()).toEqual(whole);
       }),
-      { numRuns: 100 },
+      { numRuns: draws(40, 100) },
     );
   });
 
@@ -217,7 +218,7 @@ describe('csvFile reads what toCsvFile writes', () => {
           expect(read.map((row) => Object.entries(row).sort())).toEqual(expected.map((row) => row.sort()));
         },
       ),
-      { numRuns: 300 },
+      { numRuns: draws(100, 300) },
     );
   });
 

@@ -8,6 +8,7 @@ import { fromWebStream } from '../../src/connectors/streams/web-stream.ts';
 import { collect, type DeadLetter, Job, type RejectRecord } from '../../src/index.ts';
 import type { Source } from '../../src/operators/source.ts';
 import { virtualEnvironment } from '../../src/testing/index.ts';
+import { draws } from '../support/draws.ts';
 import { contextOf, failureOf, readSubtask } from './subtasks.ts';
 
 type Chunk = Uint8Array | string;
@@ -230,7 +231,7 @@ it('any records in chunks of any size', async () => {
         expect(await read(jsonBytes, jsonLines())).toEqual(records);
       },
     ),
-    { numRuns: 100 },
+    { numRuns: draws(40, 100) },
   );
 });
 

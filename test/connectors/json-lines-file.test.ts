@@ -2,6 +2,7 @@ import { truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { wideNumbersOf } from '../../src/connectors/json/json-numbers.ts';
 import { jsonLinesFile } from '../../src/connectors/json/json-lines-file.ts';
+import { draws } from '../support/draws.ts';
 import { contextOf, drain, failureOf, readSubtask, readSubtasks, scratchDirectory } from './subtasks.ts';
 
 const at = scratchDirectory();
@@ -72,7 +73,7 @@ describe('the subtasks together read each line once', () => {
         const source = jsonLinesFile(fileOf(mark + lines.map(([text, end]) => text + end).join('') + last));
         expect((await readSubtasks(source, parallelism, 3)).flat()).toEqual(texts.map((text) => JSON.parse(text)));
       }),
-      { numRuns: 300 },
+      { numRuns: draws(100, 300) },
     );
   });
 

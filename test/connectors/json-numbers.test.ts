@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { charCodesOf, NumberSuspects, wideNumbersOf } from '../../src/connectors/json/json-numbers.ts';
 import { findNumberFault, type JsonValueOptions, parseExactly } from '../../src/connectors/json/json-values.ts';
+import { draws } from '../support/draws.ts';
 
 const codesOf = (text: string) => charCodesOf(text, Buffer.from(text));
 
@@ -44,7 +45,7 @@ describe('numbers that a double holds as written', () => {
         written.filter((text) => /[.e]/.test(text) && Number.isFinite(Number(text))),
         (text) => wideNumbersOf(text).length === 0,
       ),
-      { numRuns: 2_000 },
+      { numRuns: draws(800, 2_000) },
     );
   });
 });
@@ -96,7 +97,7 @@ describe('numbers that a double does not hold', () => {
         const difference = differenceInHalves(BigInt(text), scale);
         if (Math.abs(difference) !== 1) expect(wideNumbersOf(decimal)).toHaveLength(Math.abs(difference) < 1 ? 0 : 1);
       }),
-      { numRuns: 5_000 },
+      { numRuns: draws(2_000, 5_000) },
     );
   });
 
@@ -110,7 +111,7 @@ describe('numbers that a double does not hold', () => {
         const isExact = BigInt(Number(json)) === BigInt(json);
         expect(wideNumbersOf(json)).toEqual([{ start: 0, end: json.length, kind: 'int64', isExact }]);
       }),
-      { numRuns: 2_000 },
+      { numRuns: draws(800, 2_000) },
     );
   });
 
@@ -131,7 +132,7 @@ describe('numbers that a double does not hold', () => {
         const found = wideNumbersOf(text).filter(({ start }) => start === 0);
         return found.length === (Math.abs(difference) < 1 ? 0 : 1);
       }),
-      { numRuns: 20_000, seed: 20_261_128 },
+      { numRuns: draws(8_000, 20_000), seed: 20_261_128 },
     );
   });
 

@@ -7,6 +7,7 @@ import { partPath } from '../../src/connectors/outputs/part-path.ts';
 import { toJsonLinesFile, type ToJsonLinesFileOptions } from '../../src/connectors/json/to-json-lines-file.ts';
 import { systemEnvironment } from '../../src/environment.ts';
 import { testRun } from '../support/test-run.ts';
+import { draws } from '../support/draws.ts';
 import { contextOf, failureOf, readSubtasks, scratchDirectory, writeSubtask } from './subtasks.ts';
 
 const at = scratchDirectory();
@@ -228,7 +229,7 @@ it('everything it writes is read back unchanged', async () => {
       expect(JSON.stringify(read)).toBe(JSON.stringify(records));
       expect(read).toEqual(records);
     }),
-    { numRuns: 300 },
+    { numRuns: draws(100, 300) },
   );
 });
 

@@ -7,6 +7,7 @@ import { partPath } from '../../src/connectors/outputs/part-path.ts';
 import { toParquetFile, type ToParquetFileOptions } from '../../src/connectors/parquet/to-parquet-file.ts';
 import type { ValueOptions } from '../../src/connectors/value-options.ts';
 import { fixedDelay, fromArray, Job } from '../../src/index.ts';
+import { draws } from '../support/draws.ts';
 import { contextOf, failureOf, readSubtask, readSubtasks, scratchDirectory, writeSubtask } from './subtasks.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -145,7 +146,7 @@ describe('written values are read back unchanged', () => {
         fc.pre(!changesItsMind(rows, rowGroupSize));
         expect(await writtenAndRead(rows, { rowGroupSize })).toEqual(rows);
       }),
-      { numRuns: 60 },
+      { numRuns: draws(20, 60) },
     );
   });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { virtualEnvironment } from '../../src/testing/index.ts';
+import { draws } from '../support/draws.ts';
 import { CheckpointedGraph, type DrawnVertex, expectedSums } from './checkpointed-graph.ts';
 
 /** Vertices in layers: each but the sources reads one to three earlier ones. */
@@ -57,7 +58,7 @@ describe('checkpoints of a graph of tasks', () => {
           expect(sinksOf(graph, job.sums)).toEqual(sinksOf(graph, expectedSums(graph)));
         },
       ),
-      { numRuns: 60 },
+      { numRuns: draws(20, 60) },
     );
   });
 
@@ -78,7 +79,7 @@ describe('checkpoints of a graph of tasks', () => {
         expect([job.failures, job.isFinished]).toEqual([[], true]);
         expect(sinksOf(graph, job.sums)).toEqual(sinksOf(graph, expectedSums(graph)));
       }),
-      { numRuns: 100 },
+      { numRuns: draws(60, 100) },
     );
     expect([restarts > 20, completed > 100]).toEqual([true, true]);
   });

@@ -32,6 +32,7 @@ import { drawn } from '../graph/drawn-graph.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
 import { restartRegions, stubRegions } from '../support/books.ts';
 import { listener } from '../support/transition-table.ts';
+import { draws } from '../support/draws.ts';
 
 const diskBytes = 100;
 
@@ -419,7 +420,7 @@ describe('one owner', () => {
           }
           world.settle();
         }),
-        { numRuns: 80 },
+        { numRuns: draws(30, 80) },
       );
     },
   );

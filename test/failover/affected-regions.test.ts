@@ -9,6 +9,7 @@ import type { Topology } from '../../src/graph/topology.ts';
 import type { ExecutionVertexId, PartitionId, RegionId } from '../../src/ids.ts';
 import { namesOf, taskOf } from '../graph/drawn-graph.ts';
 import { anyClaimingGraph, type ExplicitEdge, explicitEdges, naiveRegions } from '../graph/naive-graph.ts';
+import { draws } from '../support/draws.ts';
 import { drawnTopology, failureOf, topologyOf } from './drawn-failure.ts';
 
 /** The regions that a failure restarts, and their modes: `again: a; new: b c`. */
@@ -262,7 +263,7 @@ describe('the regions that a failure affects', () => {
         const sorted = (modes: ReadonlyMap<number, RestartMode>) => [...modes].toSorted(([a], [b]) => a - b);
         expect(sorted(actual)).toEqual(sorted(expected));
       }),
-      { numRuns: 1_000 },
+      { numRuns: draws(400, 1_000) },
     );
   });
 

@@ -4,6 +4,7 @@ import { restartIndividual } from '../../src/failover/strategies/restart-individ
 import { restartPipelinedRegion } from '../../src/failover/strategies/restart-pipelined-region.ts';
 import type { ExecutionVertexId, PartitionId } from '../../src/ids.ts';
 import { anyClaimingGraph } from '../graph/naive-graph.ts';
+import { draws } from '../support/draws.ts';
 import { drawnTopology, failureOf, restarted, topologyOf } from './drawn-failure.ts';
 
 interface Story {
@@ -133,7 +134,7 @@ describe('restart of the individual task', () => {
         expect(tasks).toBe(restarted(topology, restartPipelinedRegion()(failure, topology)));
         expect(decision.why === undefined).toBe(!tasks.includes(' '));
       }),
-      { numRuns: 500 },
+      { numRuns: draws(200, 500) },
     );
   });
 });

@@ -3,6 +3,7 @@ import type { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { type PipelinedRegions, pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import type { BoundaryGroup } from '../../src/graph/region-boundaries.ts';
 import type { ExecutionVertexId, RegionId } from '../../src/ids.ts';
+import { draws } from '../support/draws.ts';
 import { anyGraph, explicitEdges } from './naive-graph.ts';
 
 /**
@@ -60,7 +61,7 @@ describe('region boundaries', () => {
           expect({ read, fed }).toEqual(ofRegion);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: draws(100, 300) },
     );
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { pipelinedRegions } from '../../src/graph/pipelined-region.ts';
 import { regionOrder } from '../../src/graph/region-order.ts';
+import { draws } from '../support/draws.ts';
 import { drawn, drawnRegions } from './drawn-graph.ts';
 import { anyGraph, explicitEdges } from './naive-graph.ts';
 
@@ -51,7 +52,7 @@ describe('the order of regions', () => {
           if (from !== to) expect(places[from]).toBeLessThan(places[to] as number);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: draws(200, 500) },
     );
   });
 });

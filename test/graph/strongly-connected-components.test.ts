@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { edgeTable, stronglyConnectedComponents } from '../../src/graph/strongly-connected-components.ts';
+import { draws } from '../support/draws.ts';
 import { reachability } from './naive-graph.ts';
 
 const anyDigraph = fc.integer({ min: 0, max: 9 }).chain((nodeCount) =>
@@ -32,7 +33,7 @@ describe('strongly connected components', () => {
         }
         expect(new Set(componentOf).size).toBe(componentCount);
       }),
-      { numRuns: 300 },
+      { numRuns: draws(100, 300) },
     );
   });
 

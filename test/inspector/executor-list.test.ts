@@ -86,11 +86,13 @@ describe('the executors of a picture', () => {
     const { environment, run, until } = startedRun({ executors: 2, slots: 2 });
     const { lines } = heard(recordRun(run, { sampleEveryMs: 1 }));
     await until(enters('numbers[0]', 'running'));
-    let read = 0;
+    const picture = pictureOf(lines);
+    let read = lines.length;
     await environment.runUntil(() => {
-      if (lines.length === read) return false;
+      const fresh = lines.slice(read);
+      for (const line of fresh) picture.next(asRead(line));
       read = lines.length;
-      return executorList(pictureOf(lines)).some(({ taskCount }) => taskCount > 0);
+      return fresh.length > 0 && executorList(picture).some(({ taskCount }) => taskCount > 0);
     });
     const before = lines.length;
     const present = [...insideOf(run).executors()].map(

@@ -31,6 +31,7 @@ import {
 } from '../../src/index.ts';
 import { type FaultPlan, faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
 import { bundledScript } from '../support/bundled-script.ts';
+import { draws } from '../support/draws.ts';
 import { heard, pictureOf, startedRun } from './recorded-run.ts';
 
 let directory: string;
@@ -112,7 +113,7 @@ describe('a recorded run', () => {
   it('FR2: rotates: the new file begins with a picture, and the files stay within `maxBytes`', async () => {
     // What every task does is short in lines, and shorter in the picture.
     const all = { failoverStrategy: restartAll() };
-    const { receipt, warnings, mostBytes } = await smallRecording(300, 22, all);
+    const { receipt, warnings, mostBytes } = await smallRecording(300, draws(12, 22), all);
     expect(warnings).toEqual([]);
     expect(mostBytes).toBeGreaterThan(1 << 19);
     expect(mostBytes).toBeLessThanOrEqual(1 << 20);

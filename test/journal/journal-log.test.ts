@@ -7,6 +7,7 @@ import { encodeRecords } from '../../src/journal/record-header.ts';
 import { MemoryJournalStorage } from '../support/memory-journal-storage.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
 import { thrownBy } from '../support/thrown-by.ts';
+import { draws } from '../support/draws.ts';
 import { format, numbered, numberOf, payloads } from './drawn-log.ts';
 import { journalStorages } from './journal-storages.ts';
 
@@ -267,7 +268,7 @@ describe('whenever its process dies', () => {
         const found = numbersIn(storage.afterKill());
         expect(owner.faultsIn(found, owner.appended)).toEqual([]);
       }),
-      { numRuns: 500 },
+      { numRuns: draws(200, 500) },
     );
   });
 });
@@ -293,7 +294,7 @@ describe.each([
         const kept = found.filter((number) => !owner.dropped.has(number));
         expect(kept).toEqual(known.slice(0, kept.length));
       }),
-      { numRuns: 1_000 },
+      { numRuns: draws(400, 1_000) },
     );
   });
 });

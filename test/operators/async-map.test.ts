@@ -10,6 +10,7 @@ import type {
 } from '../../src/operators/operator-description.ts';
 import type { Batch } from '../../src/partitions/stream-element.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+import { draws } from '../support/draws.ts';
 import { inBatches, StageHarness, unhandledDuring } from './stage-driver.ts';
 
 type AsyncMap = Extract<OperatorDescription, { kind: 'asyncMap' }>;
@@ -842,7 +843,7 @@ it('AM1, AM2: any options, answers and failures give the results of a plain loop
       if (rateLimit !== undefined) expectRate(harness.calls, rateLimit);
     },
   );
-  await fc.assert(property, { numRuns: 150 });
+  await fc.assert(property, { numRuns: draws(60, 150) });
 });
 
 function expectRate(calls: readonly Noted[], { calls: most, perMs }: { calls: number; perMs: number }): void {

@@ -4,6 +4,7 @@ import type { CallKey, CallLimits } from '../../src/operators/call-limiter.ts';
 import { CallLimiters } from '../../src/operators/calls/call-limiters.ts';
 import { LocalCallLimiter } from '../../src/operators/calls/local-call-limiter.ts';
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
+import { draws } from '../support/draws.ts';
 
 /** A limiter on virtual time that records when calls are granted. */
 function limiting(limits: Partial<CallLimits> = {}) {
@@ -148,7 +149,7 @@ describe('grants of calls', () => {
         }
         expect(clock.timerCount).toBe(0);
       }),
-      { numRuns: 300 },
+      { numRuns: draws(100, 300) },
     );
   });
 

@@ -7,6 +7,7 @@ import type { CheckpointId } from '../../src/ids.ts';
 import type { GateState } from '../../src/operators/state/task-state.ts';
 import { barrier, idle, watermark } from '../support/marks.ts';
 import { HandChannel, somePartition } from '../support/partition-harness.ts';
+import { draws } from '../support/draws.ts';
 
 function gateOver(count: number, order?: ChannelOrder) {
   const channels = Array.from({ length: count }, () => new HandChannel());
@@ -435,7 +436,7 @@ describe('InputGate with a recorded order', () => {
         expect(taken.pop()).toBe('end');
         expect(records.map((_, index) => taken.filter((each) => `${each}`.startsWith(`${index}:`)))).toEqual(records);
       }),
-      { numRuns: 500 },
+      { numRuns: draws(200, 500) },
     );
   });
 });

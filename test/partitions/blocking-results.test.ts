@@ -14,6 +14,7 @@ import { MemorySpillStore } from '../../src/testing/storage/memory-spill-store.t
 import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';
 import { elementOf } from '../../src/partitions/stream-element.ts';
+import { draws } from '../support/draws.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
 
@@ -575,7 +576,7 @@ describe('any order of writes, turns, reads and credits', () => {
           partition.release();
           expect([budget.reservedBytes, files.size]).toEqual([0, 0]);
         }),
-        { numRuns: 150 },
+        { numRuns: draws(60, 150) },
       );
     },
   );

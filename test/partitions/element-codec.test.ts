@@ -16,6 +16,7 @@ import { barrier, idle, watermark } from '../support/marks.ts';
 import { difference } from '../support/difference.ts';
 import { plainValues } from '../support/plain-values.ts';
 import { thrownBy } from '../support/thrown-by.ts';
+import { draws } from '../support/draws.ts';
 
 const roundTrip = (records: readonly unknown[]): readonly unknown[] => decodeBatch(encodeBatch(records));
 
@@ -137,7 +138,7 @@ describe('a batch that is written and read', () => {
       fc.property(fc.array(anything, { maxLength: 8 }), (records) => {
         expect(difference(roundTrip(records), records)).toBeUndefined();
       }),
-      { numRuns: 1_000 },
+      { numRuns: draws(400, 1_000) },
     );
   });
 
@@ -146,7 +147,7 @@ describe('a batch that is written and read', () => {
       fc.property(fc.date({ noInvalidDate: false }), (date) => {
         expect(difference(roundTrip([date]), [date])).toBeUndefined();
       }),
-      { numRuns: 1_000 },
+      { numRuns: draws(400, 1_000) },
     );
   });
 });
@@ -286,7 +287,7 @@ describe('a frame', () => {
         batches.push(batch);
         seen.push(encodeBatch(batch));
       }),
-      { numRuns: 300 },
+      { numRuns: draws(100, 300) },
     );
     expect(batches.map((batch) => frameChecksum(encodeBatch(batch)))).toEqual(seen.map(frameChecksum));
   });

@@ -37,6 +37,7 @@ import {
   writeSteps,
 } from '../support/marks.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';
+import { draws } from '../support/draws.ts';
 
 /** Grants credits until everything is read; checks that no more batches arrive than requested. */
 function readWith(credits: readonly number[], reading: Reading, settle: () => void): void {
@@ -435,7 +436,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
               partition.release();
             },
           ),
-          { numRuns: 60 },
+          { numRuns: draws(20, 60) },
         );
       });
     });
@@ -465,7 +466,7 @@ describe.each(exchanges)('%s', (_, exchange) => {
           partition.release();
         },
       ),
-      { numRuns: 60 },
+      { numRuns: draws(20, 60) },
     );
   });
 });
@@ -600,7 +601,7 @@ describe.each(exchanges)('%s, with marks', (_, exchange) => {
           expect(reading.isComplete).toBe(true);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: draws(20, 60) },
     );
   });
 

@@ -18,6 +18,7 @@ import { collect, Job, keptResult, range, releaseKeptResult, reliable } from '..
 import { keptBatches } from '../../src/partitions/storage/kept-result.ts';
 import { encodeManifest, type KeptManifest, readManifest } from '../../src/partitions/storage/kept-manifest.ts';
 import { failureOf } from '../connectors/subtasks.ts';
+import { draws } from '../support/draws.ts';
 
 const onPosix = process.platform === 'win32' ? it.skip : it;
 
@@ -101,7 +102,7 @@ describe('a kept result', () => {
         }
         writeFileSync(join(kept, name), files.get(name) as Buffer);
       }),
-      { numRuns: 300 },
+      { numRuns: draws(100, 300) },
     );
   });
 
@@ -114,7 +115,7 @@ describe('a kept result', () => {
         expect(await expectRightOrRefused()).toBe(by === 0 ? 'right' : 'refused');
         writeFileSync(join(kept, name), bytes);
       }),
-      { numRuns: 200 },
+      { numRuns: draws(80, 200) },
     );
   });
 
@@ -125,7 +126,7 @@ describe('a kept result', () => {
         expect(await expectRightOrRefused()).toBe('refused');
         writeFileSync(join(kept, name), files.get(name) as Buffer);
       }),
-      { numRuns: 100 },
+      { numRuns: draws(40, 100) },
     );
   });
 

@@ -9,6 +9,7 @@ import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';
 import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
 import { Reading, reserveIfRoom, somePartition } from '../support/partition-harness.ts';
 import { elementOf } from '../../src/partitions/stream-element.ts';
+import { draws } from '../support/draws.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
 const batchBytes = estimateElementBytes(elementOf([{ n: 1 }]));
@@ -342,7 +343,7 @@ describe('any order of writes, reads, credits and restarts of readers', () => {
             expect([it.budget.reservedBytes, it.files.size]).toEqual([0, 0]);
           },
         ),
-        { numRuns: 300 },
+        { numRuns: draws(100, 300) },
       );
     },
   );

@@ -7,6 +7,7 @@ import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';
 import { Reading, RetainedRig, type RetainedRigOptions, recordOf, recordsOf } from '../support/partition-harness.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 import { elementOf } from '../../src/partitions/stream-element.ts';
+import { draws } from '../support/draws.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
 const { blocking } = exchangeTypes;
@@ -1068,7 +1069,7 @@ describe('any order of attempts, turns, readers and losses', () => {
             expect(rig.environment.clock.timerCount).toBe(0);
           },
         ),
-        { numRuns: 150 },
+        { numRuns: draws(60, 150) },
       );
     },
   );

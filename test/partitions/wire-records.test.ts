@@ -5,6 +5,7 @@ import { seededRandom } from '../../src/testing/seeded-random.ts';
 import { difference } from '../support/difference.ts';
 import { plainValues } from '../support/plain-values.ts';
 import { thrownBy } from '../support/thrown-by.ts';
+import { draws } from '../support/draws.ts';
 
 const count = 40;
 
@@ -103,7 +104,7 @@ describe('records on their way to another executor', () => {
         const records = Array.from({ length }, (_, index) => of[index % of.length]);
         expect(changeOf(records)).toBeUndefined();
       }),
-      { numRuns: 1_000 },
+      { numRuns: draws(400, 1_000) },
     );
   });
 
@@ -134,7 +135,7 @@ describe('records on their way to another executor', () => {
         });
         expect(changeOf(isFrozen ? (Object.freeze(records) as unknown[]) : records)).toBeUndefined();
       }),
-      { numRuns: 800 },
+      { numRuns: draws(300, 800) },
     );
   });
 
@@ -154,7 +155,7 @@ describe('records on their way to another executor', () => {
           expect(difference([...carry(records)], records)).toBeUndefined();
         }
       }),
-      { numRuns: 300 },
+      { numRuns: draws(100, 300) },
     );
   });
 

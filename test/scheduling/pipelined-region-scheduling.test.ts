@@ -7,6 +7,7 @@ import { PipelinedRegionScheduling } from '../../src/scheduling/pipelined-region
 import { flinkInputDeciders } from '../conformance/flink-input-deciders.ts';
 import { drawn, drawnRegions, taskOf } from '../graph/drawn-graph.ts';
 import { anyGraph, explicitEdges, naiveRegions } from '../graph/naive-graph.ts';
+import { draws } from '../support/draws.ts';
 
 /** A scheduler that takes tasks by name, and returns regions as comma-separated task names. */
 function scheduler(...drawing: string[]) {
@@ -245,7 +246,7 @@ describe.each(Object.entries(flinkInputDeciders))('scheduling with the decider %
           );
         }
       }),
-      { numRuns: 300 },
+      { numRuns: draws(100, 300) },
     );
   });
 });

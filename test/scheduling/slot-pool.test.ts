@@ -3,6 +3,7 @@ import type { ExecutionVertexId, ExecutorId, RegionId } from '../../src/ids.ts';
 import type { Slot } from '../../src/scheduling/slot-offers.ts';
 import { SlotPool, type SlotPoolOptions } from '../../src/scheduling/slot-pool.ts';
 import { drawn, taskOf } from '../graph/drawn-graph.ts';
+import { draws } from '../support/draws.ts';
 
 const executor = (name: string) => name as ExecutorId;
 const region = (id: number) => id as RegionId;
@@ -415,7 +416,7 @@ describe('the slot pool under any operations', () => {
           if (next !== undefined) expect(pool.freeSlots).toBeLessThan(next.count);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: draws(100, 300) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { ExecutionVertexId } from '../../src/ids.ts';
 import { SlotSharing } from '../../src/scheduling/slot-sharing.ts';
 import { drawn, namesOf } from '../graph/drawn-graph.ts';
+import { draws } from '../support/draws.ts';
 
 /** The tasks of each shared slot. */
 const slotsOf = (...lines: readonly string[]): string[] => {
@@ -110,7 +111,7 @@ describe('tasks share slots', () => {
           else expect(sharing.count).toBeGreaterThanOrEqual(fewest);
         },
       ),
-      { numRuns: 200 },
+      { numRuns: draws(80, 200) },
     );
   });
 });

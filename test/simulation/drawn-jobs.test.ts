@@ -1,4 +1,4 @@
 import { describeSeeds } from './describe-seeds.ts';
+import { draws } from '../support/draws.ts';
 
-// With streams, and those that are cancelled, resumed, or lose power, `npm test` has 5 000 seeds.
-describeSeeds(1, 3_600);
+describeSeeds(1, draws(1_200, 3_600));

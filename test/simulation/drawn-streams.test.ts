@@ -1,7 +1,8 @@
 import { simulateApart } from './describe-seeds.ts';
 import type { StreamsSummary } from './run-streams.ts';
+import { draws } from '../support/draws.ts';
 
-const count = 400;
+const count = draws(160, 400);
 
 /** Jest needs a number. A stuck simulation is detected by its silence. */
 const longestMs = 60 * 60_000;

@@ -5,7 +5,7 @@ const tests = join(__dirname, '..');
 
 /** What `npm test` runs as one test file of Jest each, the longest first. */
 interface Suites {
-  /** Test files by themselves: most of their time is that of other processes. */
+  /** Test files by themselves: most of their time is that of other processes. Only the first is as long as a suite. */
   readonly apart: readonly string[];
   /** Folders of tests, by the name of their suite. */
   readonly suites: Readonly<Record<string, readonly string[]>>;

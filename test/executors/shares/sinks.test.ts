@@ -5,6 +5,7 @@ import type { AttemptNumber, RunId } from '../../../src/ids.ts';
 import { collect, fromArray, Job, type Sink } from '../../../src/index.ts';
 import type { SinkWriter } from '../../../src/operators/sink.ts';
 import { TaskContext } from '../../../src/operators/task/task-context.ts';
+import { draws } from '../../support/draws.ts';
 import { remoteRig, rigs, type ServicesRig } from './services-rig.ts';
 
 /** A job that writes to a sink, in so many subtasks, and rejects records to another. */
@@ -317,7 +318,7 @@ describe('sinks of the process, over messages', () => {
         }
         expect(kept.records).toEqual([0, 1, 2].map((batch) => losses.length * 10 + batch));
       }),
-      { numRuns: 60 },
+      { numRuns: draws(20, 60) },
     );
   });
 });

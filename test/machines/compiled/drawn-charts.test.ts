@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { whyInterpreted } from '../../../src/machines/compiled/why-interpreted.ts';
+import { draws } from '../../support/draws.ts';
 import { bothStories } from './actor-story.ts';
 import { drawnCase } from './drawn-chart.ts';
 
@@ -14,7 +15,7 @@ it('CF1: a drawn chart behaves as its interpreted form does, whatever happens to
       expect(compiledForm).toEqual(interpreted);
     }),
     // Making a failing case smaller takes minutes. Without the second option it does.
-    { numRuns: Number(process.env['DRAWN_CHARTS'] ?? 200), endOnFailure: true },
+    { numRuns: Number(process.env['DRAWN_CHARTS'] ?? draws(80, 200)), endOnFailure: true },
   );
   expect(lines).toBeGreaterThan(3_000);
 });

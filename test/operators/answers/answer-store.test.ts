@@ -6,6 +6,7 @@ import { seededRandom } from '../../../src/testing/seeded-random.ts';
 import { encodeRecord } from '../../../src/journal/record-header.ts';
 import type { LogBytes } from '../../../src/journal/journal-storage.ts';
 import { journalStorages } from '../../journal/journal-storages.ts';
+import { draws } from '../../support/draws.ts';
 import { recalled, StoreRig } from './store-rig.ts';
 
 const records = (count: number, from = 0): string[] => Array.from({ length: count }, (_, index) => `r${from + index}`);
@@ -286,7 +287,7 @@ it('AS4: damage costs the answers that it hits, is reported, and is never a wron
       expect(wrong).toEqual([]);
       expect(found.filter((answer) => answer === undefined).length).toBeLessThanOrEqual(1);
     }),
-    { numRuns: 200 },
+    { numRuns: draws(80, 200) },
   );
 });
 

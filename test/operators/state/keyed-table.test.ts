@@ -11,6 +11,7 @@ import type { StateTable } from '../../../src/operators/state/tables/state-table
 import type { TableRun } from '../../../src/operators/state/tables/table-state.ts';
 import { packData } from '../../../src/partitions/records/packed-data.ts';
 import { DiskStates } from '../../support/disk-states.ts';
+import { draws } from '../../support/draws.ts';
 
 type Content = [key: unknown, value: unknown][];
 type Step =
@@ -194,7 +195,7 @@ describe('a table of state by key', () => {
           pair.settle();
         },
       ),
-      { numRuns: 2_500 },
+      { numRuns: draws(1_000, 2_500) },
     );
   });
 
@@ -223,7 +224,7 @@ describe('a table of state by key', () => {
           await Promise.all(closing);
         },
       ),
-      { numRuns: 400 },
+      { numRuns: draws(150, 400) },
     );
   });
 

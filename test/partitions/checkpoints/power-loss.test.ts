@@ -2,6 +2,7 @@ import type { FoundCheckpoint } from '../../../src/checkpoints/checkpoint-storag
 import { DiskCheckpointFiles } from '../../../src/partitions/checkpoints/disk-checkpoint-files.ts';
 import { type SeededRandom, seededRandom } from '../../../src/testing/seeded-random.ts';
 import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
+import { draws } from '../../support/draws.ts';
 import { bytesOf, type CheckpointRig, complete, found, id, numbers, rigOf } from './checkpoint-rigs.ts';
 
 const onDisk = (disk: MemoryJournalStorage): CheckpointRig => rigOf(() => new DiskCheckpointFiles(disk));
@@ -42,7 +43,7 @@ function survivorOf(disk: MemoryJournalStorage, random: SeededRandom): MemoryJou
 
 describe('checkpoints on a disk that loses power', () => {
   it('CS1, CS2: the newest complete checkpoint is there whenever the process or the machine dies, and nothing else stays', async () => {
-    for (let seed = 0; seed < 150; seed++) {
+    for (let seed = 0; seed < draws(60, 150); seed++) {
       const random = seededRandom(seed);
       const retained = random.integer(1, 3);
       let disk = new MemoryJournalStorage();
