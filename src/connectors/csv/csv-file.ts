@@ -3,6 +3,7 @@ import { type ErrorOptions, errorOptionNames } from '../../operators/rejected/on
 import type { Source, SourcePlanContext } from '../../operators/source.ts';
 import { type CsvFormat, csvFormatOf, type CsvHead, csvHeadOf, type CsvOptions } from './csv-head.ts';
 import { CsvReader, csvRowsIn } from './csv-reader.ts';
+import { loadCsvParser } from './csv-rows.ts';
 import { type FilesPlan, fixFiles, type InputFile, planOf, type PlannedSplit, splitsOf } from '../inputs/files-plan.ts';
 import { fileSource } from '../inputs/file-source.ts';
 import { areSeveral, checkInputPaths, type InputPaths } from '../inputs/input-files.ts';
@@ -105,11 +106,12 @@ interface CsvInput extends InputFile, CsvHead {}
 /** Reads a file up to its first record. */
 async function readHead(file: InputFile, format: CsvFormat, { environment }: SourcePlanContext): Promise<CsvHead> {
   const lines = { environment, newlinesInQuotes: format.newlinesInValues, lineEnd: csvLineEndOf };
+  const parser = await loadCsvParser();
   const blocks = await LineBlocks.open({ file, start: 0, end: file.end }, lines);
   try {
     let head: CsvHead | undefined;
     for (let block = await blocks.next(); block !== null; block = await blocks.next()) {
-      head = csvHeadOf(file.path, block, blocks.lineEnd, format, head);
+      head = csvHeadOf(file.path, block, blocks.lineEnd, format, head, parser);
       if (head?.isOpen === false) return head;
     }
     const { delimiter = ',' } = format;

@@ -2,7 +2,7 @@ import { inQuotes } from '../../foreign-value.ts';
 import { MalformedInputError } from '../../errors/connector-errors.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { checkBoolean, checkFunction } from '../../options.ts';
-import { csvRecords, findCsvFault, parseCsvRows } from './csv-rows.ts';
+import { type CsvParser, csvRecords, findCsvFault, parseCsvRows } from './csv-rows.ts';
 import type { LineEnd } from '../lines/line-end.ts';
 import type { LineBlock } from '../lines/line-feeder.ts';
 
@@ -62,6 +62,7 @@ export function csvHeadOf(
   lineEnd: LineEnd,
   format: CsvFormat,
   before: CsvHead | undefined,
+  parser: CsvParser,
 ): CsvHead | undefined {
   const { header, columns, newlinesInValues } = format;
   const isContinued = before !== undefined && block.offset > before.lastByte;
@@ -82,8 +83,9 @@ export function csvHeadOf(
   const { delimiter } = dialect;
   if (!header) return { columns: columns ?? [], delimiter, lineEnd, lastByte, isOpen: false };
   if (first === undefined) return { columns: [], delimiter, lineEnd, lastByte, isOpen: true };
-  const names = columns ?? parseCsvRows(first.record, dialect)?.[0];
-  const problem = names === undefined ? findCsvFault(first.record, [], dialect)?.problem : findNameProblem(names);
+  const names = columns ?? parseCsvRows(first.record, dialect, parser)?.[0];
+  const problem =
+    names === undefined ? findCsvFault(first.record, [], dialect, parser)?.problem : findNameProblem(names);
   if (problem !== undefined) throw headerProblem(file, problem);
   return { columns: names ?? [], delimiter, lineEnd, lastByte: byteOf(first.index), isOpen: false };
 }

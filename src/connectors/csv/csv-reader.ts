@@ -3,7 +3,16 @@ import { toError } from '../../errors/thrown-value.ts';
 import type { SourceReader } from '../../operators/source.ts';
 import { type CsvFormat, type CsvHead, csvHeadOf } from './csv-head.ts';
 import type { RejectedRows } from '../rejecting-rows.ts';
-import { csvRecords, type CsvDialect, type CsvRecord, findCsvFault, parseCsvRows } from './csv-rows.ts';
+import {
+  csvRecords,
+  type CsvDialect,
+  type CsvFault,
+  type CsvParser,
+  type CsvRecord,
+  findCsvFault,
+  loadCsvParser,
+  parseCsvRows,
+} from './csv-rows.ts';
 import type { LineBlock, LineFeeder } from '../lines/line-feeder.ts';
 import { setOwn } from '../own-property.ts';
 
@@ -34,6 +43,8 @@ export class CsvReader<Out> implements SourceReader<Out> {
   readonly #parse: ((row: Row) => Out) | undefined;
   #head: CsvHead | undefined;
   #dialect: CsvDialect | undefined;
+  /** Loaded before the first block is parsed. */
+  #parser: CsvParser | undefined;
   /** A column name (`__proto__`) that plain assignment would not turn into an own property. */
   #hasOddName = false;
   readonly #rejected: RejectedRows | undefined;
@@ -95,18 +106,19 @@ export class CsvReader<Out> implements SourceReader<Out> {
     const block = await this.#lines.next();
     if (block === null) return null;
     this.#block = block;
+    const parser = (this.#parser ??= await loadCsvParser());
     this.#records = undefined;
     if (this.#head?.isOpen !== false) {
-      const head = csvHeadOf(this.#lines.path, block, this.#lines.lineEnd, this.#format, this.#head);
+      const head = csvHeadOf(this.#lines.path, block, this.#lines.lineEnd, this.#format, this.#head, parser);
       if (head === undefined) return [];
       this.#begin(head);
       if (head.isOpen) return [];
     }
     this.#skip = this.#countHead(block);
     const dialect = this.#dialect as CsvDialect;
-    const rows = parseCsvRows(block.text, dialect);
+    const rows = parseCsvRows(block.text, dialect, parser);
     if (rows === undefined && this.#rejected === undefined) return this.#malformed(Infinity);
-    this.#rows = rows ?? this.#rowsOneByOne(block, dialect);
+    this.#rows = rows ?? rowsOneByOne(block, dialect, parser);
     this.#at = this.#skip;
     return this.read(maxRecords);
   }
@@ -129,11 +141,6 @@ export class CsvReader<Out> implements SourceReader<Out> {
     return count;
   }
 
-  /** The rows of a block with malformed records: those have no values, like no row of a file with columns. */
-  #rowsOneByOne({ text }: LineBlock, dialect: CsvDialect): readonly (readonly string[])[] {
-    return [...csvRecords(text, dialect)].map(({ record }) => parseCsvRows(record, dialect)?.[0] ?? []);
-  }
-
   /** Row `at` cannot be a record. The rows before it come first; then it is alone. */
   #reject(at: number, before: readonly Out[], cause?: unknown): readonly Out[] | Promise<readonly Out[]> {
     const rejected = this.#rejected;
@@ -146,7 +153,7 @@ export class CsvReader<Out> implements SourceReader<Out> {
     const dialect = this.#dialect as CsvDialect;
     this.#records ??= [...csvRecords(this.#block.text, dialect)];
     const { index, record } = this.#records[this.#at] as CsvRecord;
-    const fault = findCsvFault(record, this.#head?.columns ?? [], dialect);
+    const fault = this.#faultIn(record);
     const error = await this.#faultAt(index + (fault?.index ?? 0), fault?.problem ?? toError(cause).message, cause);
     // The fault may lie in a later line of a quoted value.
     const records = rejected.reject<Out>(error, record, `${error.file}:${await this.#lineOf(index)}`);
@@ -163,11 +170,15 @@ export class CsvReader<Out> implements SourceReader<Out> {
     const dialect = this.#dialect as CsvDialect;
     for (const { index, record } of csvRecords(this.#block.text, dialect)) {
       const isHead = this.#skip > count;
-      const fault = isHead ? undefined : findCsvFault(record, this.#head?.columns ?? [], dialect);
+      const fault = isHead ? undefined : this.#faultIn(record);
       if (fault !== undefined) return this.#fail(index + fault.index, fault.problem);
       if (count++ === row) return this.#fail(index, toError(cause).message, cause);
     }
     return this.#fail(0, 'not valid CSV');
+  }
+
+  #faultIn(record: string): CsvFault | undefined {
+    return findCsvFault(record, this.#head?.columns ?? [], this.#dialect as CsvDialect, this.#parser as CsvParser);
   }
 
   async #fail(index: number, problem: string, cause?: unknown): Promise<never> {
@@ -191,4 +202,9 @@ export class CsvReader<Out> implements SourceReader<Out> {
       { cause },
     );
   }
+}
+
+/** The rows of a block with malformed records: those have no values, like no row of a file with columns. */
+function rowsOneByOne({ text }: LineBlock, dialect: CsvDialect, parser: CsvParser): readonly (readonly string[])[] {
+  return [...csvRecords(text, dialect)].map(({ record }) => parseCsvRows(record, dialect, parser)?.[0] ?? []);
 }

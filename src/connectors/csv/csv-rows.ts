@@ -1,7 +1,13 @@
 import { inQuotes } from '../../foreign-value.ts';
-import { CsvError, parse } from 'csv-parse/sync';
+import type * as library from 'csv-parse/sync';
 import { toError } from '../../errors/thrown-value.ts';
 import type { LineEnd } from '../lines/line-end.ts';
+
+/** What parses records with quotes. */
+export type CsvParser = Pick<typeof library, 'parse' | 'CsvError'>;
+
+/** Loads it, with the first reader: a process without one does not pay for it. */
+export const loadCsvParser = (): Promise<CsvParser> => import('csv-parse/sync');
 
 /** The dialect of a CSV file. */
 export interface CsvDialect {
@@ -31,12 +37,12 @@ const strayProblems: Readonly<Record<LineEnd, string>> = {
  * The records in `text`, which ends at the end of a record, without empty lines. Undefined if one is malformed;
  * {@link findCsvFault} then finds the fault, record by record.
  */
-export function parseCsvRows(text: string, dialect: CsvDialect): string[][] | undefined {
+export function parseCsvRows(text: string, dialect: CsvDialect, parser: CsvParser): string[][] | undefined {
   const { lineEnd, newlinesInValues } = dialect;
   if (findStrayEnd(text, lineEnd) !== undefined) return undefined;
   if (!text.includes('"')) return splitRows(text, dialect);
   try {
-    const rows = parseQuoted(text, dialect);
+    const rows = parseQuoted(text, dialect, parser);
     return newlinesInValues || rows.length === countLines(text, lineEnd) ? rows : undefined;
   } catch {
     return undefined;
@@ -66,16 +72,21 @@ export function* csvRecords(text: string, dialect: CsvDialect): Generator<CsvRec
 }
 
 /** The fault in the text of one record, which should have `columns.length` values; undefined if it has none. */
-export function findCsvFault(record: string, columns: readonly string[], dialect: CsvDialect): CsvFault | undefined {
+export function findCsvFault(
+  record: string,
+  columns: readonly string[],
+  dialect: CsvDialect,
+  parser: CsvParser,
+): CsvFault | undefined {
   const stray = findStrayEnd(record, dialect.lineEnd);
   if (stray !== undefined) return { index: stray, problem: strayProblems[dialect.lineEnd] };
   try {
-    const count = parseQuoted(record, dialect)[0]?.length ?? 0;
+    const count = parseQuoted(record, dialect, parser)[0]?.length ?? 0;
     if (count === columns.length) return undefined;
     const index = count > columns.length ? fieldStart(record, columns.length, dialect.delimiter) : record.length;
     return { index, problem: `expected ${columns.length} values, got ${count}` };
   } catch (error) {
-    if (!(error instanceof CsvError)) return { index: 0, problem: toError(error).message };
+    if (!(error instanceof parser.CsvError)) return { index: 0, problem: toError(error).message };
     const field = typeof error['index'] === 'number' ? error['index'] : 0;
     const hint =
       error.code === 'CSV_QUOTE_NOT_CLOSED' && !dialect.newlinesInValues
@@ -104,8 +115,8 @@ function findStrayEnd(text: string, lineEnd: LineEnd): number | undefined {
   return undefined;
 }
 
-function parseQuoted(text: string, { delimiter, lineEnd }: CsvDialect): string[][] {
-  return parse(text.endsWith('\r') ? text.slice(0, -1) : text, {
+function parseQuoted(text: string, { delimiter, lineEnd }: CsvDialect, parser: CsvParser): string[][] {
+  return parser.parse(text.endsWith('\r') ? text.slice(0, -1) : text, {
     delimiter,
     record_delimiter: lineEnd === '\n' ? ['\r\n', '\n'] : ['\r'],
     relax_column_count: true,

@@ -1,4 +1,3 @@
-import { stringify } from 'csv-stringify/sync';
 import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
@@ -28,6 +27,9 @@ export interface ToCsvFileOptions<In> extends PackingOptions, RollingOptions {
   /** Default `,`. */
   readonly delimiter?: string | undefined;
 }
+
+/** The values of records as CSV. */
+type TextOf = (rows: string[][]) => string;
 
 /** How many records, or bytes, become text at once. */
 const atOnce = { batchSize: 1_024, batchBytes: 1 << 20 } as const;
@@ -64,9 +66,12 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
     options: { columns, header, delimiter, compression: packing, rollBytes, rollIntervalMs },
   });
   const begin = async (file: PartFile, isContinued: boolean): Promise<PartContent<In>> => {
+    const { stringify } = await import('csv-stringify/sync');
+    const textOf: TextOf = (rows) => stringify(rows, format);
     const cutter = new BatchCutter(atOnce);
-    if (header && !isContinued) await file.append(stringify([columns], format));
-    return { write: (records) => appendTexts(toTexts(records, cutter, file), (chunk) => file.append(chunk)) };
+    if (header && !isContinued) await file.append(textOf([[...columns]]));
+    const texts = (records: readonly In[]): Iterable<string> => toTexts(records, cutter, file, textOf);
+    return { write: (records) => appendTexts(texts(records), (chunk) => file.append(chunk)) };
   };
   return {
     ...sink,
@@ -74,20 +79,22 @@ export function toCsvFile<In extends object>(path: string, options: ToCsvFileOpt
       PartWriter.open(sink.target.path, context, { packing, rollBytes, rollIntervalMs, begin }, from),
   };
 
-  function* toTexts(records: readonly In[], cutter: BatchCutter, { path: written }: PartFile): Generator<string> {
+  function* toTexts(
+    records: readonly In[],
+    cutter: BatchCutter,
+    { path: written }: PartFile,
+    textOf: TextOf,
+  ): Generator<string> {
     for (let at = 0; at < records.length; ) {
       const end = cutter.endOf(records, at);
-      yield toRows(records.slice(at, end), written);
+      yield toRows(records.slice(at, end), written, textOf);
       at = end;
     }
   }
 
-  function toRows(records: readonly In[], written: string): string {
+  function toRows(records: readonly In[], written: string, textOf: TextOf): string {
     try {
-      return stringify(
-        records.map((record) => columns.map((column) => csvValueOf(record, column))),
-        format,
-      );
+      return textOf(records.map((record) => columns.map((column) => csvValueOf(record, column))));
     } catch (error) {
       const tooLong = tooLongText(written, error);
       if (tooLong !== undefined) throw tooLong;
