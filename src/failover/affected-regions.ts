@@ -77,6 +77,8 @@ class Involvement {
   readonly #queue: RegionId[] = [];
   /** By entry of the queue: the mode of the region, from here on. */
   readonly #modes: RestartMode[] = [];
+  /** Entries of the queue whose region was in it before: first `again`, then `new`. */
+  readonly #repeated: number[] = [];
 
   constructor(topology: Topology, lost: ReadonlySet<PartitionId>) {
     this.#topology = topology;
@@ -87,13 +89,14 @@ class Involvement {
   /** Rule 1. */
   involve(region: RegionId, mode: RestartMode): void {
     const { floor, regions } = this.#marks;
-    const known = (regions[region] as number) - floor;
-    if (known >= renewed || (known === again && mode === 'again')) return;
-    const { count } = this.#topology.regions;
-    if (!(region >= 0 && region < count)) {
-      throw new IllegalStateError(`There is no region ${region} in this job, it has ${count}`);
+    const marked = regions[region];
+    if (marked === undefined) {
+      throw new IllegalStateError(`There is no region ${region} in this job, it has ${this.#topology.regions.count}`);
     }
+    const known = marked - floor;
+    if (known >= renewed || (known === again && mode === 'again')) return;
     const isNew = mode === 'new' || this.#topology.reproducibilityOf(region).kind === 'never';
+    if (known === again) this.#repeated.push(this.#queue.length);
     const mark = known === again ? renewedLater : renewed;
     regions[region] = floor + (isNew ? mark : again);
     this.#queue.push(region);
@@ -104,10 +107,17 @@ class Involvement {
   spread(): RestartModes {
     const { regions } = this.#topology;
     const [queue, modes, marks] = [this.#queue, this.#modes, this.#marks];
+    let [doneInputs, doneOutputs]: (readonly BoundaryGroup[] | undefined)[] = [];
     for (let at = 0; at < queue.length; at++) {
       const region = queue[at] as RegionId;
       const isNew = modes[at] === 'new';
       const inputs = regions.inputsOf(region);
+      if (isNew) {
+        // What it has to say to its groups, the subtask before it has said.
+        const outputs = regions.outputsOf(region);
+        if (inputs === doneInputs && outputs === doneOutputs) continue;
+        [doneInputs, doneOutputs] = [inputs, outputs];
+      }
       for (let index = 0; index < inputs.length; index++) {
         const group = inputs[index] as BoundaryGroup;
         if (this.#isFirst(group.index, producersSeen)) this.#involveProducers(group);
@@ -128,19 +138,26 @@ class Involvement {
   /** The regions of the queue, each where it was first and in its final mode. */
   #found(): RestartModes {
     const { count } = this.#topology.regions;
+    const isEverything = this.#queue.length - this.#repeated.length === count;
+    if (isEverything) this.#modes.fill('new');
+    if (this.#repeated.length === 0) return new RestartModes(this.#queue, this.#modes, count);
+    if (isEverything && this.#repeated.length === 1) {
+      // As when one task fails and all results are lost.
+      this.#queue.splice(this.#repeated[0] as number, 1);
+      this.#modes.pop();
+      return new RestartModes(this.#queue, this.#modes, count);
+    }
+    const repeated = new Set(this.#repeated);
     const { floor, regions: marks } = this.#marks;
     const regions: RegionId[] = [];
     const modes: RestartMode[] = [];
-    let isAllNew = true;
     for (let at = 0; at < this.#queue.length; at++) {
       const region = this.#queue[at] as RegionId;
       const mark = (marks[region] as number) - floor;
-      if (mark === renewedLater && this.#modes[at] === 'new') continue;
+      if (mark === renewedLater && repeated.has(at)) continue;
       regions.push(region);
-      modes.push(mark === again ? 'again' : 'new');
-      isAllNew &&= mark !== again;
+      modes.push(mark === again && !isEverything ? 'again' : 'new');
     }
-    if (regions.length === count && !isAllNew) modes.fill('new');
     return new RestartModes(regions, modes, count);
   }
 
@@ -160,9 +177,11 @@ class Involvement {
 
   /** Rule 2. */
   #involveProducers({ exchange, firstPartition, producerRegions }: BoundaryGroup): void {
+    const topology = this.#topology;
+    const lost = this.#lost;
     for (let at = 0; at < producerRegions.length; at++) {
       const partition = (firstPartition + at) as PartitionId;
-      if (isReadableAgain(partition, exchange, this.#topology, this.#lost)) continue;
+      if (isReadableAgain(partition, exchange, topology, lost)) continue;
       this.involve(producerRegions[at] as RegionId, 'again');
     }
   }

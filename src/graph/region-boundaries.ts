@@ -1,7 +1,6 @@
 import type { ExecutionVertexId, PartitionId, RegionId } from '../ids.ts';
 import type { ExchangeType } from './exchange-type.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
-import type { VertexOutput } from './execution-vertex.ts';
 
 /** A group of partitions over an exchange between regions, with the regions at both ends. */
 export interface BoundaryGroup {
@@ -25,8 +24,13 @@ export interface RegionTables {
   readonly starts: Int32Array;
 }
 
-/** An end of a vertex on a group. */
-type GroupEnd = Pick<VertexOutput, 'group' | 'exchange'>;
+const none: readonly BoundaryGroup[] = Object.freeze([]);
+
+/** The groups of a vertex at one of its ends: its edges there, and the group of each. */
+interface VertexEnd {
+  edgesOf(jobVertex: number): readonly number[];
+  groupOf(edge: number, vertex: ExecutionVertexId): number;
+}
 
 /**
  * The groups that lead into and out of each region. Computed on first use, in O(its vertices and their groups), and
@@ -37,6 +41,10 @@ export class RegionBoundaries {
   readonly #tables: RegionTables;
   // Of their whole length from the start, as an array that begins far from its start is a slow one.
   readonly #groups: (BoundaryGroup | undefined)[];
+  /** By group: the list of it alone, which is that of most regions. */
+  readonly #alone: (readonly BoundaryGroup[] | undefined)[];
+  readonly #inward: VertexEnd;
+  readonly #outward: VertexEnd;
   readonly #inputs: (readonly BoundaryGroup[] | undefined)[];
   readonly #outputs: (readonly BoundaryGroup[] | undefined)[];
 
@@ -45,27 +53,49 @@ export class RegionBoundaries {
     this.#tables = tables;
     const regions = tables.starts.length - 1;
     this.#groups = Array.from({ length: graph.groupCount }, () => undefined);
+    this.#alone = Array.from({ length: graph.groupCount }, () => undefined);
+    this.#inward = {
+      edgesOf: (jobVertex) => graph.edgesInto(jobVertex),
+      groupOf: (edge, vertex) => graph.consumedGroup(edge, vertex),
+    };
+    this.#outward = {
+      edgesOf: (jobVertex) => graph.edgesOutOf(jobVertex),
+      groupOf: (edge, vertex) => graph.producedGroup(edge, vertex),
+    };
     this.#inputs = Array.from({ length: regions }, () => undefined);
     this.#outputs = Array.from({ length: regions }, () => undefined);
   }
 
   readonly inputsOf = (region: RegionId): readonly BoundaryGroup[] =>
-    (this.#inputs[region] ??= this.#collect(region, (vertex) => this.#graph.inputsOf(vertex)));
+    (this.#inputs[region] ??= this.#collect(region, this.#inward));
 
   readonly outputsOf = (region: RegionId): readonly BoundaryGroup[] =>
-    (this.#outputs[region] ??= this.#collect(region, (vertex) => this.#graph.outputsOf(vertex)));
+    (this.#outputs[region] ??= this.#collect(region, this.#outward));
 
   /** Groups over exchanges that cut regions, each once, in the order of the region's vertices. */
-  #collect(region: RegionId, endsOf: (vertex: ExecutionVertexId) => readonly GroupEnd[]): readonly BoundaryGroup[] {
-    const found = new Set<BoundaryGroup>();
+  #collect(region: RegionId, { edgesOf, groupOf }: VertexEnd): readonly BoundaryGroup[] {
+    const graph = this.#graph;
     const { vertices, starts } = this.#tables;
     const end = starts[region + 1] as number;
+    let first: number | undefined;
+    // Thousands of regions have one group or none, for which nothing is made.
+    let found: Set<number> | undefined;
     for (let at = starts[region] as number; at < end; at++) {
-      for (const { group, exchange } of endsOf(vertices[at] as ExecutionVertexId)) {
-        if (!exchange.joinsRegions) found.add((this.#groups[group] ??= this.#boundaryGroup(group, exchange)));
+      const vertex = vertices[at] as ExecutionVertexId;
+      const edges = edgesOf(graph.jobVertexIndexOf(vertex));
+      for (let index = 0; index < edges.length; index++) {
+        const group = groupOf(edges[index] as number, vertex);
+        if (group === first || graph.exchangeOfGroup(group).joinsRegions) continue;
+        if (first === undefined) first = group;
+        else (found ??= new Set([first])).add(group);
       }
     }
-    return [...found];
+    if (found !== undefined) return Array.from(found, (group) => this.#groupAt(group));
+    return first === undefined ? none : (this.#alone[first] ??= Object.freeze([this.#groupAt(first)]));
+  }
+
+  #groupAt(group: number): BoundaryGroup {
+    return (this.#groups[group] ??= this.#boundaryGroup(group, this.#graph.exchangeOfGroup(group)));
   }
 
   #boundaryGroup(group: number, exchange: ExchangeType): BoundaryGroup {

@@ -1,6 +1,6 @@
 import type { ExecutionVertexId, RegionId } from '../ids.ts';
 import type { ExecutionGraph } from './execution-graph.ts';
-import { nameOfEdge } from './job-graph.ts';
+import { type JobVertex, nameOfEdge } from './job-graph.ts';
 import type { PipelinedRegions } from './pipelined-region.ts';
 
 /**
@@ -40,6 +40,8 @@ export class ReproducibleRegions {
   readonly #distrusted = new Set<number>();
   /** By region. */
   readonly #known: (Reproducibility | undefined)[];
+  /** By job vertex: as far as its declarations tell. */
+  readonly #declared: (Reproducibility | undefined)[] = [];
 
   constructor(graph: ExecutionGraph, regions: PipelinedRegions) {
     this.#graph = graph;
@@ -55,6 +57,7 @@ export class ReproducibleRegions {
   /** Records that a job vertex was declared deterministic but is not. */
   distrust(jobVertex: number): void {
     this.#distrusted.add(jobVertex);
+    this.#declared.length = 0;
     this.#known.fill(undefined);
   }
 
@@ -69,34 +72,44 @@ export class ReproducibleRegions {
     const graph = this.#graph;
     let merges = false;
     let own: Set<number> | undefined;
-    for (const member of this.#regions.verticesOf(region)) {
-      const vertex = member as ExecutionVertexId;
+    let found: Reproducibility | undefined;
+    this.#regions.forEachVertex(region, (vertex) => {
+      if (found !== undefined) return;
       const jobVertex = graph.jobVertexIndexOf(vertex);
-      if (graph.edgesOutOf(jobVertex).length === 0) continue;
-      const about = graph.jobVertexOf(vertex);
-      const { id, deterministic, replayable, operators = [id], undeclared = [id], rejecting = [] } = about;
-      if (replayable === false) return never(`"${id}" cannot be read again`);
-      if (this.#distrusted.has(jobVertex)) {
-        const those = quoted(operators);
-        return never(
-          `${those} ${operators.length > 1 ? 'were' : 'was'} declared deterministic, but wrote different records`,
-        );
-      }
-      if (deterministic !== true && rejecting.length > 0) {
-        return never(`${quoted(rejecting)} may reject other records the next time (\`onError\`)`);
-      }
-      if (deterministic !== true) {
-        return never(`${quoted(undeclared)} ${undeclared.length > 1 ? 'are' : 'is'} not declared deterministic`);
+      if (graph.edgesOutOf(jobVertex).length === 0) return;
+      const declared = (this.#declared[jobVertex] ??= this.#declaredOf(jobVertex));
+      if (declared.kind === 'never') {
+        found = declared;
+        return;
       }
       const { channels, lossy } = inputsOf(graph, vertex);
-      if (lossy !== undefined) return never(`${graph.nameOf(vertex)} may read different records over ${lossy}`);
-      if (channels < 2) continue;
+      if (lossy !== undefined) found = never(`${graph.nameOf(vertex)} may read different records over ${lossy}`);
+      if (lossy !== undefined || channels < 2) return;
       merges = true;
       own ??= this.#producedBy(region);
       const input = ownInput(graph, vertex, own);
-      if (input !== undefined) return never(`${graph.nameOf(vertex)} merges channels of ${input} in arrival order`);
+      if (input !== undefined) found = never(`${graph.nameOf(vertex)} merges channels of ${input} in arrival order`);
+    });
+    return found ?? (merges ? fromKeptResults : always);
+  }
+
+  #declaredOf(jobVertex: number): Reproducibility {
+    const about = this.#graph.jobGraph.vertices[jobVertex] as JobVertex;
+    const { id, deterministic, replayable, operators = [id], undeclared = [id], rejecting = [] } = about;
+    if (replayable === false) return never(`"${id}" cannot be read again`);
+    if (this.#distrusted.has(jobVertex)) {
+      const those = quoted(operators);
+      return never(
+        `${those} ${operators.length > 1 ? 'were' : 'was'} declared deterministic, but wrote different records`,
+      );
     }
-    return merges ? fromKeptResults : always;
+    if (deterministic !== true && rejecting.length > 0) {
+      return never(`${quoted(rejecting)} may reject other records the next time (\`onError\`)`);
+    }
+    if (deterministic !== true) {
+      return never(`${quoted(undeclared)} ${undeclared.length > 1 ? 'are' : 'is'} not declared deterministic`);
+    }
+    return always;
   }
 
   /** The groups that the tasks of a region feed. */
