@@ -95,6 +95,15 @@ export class CapturedOutput {
     this.#firstAttempt += 1_000_000;
   }
 
+  /** What transactional sinks have when the process dies, for stand-ins of the next one. */
+  copy(moments: Moments): CapturedOutput {
+    const copy = new CapturedOutput(this.#answers, { redo: this.#redo, sinks: this.#sinks, moments });
+    for (const [name, ledger] of this.#ledgers) copy.#ledgers.set(name, ledger.copy(moments));
+    copy.#firstAttempt = this.#firstAttempt;
+    copy.nextRun();
+    return copy;
+  }
+
   /** A stand-in for the sink `name`. */
   sink(name: string): Sink<unknown> {
     const committed = new Map<number, readonly unknown[]>();

@@ -88,6 +88,8 @@ interface SimulatedParts {
   readonly savepoint?: SimulatedSavepoint | undefined;
   /** Whether it continues from the savepoint. */
   readonly continues?: boolean;
+  /** Another process continues it, or it continues that of another one. */
+  readonly stateDirectory?: string | undefined;
   /** Called with the run as it starts. */
   readonly running?: (run: JobRun) => void;
 }
@@ -111,7 +113,7 @@ export async function runSimulated(
   drawn: DrawnShape | DrawnRun,
   spillStore: MemorySpillStore,
   { options = {}, watch }: UndrawnOptions,
-  { started = () => {}, checkpoints, savepoint, continues = false, running }: SimulatedParts = {},
+  { started = () => {}, checkpoints, savepoint, continues = false, stateDirectory, running }: SimulatedParts = {},
 ): Promise<SimulatedEnd> {
   const history = new JobHistory();
   const run = runJob(
@@ -119,6 +121,7 @@ export async function runSimulated(
     {
       ...drawnOptions(drawn, checkpoints?.storage.storage),
       ...{ ...givenOf(options), environment },
+      stateDirectory,
       ...(continues && { fromSavepoint: savepoint?.directory }),
     },
     {

@@ -61,16 +61,16 @@ function drawPipeline(random: SeededRandom, job: Job, name: string, draws: reado
   for (let step = random.integer(1, 4); step > 0; step--) {
     const before = stream;
     stream = random.pick(draws)(random, stream);
-    if (random.chance(0.1)) before.sink(`out-${name}-${step}`, nowhere);
+    if (random.chance(0.1)) before.sink(`out-${name}-${step}`, nowhere, { version: 1 });
   }
-  stream.sink(`out-${name}`, nowhere);
+  stream.sink(`out-${name}`, nowhere, { version: 1 });
 }
 
 function drawSource(random: SeededRandom, job: Job, name: string): DataStream<Item> {
   const count = random.pick([1, 40, 90, 150]);
   const keys = random.pick([3, 20, 100]);
   return job
-    .source(`ticks-${name}`, ticking(count, random.integer(1, 6), random.pick([1, 1, 2])))
+    .source(`ticks-${name}`, ticking(count, random.integer(1, 6), random.pick([1, 1, 2])), { version: 1 })
     .map((n) => ({ key: n % keys, value: (n * 31) % modulus }));
 }
 
@@ -135,7 +135,7 @@ const repeatable: readonly Draw[] = [
   (_random, stream) =>
     stream.through(
       rxMap(({ key, value }) => ({ key: (key + 1) % 7, value })),
-      { stateless: true },
+      { stateless: true, version: 1 },
     ),
   (random, stream) =>
     stream.mapAsync(

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { runDyingStreams } from './dying/run-dying-streams.ts';
 import { runSeeds } from './run-seeds.ts';
 import { runStreams, streamsInWords } from './run-streams.ts';
 
@@ -6,7 +7,8 @@ import { runStreams, streamsInWords } from './run-streams.ts';
  * `npm run simulate -- --seeds N --seed S`: N drawn jobs, from seed S on; prints every run that goes wrong. With
  * `--resume`, each of them also as if its process had died after any event. With `--staged` they are jobs whose slow tasks
  * get second attempts; with `--workers` they run over workers that are joined by messages. With `--checkpoints` they are
- * streams with checkpoints, which are struck at every moment. With `--json` it prints the
+ * streams with checkpoints, which are struck at every moment; with `--dying` such streams with a state directory, in
+ * processes that die at drawn moments. With `--json` it prints the
  * summary as JSON, and its progress to standard error.
  */
 async function main(): Promise<number> {
@@ -18,6 +20,7 @@ async function main(): Promise<number> {
       staged: { type: 'boolean' },
       workers: { type: 'boolean' },
       checkpoints: { type: 'boolean' },
+      dying: { type: 'boolean' },
       json: { type: 'boolean' },
     },
   });
@@ -25,6 +28,11 @@ async function main(): Promise<number> {
   const count = wholeNumber('seeds', values.seeds ?? '10000');
   const { resume, staged: areStaged, workers: areOverWorkers } = values;
   const tell = values.json === true ? note : print;
+  if (values.dying === true) {
+    const { failures, ...counts } = await runDyingStreams(first, count, tell);
+    print(JSON.stringify({ ...counts, failed: failures.length }));
+    return failures.length > 0 ? 1 : 0;
+  }
   if (values.checkpoints === true) {
     const streams = await runStreams(first, count, tell, { areOverWorkers });
     for (const line of values.json === true ? [JSON.stringify(streams)] : streamsInWords(streams)) print(line);

@@ -6,11 +6,13 @@ import type {
   SweptFiles,
   WrittenPiece,
 } from '../../checkpoints/checkpoint-storage.ts';
+import { CheckpointStorageError } from '../../errors/checkpoint-errors.ts';
 import type { CheckpointId } from '../../ids.ts';
 
 /**
  * The storage of one run. A scope that is removed stays removed: what was still being written, by tasks that have ended or for
- * checkpoints that were aborted, is removed once it is there.
+ * checkpoints that were aborted, is removed once it is there; and nothing more is written, as by a component that still tries to
+ * store a checkpoint.
  */
 export class RunStorage implements CheckpointStorage {
   readonly description: string;
@@ -18,6 +20,7 @@ export class RunStorage implements CheckpointStorage {
   readonly #storage: CheckpointStorage;
   /** By scope: what is being written. */
   readonly #writing = new Map<string, Set<Promise<unknown>>>();
+  readonly #removed = new Set<string>();
 
   constructor(storage: CheckpointStorage) {
     this.#storage = storage;
@@ -26,7 +29,7 @@ export class RunStorage implements CheckpointStorage {
   }
 
   write(...given: Parameters<CheckpointStorage['write']>): Promise<WrittenPiece> {
-    return this.#noting(given[0].scope, this.#storage.write(...given));
+    return this.#noting(given[0].scope, () => this.#storage.write(...given));
   }
 
   read(location: string): Promise<Uint8Array> {
@@ -38,7 +41,7 @@ export class RunStorage implements CheckpointStorage {
   }
 
   commit(manifest: CheckpointManifest): Promise<void> {
-    return this.#noting(manifest.scope, this.#storage.commit(manifest));
+    return this.#noting(manifest.scope, () => this.#storage.commit(manifest));
   }
 
   find(scope: string): AsyncIterable<FoundCheckpoint> {
@@ -58,6 +61,7 @@ export class RunStorage implements CheckpointStorage {
   }
 
   async remove(scope: string): Promise<void> {
+    this.#removed.add(scope);
     const writing = [...(this.#writing.get(scope) ?? [])];
     await this.#storage.remove(scope);
     if (writing.length === 0) return;
@@ -65,7 +69,12 @@ export class RunStorage implements CheckpointStorage {
     await this.#storage.remove(scope);
   }
 
-  #noting<Value>(scope: string, written: Promise<Value>): Promise<Value> {
+  #noting<Value>(scope: string, write: () => Promise<Value>): Promise<Value> {
+    if (this.#removed.has(scope)) {
+      const cause = new Error('the run has ended, and its checkpoints are removed');
+      return Promise.reject(new CheckpointStorageError(scope, 'write', cause));
+    }
+    const written = write();
     const writing = this.#writing.get(scope) ?? new Set();
     this.#writing.set(scope, writing);
     writing.add(written);

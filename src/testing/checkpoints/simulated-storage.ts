@@ -21,6 +21,8 @@ export interface SimulatedStorageOptions {
 /** A checkpoint storage in memory on virtual time, whose operations take time and go wrong as drawn. */
 export class SimulatedStorage {
   readonly storage: CheckpointStorage;
+  /** Whether nothing takes time: where virtual time stands still, as while a run reads what a dead process left. */
+  isInstant = false;
   readonly #options: SimulatedStorageOptions;
   /** By scope, then by name. */
   readonly #files = new Map<string, Map<string, Uint8Array>>();
@@ -45,6 +47,11 @@ export class SimulatedStorage {
       (files) => [...files.keys()].filter((name) => name.endsWith('.manifest')).length,
     );
     return Math.max(0, ...counts);
+  }
+
+  /** Has what another storage has now. */
+  takeOver(other: SimulatedStorage): void {
+    for (const [scope, files] of other.#files) this.#files.set(scope, new Map(files));
   }
 
   clear(): void {
@@ -89,7 +96,7 @@ export class SimulatedStorage {
     const { timers, random, moments, latencyMs, slowMs, stuck } = this.#options;
     const effect = moments.pass(moment);
     const ms = effect === 'is slow' ? slowMs : random.integer(0, latencyMs);
-    if (ms > 0) await new Promise<void>((resolve) => timers.after(ms, resolve));
+    if (ms > 0 && !this.isInstant) await new Promise<void>((resolve) => timers.after(ms, resolve));
     if (effect === 'never ends') {
       if (name !== undefined) stuck(name);
       await new Promise<never>(() => {});

@@ -56,6 +56,17 @@ export class SinkLedger {
     this.#moments = moments;
   }
 
+  /** What is there when the process dies, for the next one. */
+  copy(moments: Moments): SinkLedger {
+    const copy = new SinkLedger(this.#name, moments);
+    for (const [key, { owner, transactions }] of this.#accounts) {
+      const copied = [...transactions].map(([number, transaction]) => [number, { ...transaction }] as const);
+      copy.#accounts.set(key, { owner, transactions: new Map(copied) });
+    }
+    copy.#problems.push(...this.#problems);
+    return copy;
+  }
+
   open(subtask: number, attempt: AttemptNumber, from: unknown): SinkWriter<unknown> {
     const continued = from as TransactionName | Succession | undefined;
     const { generation } = continued ?? { generation: 0 };

@@ -1,0 +1,12 @@
+import { runDyingStreams } from './run-dying-streams.ts';
+
+const count = 8;
+
+it(`${count} drawn streams whose processes die at drawn moments: the last one ends with the output of an undisturbed run`, async () => {
+  const { failures, deaths, continued, finished, faults } = await runDyingStreams(1, count, () => {});
+  expect(failures).toEqual([]);
+  expect(deaths).toBeGreaterThan(count / 2);
+  expect(continued).toBeGreaterThan(3);
+  expect(finished).toBeGreaterThan(10);
+  expect(faults).toBeGreaterThan(0);
+});
