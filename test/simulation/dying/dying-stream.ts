@@ -44,8 +44,8 @@ interface Process {
   readonly random: SeededRandom;
   readonly drawn: DrawnRun & { readonly checkpoints: NonNullable<DrawnRun['checkpoints']> };
   readonly undisturbed: Undisturbed;
-  /** After which it dies; undefined if it lives. */
-  readonly lifeMs: number | undefined;
+  /** When it dies: after so many ms, or when it tells of so many completed checkpoints; undefined if it lives. */
+  readonly death: { readonly ms: number } | { readonly completed: number } | undefined;
   readonly home: string;
 }
 
@@ -71,13 +71,14 @@ export async function simulateDying(seed: number): Promise<DyingReport | undefin
   try {
     for (let number = 0; number <= deaths; number++) {
       const own = random.fork(`process ${number}`);
-      const lifeMs =
-        number < deaths ? own.integer(1, Math.max(2, Math.round(undisturbed.durationMs * 1.2))) : undefined;
+      const longestMs = Math.max(2, Math.round(undisturbed.durationMs * 1.2));
+      const drawnDeath = own.chance(0.5) ? { ms: own.integer(1, longestMs) } : { completed: own.integer(1, 4) };
+      const death = number < deaths ? drawnDeath : undefined;
       const plan = planJob({ ...shape, name: job.name, steps: new CapturedOutput().inPlaceOfSinks(job.steps) });
       const faults = drawFaults(own, plan, undisturbed.recordsIn, shape, { maxFaults: 2 });
       const checkpointFaults = drawFaultsOfCheckpoints(own, plan, { ...shape, checkpoints }, { maxFaults: 2 });
       const drawn = { ...shape, seed: seed + number, slowness: undefined, checkpoints, faults, checkpointFaults };
-      const end = await live({ number, random: own, drawn, undisturbed, lifeMs, home }, job, left);
+      const end = await live({ number, random: own, drawn, undisturbed, death, home }, job, left);
       report.faults += end.struck.length;
       for (const event of end.events) {
         if (event.type !== 'job.resumed') continue;
@@ -106,7 +107,7 @@ type ProcessEnd = {
 
 /** One process. */
 async function live(process: Process, job: Parameters<typeof undisturbedRun>[0], before: Left | undefined) {
-  const { number, random, drawn, undisturbed, lifeMs, home } = process;
+  const { number, random, drawn, undisturbed, death, home } = process;
   const startMs = before?.nowMs ?? 0;
   const environment = virtualEnvironment({ seed: drawn.seed, order: 'shuffled', startMs });
   const { clock } = environment;
@@ -125,7 +126,7 @@ async function live(process: Process, job: Parameters<typeof undisturbedRun>[0],
   armFaults(environment.faults, drawn.faults, spillStore.files, () => {});
   let left: Left | undefined;
   const die = (run: JobRun): void => {
-    if (run.status !== 'running') return;
+    if (run.status !== 'running' || left !== undefined) return;
     const next = join(home, `state-${number + 1}`);
     cpSync(stateDirectory, next, { recursive: true, filter: (path) => !path.includes('owner.kintsugi') });
     const frozen = new SimulatedCheckpoints(drawn.checkpoints, clock, random.fork('left'));
@@ -133,7 +134,13 @@ async function live(process: Process, job: Parameters<typeof undisturbedRun>[0],
     left = { stateDirectory: next, captured: captured.copy(moments), checkpoints: frozen, nowMs: clock.now() };
     // What comes after that happens in another world.
     moments.isQuiet = true;
-    void run.stop();
+    checkpoints.timers.after(0, () => void run.stop());
+  };
+  const dieWith = (run: JobRun, completed: number): void => {
+    let count = 0;
+    run.events$.subscribe(({ type }) => {
+      if (type === 'checkpoint.completed' && ++count === completed) die(run);
+    });
   };
   const ended = await runSimulated(
     plan,
@@ -155,7 +162,9 @@ async function live(process: Process, job: Parameters<typeof undisturbedRun>[0],
           moments.isQuiet = left !== undefined;
         });
         checkpoints.watch(graph, random.fork('strikes'), () => ({ run, executors }));
-        if (lifeMs !== undefined) checkpoints.timers.after(lifeMs, () => die(run));
+        if (death === undefined) return;
+        if ('ms' in death) checkpoints.timers.after(death.ms, () => die(run));
+        else dieWith(run, death.completed);
       },
     },
   );

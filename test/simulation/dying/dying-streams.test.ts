@@ -6,7 +6,7 @@ it(`${count} drawn streams whose processes die at drawn moments: the last one en
   const { failures, deaths, continued, finished, faults } = await runDyingStreams(1, count, () => {});
   expect(failures).toEqual([]);
   expect(deaths).toBeGreaterThan(count / 2);
-  expect(continued).toBeGreaterThan(3);
-  expect(finished).toBeGreaterThan(10);
+  expect(continued).toBeGreaterThan(count / 4);
+  expect(finished).toBeGreaterThan(count / 2);
   expect(faults).toBeGreaterThan(0);
 });
