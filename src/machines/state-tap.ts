@@ -1,17 +1,22 @@
-import { type AnyStateMachine, createMachine, type StateValue } from 'xstate';
+import type { StateValue } from 'xstate';
 
 interface StateConfig {
   readonly entry?: unknown;
   readonly states?: Readonly<Record<string, StateConfig>>;
 }
 
+/** What of a setup makes charts: generic in the chart, which `never` stands for here. */
+interface ChartSetup {
+  createMachine(config: never): unknown;
+}
+
 /**
- * Makes a chart record each state on entry, before any other action, with the action `recordState` and the state's name
+ * A setup whose charts record each state on entry, before any other action, with the action `recordState` and the state's name
  * as the parameter `state`. States inside a recorded one are its steps and are not recorded.
  *
  * @param groups states that only group others; the states inside them are recorded instead
  */
-export function tapped<Machine extends AnyStateMachine>(machine: Machine, groups: readonly string[] = []): Machine {
+export function tapped<Setup extends ChartSetup>(setup: Setup, groups: readonly string[] = []): Setup {
   const tap = (states: Readonly<Record<string, StateConfig>> = {}): Record<string, StateConfig> =>
     Object.fromEntries(
       Object.entries(states).map(([name, state]) => {
@@ -20,8 +25,9 @@ export function tapped<Machine extends AnyStateMachine>(machine: Machine, groups
         return [name, { ...state, entry }];
       }),
     );
-  const { states, ...config } = machine.config as StateConfig;
-  return createMachine({ ...config, states: tap(states) } as never, machine.implementations as never) as never;
+  const createMachine = (config: StateConfig): unknown =>
+    setup.createMachine({ ...config, states: tap(config.states) } as never);
+  return { ...setup, createMachine };
 }
 
 /** The recorded state that a value of a tapped chart stands for: `running` for `{ live: 'running' }`. */

@@ -1,11 +1,11 @@
-import { type AnyStateMachine, createActor, createMachine } from 'xstate';
+import { createActor, setup } from 'xstate';
 import { shownState, tapped } from '../../src/machines/state-tap.ts';
 
 const groups = ['open', 'both', 'left'];
 
 //  idle ──▶ open { busy { first } } ──▶ done, at once if `busy` has nothing to do
-const machineOf = (isBusy: boolean): AnyStateMachine =>
-  createMachine({
+const chartOf = (isBusy: boolean) =>
+  ({
     id: 'small',
     initial: 'idle',
     states: {
@@ -23,7 +23,7 @@ const machineOf = (isBusy: boolean): AnyStateMachine =>
       },
       done: {},
     },
-  });
+  }) as const;
 
 describe('tapped', () => {
   it.each([
@@ -31,12 +31,11 @@ describe('tapped', () => {
     { isBusy: false, does: ['idle', 'busy', 'work', 'done'], shown: 'done' },
   ])('records every state on entry, before its actions, but no groups and no steps: $does', (given) => {
     const does: string[] = [];
-    const machine = tapped(machineOf(given.isBusy), groups).provide({
-      actions: {
-        recordState: (_: unknown, { state }: { state: string }) => does.push(state),
-        work: () => does.push('work'),
-      } as never,
-    });
+    const actions = {
+      recordState: (_: unknown, { state }: { state: string }) => does.push(state),
+      work: () => does.push('work'),
+    };
+    const machine = tapped(setup({ actions }), groups).createMachine(chartOf(given.isBusy));
     const actor = createActor(machine).start();
     actor.send({ type: 'go' });
     expect(does).toEqual(given.does);

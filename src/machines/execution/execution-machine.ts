@@ -135,7 +135,7 @@ const lateSlot = { actions: { type: 'returnLateSlot', params: slotOf } } as cons
 /** The report of the end overtook that of the beginning: report both to the region. */
 const finishedEarly = { guard, target: '#execution.finished', actions: 'reportRunning' } as const;
 
-const chart = executionSetup.createMachine({
+export const executionMachine = tapped(executionSetup, executionGroups).createMachine({
   id: 'execution',
   context: ({ input }) => ({ vertex: input.vertex, attempt: input.attempt, region: input.region, slot: undefined }),
   initial: 'waiting',
@@ -255,8 +255,6 @@ const chart = executionSetup.createMachine({
     },
   },
 });
-
-export const executionMachine = tapped(chart, executionGroups);
 
 export type ExecutionActorRef = ActorRefFrom<typeof executionMachine>;
 

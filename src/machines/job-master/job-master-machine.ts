@@ -97,7 +97,7 @@ const ending = {
   'region.restarting': { actions: countRestarting },
 } as const;
 
-const chart = masterSetup.createMachine({
+export const jobMasterMachine = tapped(masterSetup).createMachine({
   id: 'jobMaster',
   context: ({ input }) => ({
     ...input,
@@ -243,8 +243,6 @@ const chart = masterSetup.createMachine({
     },
   },
 });
-
-export const jobMasterMachine = tapped(chart);
 
 /** The implementations that the job master chart names. */
 export type MasterActions = NonNullable<Parameters<typeof jobMasterMachine.provide>[0]['actions']>;

@@ -56,7 +56,7 @@ const vertexOf = ({ event }: { event: EventOf<'execution.finished' | 'execution.
 
 const noteFinished = { actions: ['countFinished', { type: 'reportTaskFinished', params: vertexOf }] } as const;
 
-const chart = rivalSetup.createMachine({
+export const regionMachine = tapped(rivalSetup, regionGroups).createMachine({
   id: 'region',
   // Property by property: V8 makes a slow object of a spread with more properties behind it, and there are many regions.
   context: ({ input: { region, vertices, feedsRegions, job } }) => ({
@@ -325,8 +325,6 @@ const chart = rivalSetup.createMachine({
     canceled: { tags: 'terminal', entry: ['suspendExecutions', 'reportHalted'] },
   },
 });
-
-export const regionMachine = tapped(chart, regionGroups);
 
 export type RegionActorRef = ActorRefFrom<typeof regionMachine>;
 

@@ -90,7 +90,7 @@ const lose = {
   actions: { type: 'takeReason', params: told<Extract<TaskExecutorEvent, { type: 'executor.declareLost' }>> },
 } as const;
 
-const chart = executorSetup.createMachine({
+export const taskExecutorMachine = tapped(executorSetup).createMachine({
   id: 'taskExecutor',
   context: ({ input }) => ({ ...input, slots: 0, cause: undefined }),
   initial: 'connecting',
@@ -124,7 +124,5 @@ const chart = executorSetup.createMachine({
     stopped: {},
   },
 });
-
-export const taskExecutorMachine = tapped(chart);
 
 export type TaskExecutorActorRef = ActorRefFrom<typeof taskExecutorMachine>;
