@@ -1,7 +1,9 @@
 import { forEach, Job, memoryCheckpoints, range, systemEnvironment } from 'kintsugi';
 import { type Bench, type BenchOptions, type BenchRow, compare, reading } from './harness.ts';
 
-const recordCount = 20_000_000;
+/** So many that a round takes some seconds: in a short one most is the time in which V8 compiles what a checkpoint calls. */
+const recordCount = 60_000_000;
+const fewerRecords = recordCount / 3;
 const intervalMs = 1_000;
 
 /** What the checkpoints of a run were like. */
@@ -15,11 +17,11 @@ interface Taken {
 }
 
 /** Sums by key; after each was seen once, records of `changing` of them follow. */
-async function summed(changing: number, everyMs?: number, keyCount = changing): Promise<Taken> {
+async function summed(changing: number, everyMs?: number, keyCount = changing, records = recordCount): Promise<Taken> {
   const job = Job.create('sums', { mode: 'streaming' });
   let check = 0;
   job
-    .source('numbers', range(0, keyCount + recordCount))
+    .source('numbers', range(0, keyCount + records))
     .keyBy((n) => (n < keyCount ? n : n % changing))
     .aggregate({ create: () => 0, add: (sum, n) => sum + n, result: (sum) => sum }, { emit: 'final' })
     .sink(
@@ -33,7 +35,7 @@ async function summed(changing: number, everyMs?: number, keyCount = changing): 
     ...(everyMs !== undefined && { checkpoints: { intervalMs: everyMs, storage: memoryCheckpoints() } }),
   });
   await run.result;
-  const last = keyCount + recordCount - 1;
+  const last = keyCount + records - 1;
   if (check !== (last * (last + 1)) / 2) throw new Error(`the job sums to ${check}`);
   const completed = run.checkpoints().flatMap(({ latest }) => latest.filter(({ state }) => state === 'completed'));
   const written = ({ bytes = 0, referencedBytes = 0 }: (typeof completed)[number]): number => bytes - referencedBytes;
@@ -63,7 +65,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
     );
   }
   const large: Taken[] = [];
-  for (let round = 0; round < 3; round++) large.push(await summed(100_000, intervalMs, 1_000_000));
+  for (let round = 0; round < 3; round++) large.push(await summed(100_000, intervalMs, 1_000_000, fewerRecords));
   const pauses = large.map(({ pauseMs }) => pauseMs);
   rows.push(reading('longest pause of a task for a checkpoint of 1 M keys', 'ms', pauses, { atMost: 10 }));
   const full = large.map(({ fullMs }) => fullMs);
@@ -71,7 +73,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   // Fewer keys: a full checkpoint of a million takes as long as the job.
   const shares: number[] = [];
   for (let round = 0; round < 3; round++) {
-    const { writtenBytes } = await summed(1_000, 200, 100_000);
+    const { writtenBytes } = await summed(1_000, 200, 100_000, fewerRecords);
     shares.push(Math.min(...writtenBytes) / Math.max(...writtenBytes));
   }
   rows.push(

@@ -35,7 +35,8 @@ import { isThenable } from '../user-code.ts';
 import { LmdbBackend } from '../operators/state/disk/lmdb-backend.ts';
 import type { LmdbState } from '../operators/state/disk/lmdb-state.ts';
 import { StateReader } from '../operators/state/state-reader.ts';
-import { releaseTables } from '../operators/state/state-tables.ts';
+import { type CreateTable, releaseTables } from '../operators/state/state-tables.ts';
+import { PlainTable } from '../operators/state/tables/plain-table.ts';
 import type { StateBackend } from '../operators/state/tables/state-table.ts';
 import { ProgramRegistry } from './program-registry.ts';
 import { LocalServices, type SharedServices, type SharedServicesOptions } from './shares/shared-services.ts';
@@ -172,7 +173,7 @@ export class LocalDataPlane implements DataPlane {
             sourcePlan: source?.plan && (() => this.#sourcePlans.planFor(source, context, surroundings.planned)),
             ...this.#channelsOf(deployment, surroundings, restore),
             restore,
-            createTable: this.#backend && ((uid) => (this.#backend as StateBackend).createTable(uid)),
+            createTable: this.#tablesOf(deployment),
             partitions: deployment.outputs.map(({ partition }) =>
               assertHeld(partition, surroundings.output(partition)),
             ),
@@ -191,6 +192,12 @@ export class LocalDataPlane implements DataPlane {
         return Promise.all([restore, ...awaited]).then(([read]) => taking(read, open));
       },
     });
+  }
+
+  #tablesOf({ checkpointScope }: TaskDeployment): CreateTable | undefined {
+    const backend = this.#backend;
+    if (backend !== undefined) return (uid) => backend.createTable(uid);
+    return checkpointScope === undefined ? () => new PlainTable() : undefined;
   }
 
   /** undefined for a task that begins anew, or had finished. */

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { CheckpointId } from '../../../src/ids.ts';
 import type { FrozenTable } from '../../../src/operators/state/tables/frozen-table.ts';
 import { KeyedTable } from '../../../src/operators/state/tables/keyed-table.ts';
+import { PlainTable } from '../../../src/operators/state/tables/plain-table.ts';
 import { LoadedTable } from '../../../src/operators/state/tables/loaded-table.ts';
 import { decodeBlock } from '../../../src/operators/state/tables/table-block.ts';
 import { DiskStore } from '../../../src/operators/state/disk/disk-store.ts';
@@ -197,6 +198,23 @@ describe('a table of state by key', () => {
       ),
       { numRuns: draws(1_000, 2_500) },
     );
+  });
+
+  it('KT2: property: is like a Map where no checkpoint is taken', () => {
+    const kinds = ['push', 'set', 'clear', 'read', 'undo'] as const;
+    const change = fc.oneof(
+      fc.record({ kind: fc.constantFrom(...kinds), key }),
+      fc.constant<Step>({ kind: 'flatten' }),
+    );
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 20, maxLength: 60 }), (steps) => {
+        const pair = new Pair(new PlainTable());
+        for (const one of steps) pair.do(one);
+        pair.settle();
+      }),
+      { numRuns: 200 },
+    );
+    expect(() => new PlainTable().freeze()).toThrow('no checkpoint');
   });
 
   it('KT1, KT3, DT1: property: so it is on disk, whatever part of it is in memory', async () => {

@@ -9,6 +9,9 @@ import { TableChanges } from './table-changes.ts';
 import type { TableRun } from './table-state.ts';
 import { changedContent, type Hold, wholeContent } from './versioned-content.ts';
 
+/** Cells of version 0 are those that were restored. */
+const firstVersion = 1;
+
 /** Entries that are packed, or cleared, between two looks at the clock. */
 const mostAtOnce = 256;
 
@@ -39,7 +42,7 @@ export class KeyedTable implements StateTable {
   /** The version of each checkpoint that has not ended. */
   readonly #versions = new Map<CheckpointId, number>();
   /** The version of the last completed checkpoint. */
-  #completed = -1;
+  #completed = 0;
   /** What changed after it until the table was frozen for the last time, oldest first. */
   #since: TableChanges[] = [];
   /** What has changed since then; undefined if no checkpoint will ask. */
@@ -49,6 +52,8 @@ export class KeyedTable implements StateTable {
   /** @param atOnce entries that are packed or cleared in one step */
   constructor(atOnce = mostAtOnce) {
     this.#atOnce = atOnce;
+    // Now, so that V8 does not compile it into loops as a constant.
+    this.version = firstVersion;
   }
 
   recall(key: unknown): VersionedCell | undefined {
@@ -60,7 +65,10 @@ export class KeyedTable implements StateTable {
   }
 
   add(key: unknown, accumulator: unknown): VersionedCell {
-    const cell = { accumulator, version: this.version, older: undefined, place: this.#places++ };
+    const place = this.#places++;
+    // The first cell is recalled, so that V8 does not discard a loop at the first checkpoint because it has never seen that.
+    const version = place === 0 && this.version === firstVersion ? 0 : this.version;
+    const cell = { accumulator, version, older: undefined, place };
     this.front.set(key, cell);
     this.#changes?.add(key, cell);
     return cell;
@@ -169,7 +177,6 @@ export class KeyedTable implements StateTable {
     for (const cell of cells.values()) cell.place = this.#places++;
     if (runs === undefined) return;
     this.#history.restore(runs);
-    this.#completed = this.version++;
     this.#frozenPlaces = this.#places;
     this.#changes = new TableChanges();
   }
