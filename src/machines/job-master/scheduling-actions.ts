@@ -71,12 +71,15 @@ function scheduleAmong(ledger: JobLedger, enqueue: RegionTeller, ready: readonly
   if (ready.length > 0) grantSlots(ledger, enqueue);
 }
 
-/** Schedules regions whose inputs are ready. One that finished in an earlier run adopts its results instead. */
+/**
+ * Schedules regions whose inputs are ready. One that finished in an earlier run adopts its results instead; if there is no
+ * executor that could hold them it runs, and does not adopt them later either: what it writes then replaces them.
+ */
 function schedule(ledger: JobLedger, enqueue: RegionTeller, ready: Iterable<RegionId>): void {
   const { slots, regions } = ledger;
   for (const region of ready) {
     const executor = slots.executorFor(region);
-    const stored = executor && ledger.takeRestored(region);
+    const stored = ledger.takeRestored(region);
     const command: MasterToRegionEvent =
       executor !== undefined && stored !== undefined
         ? { type: 'region.restore', executor, stored }

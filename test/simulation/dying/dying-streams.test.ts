@@ -1,3 +1,4 @@
+import { simulateDying } from './dying-stream.ts';
 import { runDyingStreams } from './run-dying-streams.ts';
 
 const count = 8;
@@ -10,3 +11,10 @@ it(`${count} drawn streams whose processes die at drawn moments: the last one en
   expect(finished).toBeGreaterThan(count / 2);
   expect(faults).toBeGreaterThan(0);
 });
+
+it.each([3119, 3166])(
+  'seed %i: a region that finished in a dead process ran again for want of an executor, and does not adopt its results afterwards',
+  async (seed) => {
+    expect(await simulateDying(seed)).toMatchObject({ isWithoutCheckpoint: false });
+  },
+);
