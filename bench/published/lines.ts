@@ -65,7 +65,7 @@ export const publishedLines: readonly PublishedLine[] = [
     shown: 'ms',
   },
   {
-    what: 'start of a process to the first record, CPU · of these, a process that only imports xstate and rxjs',
+    what: 'start of a process to the first record, CPU · a process that only imports xstate and all of rxjs',
     rows: [
       'a built job from the start of its process to the first record',
       'a process that only imports xstate and rxjs',
