@@ -85,8 +85,9 @@ export class DeclaredContext {
 
   /** Whether a key has a state whose time is not over. */
   hasState(key: unknown): boolean {
-    const content = this.#options.table.peek(key)?.accumulator as KeyContent | undefined;
-    return content !== undefined && hasState(content, this.#options.clock.epochMs());
+    const { table, clock, declarations } = this.#options;
+    const content = table.peek(key)?.accumulator as KeyContent | undefined;
+    return content !== undefined && hasState(content, declarations, clock.epochMs());
   }
 
   /** Puts back what a key has now, also what is changed in place. */
@@ -103,7 +104,7 @@ export class DeclaredContext {
   /** Looks at some keys, and gives up those whose time is over. Over time it comes to all of them. */
   sweep(count: number): void {
     if (!this.#hasTtl) return;
-    const { table, clock } = this.#options;
+    const { table, clock, declarations } = this.#options;
     const nowMs = clock.epochMs();
     this.#walk ??= table.walk();
     for (let left = count; left > 0; left--) {
@@ -113,7 +114,7 @@ export class DeclaredContext {
         return;
       }
       const content = table.peek(next.value)?.accumulator as KeyContent | undefined;
-      if (content === undefined || content.timers.length > 0 || hasState(content, nowMs)) continue;
+      if (content === undefined || content.timers.length > 0 || hasState(content, declarations, nowMs)) continue;
       table.delete(next.value);
     }
   }

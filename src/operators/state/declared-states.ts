@@ -198,7 +198,17 @@ function declared<Stored>(
 /** A value, packed if it has a serializer. */
 type Entry = readonly [kept: unknown, untilMs?: number];
 
-/** A map whose entries live as long as they say. */
+/** Whether an entry of a map lives, so that the map does. @param map the content of a `mapState` */
+export function hasPresentEntry(map: unknown, nowMs: number): boolean {
+  for (const entry of (map as ReadonlyMap<unknown, Entry>).values()) if (isPresent(entry, nowMs)) return true;
+  return false;
+}
+
+function isPresent([, untilMs = Number.POSITIVE_INFINITY]: Entry, nowMs: number): boolean {
+  return untilMs > nowMs;
+}
+
+/** A map whose entries live as long as they say. With a `ttlMs` they are in the order in which they were set last. */
 class OpenMap<Name, Value> implements MapState<Name, Value> {
   readonly #slot: StateSlot;
   readonly #codec: StateCodec<Value>;
@@ -220,7 +230,12 @@ class OpenMap<Name, Value> implements MapState<Name, Value> {
     const { nowMs, ttlMs } = this.#slot;
     const map = this.#read() ?? new Map<Name, Entry>();
     const kept = this.#codec.pack(value);
-    map.set(name, ttlMs === undefined ? [kept] : [kept, nowMs + ttlMs]);
+    if (ttlMs === undefined) map.set(name, [kept]);
+    else {
+      map.delete(name);
+      map.set(name, [kept, nowMs + ttlMs]);
+      this.#dropPast(map);
+    }
     this.#slot.write(map);
   }
 
@@ -248,6 +263,15 @@ class OpenMap<Name, Value> implements MapState<Name, Value> {
   }
 
   #present(entry: Entry | undefined): Entry | undefined {
-    return entry !== undefined && (entry[1] ?? Number.POSITIVE_INFINITY) > this.#slot.nowMs ? entry : undefined;
+    return entry !== undefined && isPresent(entry, this.#slot.nowMs) ? entry : undefined;
+  }
+
+  /** The oldest entries come first, so this costs no more than they did. */
+  #dropPast(map: Map<Name, Entry>): void {
+    const { nowMs } = this.#slot;
+    for (const [name, entry] of map) {
+      if (isPresent(entry, nowMs)) return;
+      map.delete(name);
+    }
   }
 }

@@ -1,4 +1,4 @@
-import type { StateDeclaration, StateDeclarations, StateSlot } from './declared-states.ts';
+import { hasPresentEntry, type StateDeclaration, type StateDeclarations, type StateSlot } from './declared-states.ts';
 import { migrated } from './state-version.ts';
 
 /** The content of one state of a key. Plain data. */
@@ -18,9 +18,15 @@ export interface KeyContent {
   readonly timers: number[];
 }
 
-/** Whether a key has a state whose time is not over. */
-export function hasState({ states }: KeyContent, nowMs: number): boolean {
-  return Object.values(states).some((content) => !isPast(content, nowMs));
+/** Whether a key has a state whose time is not over. That of a map is over with that of its entries. */
+export function hasState({ states }: KeyContent, declarations: StateDeclarations, nowMs: number): boolean {
+  for (const name in states) {
+    const content = states[name] as Content;
+    if (isPast(content, nowMs)) continue;
+    const { kind, version = 1 } = declarations[name] ?? {};
+    if (kind !== 'map' || (content.version ?? 1) !== version || hasPresentEntry(content.value, nowMs)) return true;
+  }
+  return false;
 }
 
 /** Without some of its states; undefined if nothing is left. */

@@ -150,7 +150,7 @@ class Model {
   }
 }
 
-/** Entries of a map that expired keep their place until they are set again: the order of entries is not compared. */
+/** With a lifetime, entries of a map are in the order in which they were set last: it is not compared. */
 function inOrder(entries: readonly unknown[]): unknown[] {
   return [...entries].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 }
@@ -353,5 +353,33 @@ describe('a process with declared states', () => {
     feed(100, 101);
     for (let round = 0; round < 300; round++) feed(100, 101);
     expect(sizeOf()).toBeLessThan(before / 5);
+  });
+
+  it('frees entries of a map whose time is over while its key lives', () => {
+    const harness = new StageHarness(8);
+    const stage = stageOf({ states: declarations(50) }, harness);
+    const sizes = Array.from({ length: 400 }, (_, n) => {
+      stage.push([[1, ({ states }: Context) => states.map.set(`${n}`, n)]]);
+      harness.pollAll(stage);
+      harness.environment.advance(1);
+      const snapshot = stage.snapshot();
+      return snapshot.kind === 'taken' ? JSON.stringify(snapshot.state).length : 0;
+    });
+    expect(sizes.at(-1)).toBeLessThan(2 * (sizes[49] as number));
+  });
+
+  it('ends no key of whose map only entries are left whose time is over', () => {
+    const harness = new StageHarness(8);
+    const onEnd = ({ key }: Context, emit: (out: unknown) => void): void => emit(key);
+    const stage = stageOf({ states: declarations(50), onEnd }, harness);
+    stage.push([[1, ({ states }: Context) => states.map.set('old', 1)]]);
+    harness.environment.advance(13);
+    stage.push([[1, ({ states }: Context) => states.map.set('new', 1)]]);
+    stage.push([[1, ({ states }: Context) => void states.map.delete('new')]]);
+    stage.push([[2, ({ states }: Context) => states.map.set('new', 1)]]);
+    harness.environment.advance(37);
+    harness.pollAll(stage);
+    stage.end();
+    expect(harness.pollAll(stage).flat()).toEqual([2]);
   });
 });
