@@ -54,7 +54,7 @@ const reach: Record<string, readonly EventName[]> = {
 const table = `
               schedule   assignSlot deploy     restore    commit cancel     suspend    fail       initializing running   prepared finished   canceled   failed
 created       scheduled  -          !          finished   -      canceled   canceled   failed     failed       failed    failed   failed     !          failed
-scheduled     -          -          deploying  -          -      canceled   canceled   failed     failed       failed    failed   failed     !          failed
+scheduled     -          -          deploying  finished   -      canceled   canceled   failed     failed       failed    failed   failed     !          failed
 deploying     -          -          !          -          -      canceling  canceled   failed     initializing failed    failed   finished   canceled   failed
 initializing  -          -          !          -          -      canceling  canceled   failed     failed       running   failed   finished   canceled   failed
 running       -          -          !          -          -      canceling  canceled   failed     failed       failed    -        finished   canceled   failed

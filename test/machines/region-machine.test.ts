@@ -110,7 +110,7 @@ const table = `
                              schedule              queue                restore  grant                 registered unregistered restart                    later                       cancel            suspend  up finished     failed         canceled       delay   hurry   quarantine speculate prepared
 created                      scheduled.registering scheduled.allocating adopting -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
 adopting                     -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
-scheduled.allocating         -                     -                    -        scheduled.registering -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
+scheduled.allocating         -                     -                    adopting scheduled.registering -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
 scheduled.registering        -                     -                    -        -                     deploying  -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
 deploying                    -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
 running.alone.working        -                     -                    -        -                     -          -            restarting.waiting+awaited restarting.waiting+awaited  canceling+awaited canceled -  -            failed+awaited failed+awaited -       -       quarantined.emptying+awaited - -
@@ -309,6 +309,17 @@ describe('region machine', () => {
       '→ region.taskFinished',
       '→ region.finished',
     ]);
+  });
+
+  it('R9: waits for an executor that can hold the results of an earlier run, as long as others wait for slots', () => {
+    const patient = inState('scheduled.allocating');
+    patient.actor.send(events.restore);
+    expect(patient.take()).toEqual(['registerAdopted', 'recordState adopting']);
+    patient.clock.advance(100_000_000);
+    expect(patient.take()).toEqual([]);
+    const late = inState('scheduled.allocating');
+    late.clock.advance(100_000_000);
+    expect(late.take()).toEqual(['10#0 → execution.fail']);
   });
 
   it('R10: quarantined, it reports once its attempts have ended, and begins none until it is released', () => {

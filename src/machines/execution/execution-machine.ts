@@ -167,6 +167,7 @@ export const executionMachine = tapped(executionSetup, executionGroups).createMa
         },
         scheduled: {
           on: {
+            'execution.restore': '#execution.finished',
             'execution.assignSlot': [
               { guard: 'hasSlot', ...lateSlot },
               { actions: { type: 'takeSlot', params: slotOf } },

@@ -59,7 +59,7 @@ export class JobLedger implements IsolationView {
   readonly #begun: Uint8Array;
   /** The latest failover that restarts each region. */
   readonly #latestFailovers = new Map<RegionId, FailoverId>();
-  /** Regions that finished in an earlier run and have not been scheduled, with their results. */
+  /** Regions that finished in an earlier run and have not adopted their results yet. One that restarts runs instead. */
   readonly #restored = new Map<RegionId, ReadonlyMap<PartitionId, StoredResult>>();
   readonly #deployments: Deployments;
   /** Computed when a region first has to wait for slots. */
@@ -135,16 +135,21 @@ export class JobLedger implements IsolationView {
     for (const [region, stored] of regions) this.#restored.set(region, stored);
   }
 
-  /** Whether a region finished in an earlier run and was not scheduled in this one. */
+  /** Whether a region finished in an earlier run and has not begun in this one. */
   isRestored(region: RegionId): boolean {
     return this.#restored.has(region);
   }
 
-  /** The results that a region adopts instead of running; undefined if it runs. Only its first attempt can adopt them. */
-  takeRestored(region: RegionId): ReadonlyMap<PartitionId, StoredResult> | undefined {
-    const stored = this.#restored.get(region);
+  /** The results of such a region, which adopts them now. Only its first attempt can. */
+  takeRestored(region: RegionId): ReadonlyMap<PartitionId, StoredResult> {
+    const stored = this.#restored.get(region) as ReadonlyMap<PartitionId, StoredResult>;
     this.#restored.delete(region);
     return stored;
+  }
+
+  /** The regions that were scheduled and wait for an executor that holds the results which they adopt. */
+  waitingToAdopt(): RegionId[] {
+    return [...this.#restored.keys()].filter((region) => this.isScheduled(region));
   }
 
   /** Whether the attempt of a region reproduces results or writes new ones, from its chart. */
@@ -216,7 +221,10 @@ export class JobLedger implements IsolationView {
    */
   invalidate(restarts: ReadonlyMap<RegionId, RestartCommand>): ResultPartitionId[] {
     const regions = [...restarts.keys()];
-    for (const region of regions) this.slots.cancelRequest(region);
+    for (const region of regions) {
+      this.slots.cancelRequest(region);
+      this.#restored.delete(region);
+    }
     const modeAfter = (region: RegionId): RestartMode =>
       modeByPlan[planAfter[this.planOf(region)][restarts.get(region) as RestartCommand]];
     const wanted = this.results.invalidate(regions, modeAfter);

@@ -1,5 +1,4 @@
 import { enqueueActions } from 'xstate';
-import type { MasterToRegionEvent } from '../../actors/chart-events.ts';
 import type { NoResourceAvailableError } from '../../errors/executor-errors.ts';
 import type { ExecutionVertexId, FailoverId, RegionId } from '../../ids.ts';
 import { lackOfSlots } from '../../scheduling/lack-of-slots.ts';
@@ -42,6 +41,7 @@ export const schedulingActions = {
     const { ledger, environment, observe } = servicesOf(system);
     ledger.slots.addExecutor(executor, slots);
     observe({ type: 'executor.registered', executor, slots, atMs: environment.clock.now() });
+    for (const region of ledger.waitingToAdopt()) adopt(ledger, enqueue, region);
     grantSlots(ledger, enqueue);
   }),
   removeExecutor: ({ system }, { executor, cause }) => {
@@ -72,20 +72,27 @@ function scheduleAmong(ledger: JobLedger, enqueue: RegionTeller, ready: readonly
 }
 
 /**
- * Schedules regions whose inputs are ready. One that finished in an earlier run adopts its results instead; if there is no
- * executor that could hold them it runs, and does not adopt them later either: what it writes then replaces them.
+ * Schedules regions whose inputs are ready. One that finished in an earlier run adopts its results instead, once there is an
+ * executor that can hold them.
  */
 function schedule(ledger: JobLedger, enqueue: RegionTeller, ready: Iterable<RegionId>): void {
   const { slots, regions } = ledger;
   for (const region of ready) {
-    const executor = slots.executorFor(region);
-    const stored = ledger.takeRestored(region);
-    const command: MasterToRegionEvent =
-      executor !== undefined && stored !== undefined
-        ? { type: 'region.restore', executor, stored }
-        : { type: 'region.schedule', slots: slots.request(region, regions.verticesOf(region)) };
-    tellRegion(ledger, enqueue, region, command);
+    if (!ledger.isRestored(region)) {
+      const granted = slots.request(region, regions.verticesOf(region));
+      tellRegion(ledger, enqueue, region, { type: 'region.schedule', slots: granted });
+    } else if (!adopt(ledger, enqueue, region)) {
+      tellRegion(ledger, enqueue, region, { type: 'region.schedule', slots: undefined });
+    }
   }
+}
+
+/** Lets a region adopt its results. Returns false if there is no executor yet. */
+function adopt(ledger: JobLedger, enqueue: RegionTeller, region: RegionId): boolean {
+  const executor = ledger.slots.executorFor(region);
+  if (executor === undefined) return false;
+  tellRegion(ledger, enqueue, region, { type: 'region.restore', executor, stored: ledger.takeRestored(region) });
+  return true;
 }
 
 function unfinished(ledger: JobLedger): RegionId[] {

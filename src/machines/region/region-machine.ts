@@ -20,7 +20,8 @@ import { awarded, contested, settling } from './rival-states.ts';
  * R7 An attempt that ends as canceled while its region runs is a failure, so that no region waits forever for its work.
  * R8 Its plan changes when a failover tells it to restart and when its attempt begins to write, by the table of
  *   `planAfter`.
- * R9 A region that finished in an earlier run adopts its results and is finished, without a slot or a deployment.
+ * R9 A region that finished in an earlier run adopts its results and is finished, without a slot or a deployment. While
+ *   there is no executor that could hold them it waits for one, as long as others wait for slots.
  * R10 A quarantined region ends its attempts and begins none before a restart releases it. Until then failovers that
  *   name it change its plan alone.
  * R11 While its only task has two attempts, the first of them to finish is the task's, and the other one is canceled; it
@@ -48,6 +49,11 @@ const quarantine = {
     { type: 'followFailover', params: ({ event }: { event: EventOf<'region.quarantine'> }) => event },
     'reportRestarting',
   ],
+} as const;
+
+const adopt = {
+  target: '#adopting',
+  actions: { type: 'registerAdopted', params: ({ event }: { event: EventOf<'region.restore'> }) => event },
 } as const;
 
 const vertexOf = ({ event }: { event: EventOf<'execution.finished' | 'execution.canceled'> }) => ({
@@ -114,14 +120,12 @@ export const regionMachine = tapped(rivalSetup, regionGroups).createMachine({
                 actions: { type: 'scheduleExecutions', params: { slots: undefined } },
               },
             ],
-            'region.restore': {
-              target: 'adopting',
-              actions: { type: 'registerAdopted', params: ({ event }) => event },
-            },
+            'region.restore': adopt,
           },
         },
         /** It finished in an earlier run, and takes over its results. */
         adopting: {
+          id: 'adopting',
           tags: 'active',
           on: {
             'region.partitionsRegistered': {
@@ -149,6 +153,7 @@ export const regionMachine = tapped(rivalSetup, regionGroups).createMachine({
                   target: 'registering',
                   actions: { type: 'assignSlots', params: ({ event }) => ({ slots: event.slots }) },
                 },
+                'region.restore': adopt,
                 'delay.elapsed': { actions: 'failForWantOfSlots' },
               },
             },

@@ -12,8 +12,8 @@ it(`${count} drawn streams whose processes die at drawn moments: the last one en
   expect(faults).toBeGreaterThan(0);
 });
 
-it.each([3119, 3166])(
-  'seed %i: a region that finished in a dead process ran again for want of an executor, and does not adopt its results afterwards',
+it.each([1154, 3119, 3166])(
+  'seed %i: a region that finished in a dead process waits for an executor and adopts its results, also in the process after that',
   async (seed) => {
     expect(await simulateDying(seed)).toMatchObject({ isWithoutCheckpoint: false });
   },
