@@ -320,6 +320,7 @@ export class CheckpointedGraph {
       outputs: edges
         .filter(([, { from }]) => from === vertex)
         .map(([edge], index) => ({ edge, partition: outputs[index] as ResultPartitionId })),
+      checkpointScope: 'run',
       checkpointBefore: this.#lastId as CheckpointId,
       ...(restored && {
         restore: {

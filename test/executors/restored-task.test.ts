@@ -92,6 +92,7 @@ function rigOf(program: (environment: ReturnType<typeof virtualEnvironment>) => 
       task: 'sums[0]',
       jobVertex: 'sums' as JobVertexId,
       operators: ['sums'],
+      checkpointScope: 'run',
       subtask: 0,
       parallelism: 1,
       channelOrder: 'again',
