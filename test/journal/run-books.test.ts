@@ -112,6 +112,18 @@ describe('the books of a run', () => {
     );
   });
 
+  it('RB3: a checkpoint that was given up is not used again, and nothing counts if the entry of that is lost', () => {
+    const head = { vertex: 0, subtask: 0 };
+    const series = { head, vertices: [0], scope: 'labels.r', hasCompleted: true, lost: [3] };
+    const entries = entriesOf({ ...began('r'), checkpoints: [series] }, [
+      { type: 'checkpoints.lost', head, checkpoint: 5 },
+      { type: 'task.finished', vertex: 0, subtask: 0, results: [] },
+    ]);
+    const [beginning, , finished] = entries as [RunEntry, RunEntry, RunEntry];
+    expect(fold(entries).checkpointsOf(head)).toEqual({ ...series, lost: [3, 5] });
+    expect([...fold([beginning, finished]).finished()]).toEqual([]);
+  });
+
   it('takes over what is told at the beginning of a run, and nothing else from before', () => {
     const results = [{ vertex: 1, subtask: 2, results: [] }];
     const finished: RunStep = { type: 'task.finished', vertex: 0, subtask: 0, results: [] };

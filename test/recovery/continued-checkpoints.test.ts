@@ -174,6 +174,27 @@ describe('a checkpoint that is damaged', () => {
     expect(sorted(runs.world.transacted)).toEqual(expected);
   });
 
+  it('is not used by a later run either, although it can be read again: sinks have taken back what came before it', async () => {
+    const pass = (world: World<number>): Job => {
+      const job = Job.create('pass', { mode: 'streaming' });
+      job.source('ticks', tickingSource(count), { version: 1 }).sink('out', transactionalSink(world), { version: 1 });
+      return job;
+    };
+    using runs = new AbandonedRuns(pass, { checkpoints: { ...checkpoints, retained: 3 } });
+    await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 3);
+    const path = checkpointFiles(runs.stateDirectory).sort().at(-1) as string;
+    const bytes = readFileSync(path);
+    damage(runs.stateDirectory, (files) => files.slice(-2));
+    await runs.runUntil((event) => event.type === 'checkpoint.triggered');
+    const [scope, name] = path.split('/').slice(-2) as [string, string];
+    writeFileSync(join(runs.stateDirectory, 'checkpoints', scope, name), bytes);
+    await runs.runUntil((event) => event.type === 'checkpoint.triggered');
+    writeFileSync(join(runs.stateDirectory, 'checkpoints', scope, name), bytes);
+    const { events } = await runs.run();
+    expect(of(events, 'checkpoint.restored').map(({ checkpoint }) => checkpoint)).toEqual([1]);
+    expect(runs.world.transacted).toEqual(Array.from({ length: count }, (_, n) => n));
+  });
+
   it('as all of them are: nothing runs where output would be repeated', async () => {
     using runs = new AbandonedRuns(sumUp('pipelined'), { checkpoints });
     await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 3);

@@ -132,14 +132,20 @@ export class RunBooks {
           for (let subtask = start; subtask < end; subtask++) this.#tasksOf(vertex).delete(subtask);
         }
         return;
-      case 'checkpoints.began': {
-        const series = this.checkpointsOf(entry.head);
-        if (series !== undefined) this.#checkpoints.set(keyOf(entry.head), { ...series, hasCompleted: true });
+      case 'checkpoints.began':
+        this.#noteSeries(entry.head, () => ({ hasCompleted: true }));
         return;
-      }
+      case 'checkpoints.lost':
+        this.#noteSeries(entry.head, ({ lost = [] }) => ({ lost: [...lost, entry.checkpoint] }));
+        return;
       case 'run.ended':
         this.#end = { status: entry.status, atMs: entry.atMs };
     }
+  }
+
+  #noteSeries(head: EntryTask, change: (series: EntryCheckpoints) => Partial<EntryCheckpoints>): void {
+    const series = this.checkpointsOf(head);
+    if (series !== undefined) this.#checkpoints.set(keyOf(head), { ...series, ...change(series) });
   }
 
   #finish({ vertex, subtask, results, rejected }: FinishedTask): void {

@@ -75,6 +75,8 @@ export interface EntryCheckpoints {
   readonly scope: string;
   /** Whether one of them has completed. */
   readonly hasCompleted: boolean;
+  /** Numbers of those that nobody continues any more, because an earlier one was used instead; absent if there are none. */
+  readonly lost?: readonly number[];
 }
 
 /** By vertex and subtask: absolute paths of files. */
@@ -89,6 +91,8 @@ export type RunStep =
   | { readonly type: 'tasks.restarted'; readonly tasks: readonly EntryTasks[] }
   /** The first checkpoint of a series has completed. Which ones there are, their storage knows. */
   | { readonly type: 'checkpoints.began'; readonly head: EntryTask }
+  /** One of a series could not be read, so its tasks continue from an earlier one, and sinks take back what came after that. */
+  | { readonly type: 'checkpoints.lost'; readonly head: EntryTask; readonly checkpoint: number }
   | { readonly type: 'run.ended'; readonly atMs: number; readonly status: RunEnd };
 
 /**
@@ -102,9 +106,16 @@ export type RunEntry =
       readonly after: number;
     });
 
+const vitalTypes: ReadonlySet<RunEntry['type']> = new Set([
+  'run.began',
+  'source.planned',
+  'tasks.restarted',
+  'checkpoints.lost',
+]);
+
 /** Whether the loss of an entry would make the books wrong: those are written twice. Other losses cost work alone. */
 export function isVital({ type }: Pick<RunEntry, 'type'>): boolean {
-  return type === 'run.began' || type === 'source.planned' || type === 'tasks.restarted';
+  return vitalTypes.has(type);
 }
 
 /** How a run ended. */

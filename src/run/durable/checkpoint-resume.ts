@@ -27,6 +27,8 @@ export interface ComponentResume {
   /** When the latest of them completed, in ms since 1970; undefined if there is none. */
   readonly completedAtMs: number | undefined;
   readonly damaged: readonly DamagedCheckpoint[];
+  /** Numbers of those that an earlier run gave up for an earlier one. */
+  readonly lost: readonly number[];
   /** Whether a checkpoint of the earlier run has completed. */
   readonly hasCompleted: boolean;
   /** Why it begins anew although a checkpoint had completed. */
@@ -88,7 +90,7 @@ async function resumeOf(component: StreamingComponent, question: CheckpointQuest
   const { shape, storage } = question;
   const head = component.heads[0] as ExecutionVertexId;
   const series = seriesOf(head, question);
-  const none = { scope: undefined, retained: [], completedAtMs: undefined, damaged: [], why: undefined };
+  const none = { scope: undefined, retained: [], completedAtMs: undefined, damaged: [], lost: [], why: undefined };
   const anew = { ...none, component, head: shape.graph.nameOf(head), hasCompleted: series?.hasCompleted === true };
   if (series === undefined) {
     if (!hadCompleted(component, question)) return anew;
@@ -99,7 +101,7 @@ async function resumeOf(component: StreamingComponent, question: CheckpointQuest
   const hasCompleted = series.hasCompleted || retained.length > 0 || damaged.length > 0;
   if (why !== undefined) return { ...anew, hasCompleted, ...(hasCompleted && { why }) };
   if (hasCompleted && retained.length === 0) return { ...anew, hasCompleted, damaged, why: nothingLeft };
-  return { ...anew, scope: series.scope, retained, completedAtMs, damaged, hasCompleted };
+  return { ...anew, scope: series.scope, retained, completedAtMs, damaged, lost: series.lost ?? [], hasCompleted };
 }
 
 const nothingLeft = 'none of its checkpoints can be read any more';
@@ -114,12 +116,13 @@ function seriesOf(head: ExecutionVertexId, { shape, decision }: CheckpointQuesti
 
 async function checkpointsOf(
   component: StreamingComponent,
-  { scope }: EntryCheckpoints,
+  { scope, lost = [] }: EntryCheckpoints,
   { shape, storage }: Pick<CheckpointQuestion, 'shape' | 'storage'>,
 ): Promise<Pick<ComponentResume, 'retained' | 'damaged' | 'completedAtMs'>> {
   const retained: ComponentCheckpoint[] = [];
   const damaged: DamagedCheckpoint[] = [];
   for await (const found of storage.find(scope)) {
+    if (lost.includes(found.kind === 'damaged' ? found.checkpoint : found.manifest.checkpoint)) continue;
     if (found.kind === 'damaged') {
       damaged.push(found);
       continue;

@@ -106,7 +106,7 @@ export class LastingCheckpoints {
         const { scope, retained } = begun.components.get(one.component.id) ?? {};
         if (scope === undefined || retained === undefined) return one;
         const completedAtMs = retained.at(-1)?.completedMs;
-        return { ...one, scope, retained, completedAtMs, hasCompleted: true, damaged: [], why: undefined };
+        return { ...one, scope, retained, completedAtMs, hasCompleted: true, damaged: [], lost: [], why: undefined };
       }),
     };
     return begun.plans;
@@ -142,10 +142,11 @@ export class LastingCheckpoints {
   async sweep(): Promise<void> {
     const { components = [], stale = [], lastNumber = 0 } = this.#resume ?? {};
     for (const scope of stale) await this.#old.tidy(scope, () => this.#storage.remove(scope));
-    for (const { scope, retained } of components) {
+    for (const { scope, retained, lost } of components) {
       if (scope === undefined) continue;
-      for (const { id } of retained.slice(0, -this.#retainedCount)) {
-        await this.#old.tidy(scope, () => this.#storage.discard(scope, id));
+      const dropped = retained.slice(0, -this.#retainedCount).map(({ id }) => id);
+      for (const checkpoint of [...(lost as readonly CheckpointId[]), ...dropped]) {
+        await this.#old.tidy(scope, () => this.#storage.discard(scope, checkpoint));
       }
       await this.#old.tidy(scope, () => this.#storage.sweep(scope, (lastNumber + 1) as CheckpointId));
     }
@@ -191,13 +192,14 @@ export class LastingCheckpoints {
   #series(): EntryCheckpoints[] {
     if (this.#options.checkpoints === undefined) return [];
     const { graph } = this.#shape;
-    return (this.#resume?.components ?? []).map(({ component, head, scope, hasCompleted }) => {
+    return (this.#resume?.components ?? []).map(({ component, head, scope, hasCompleted, lost }) => {
       const first = component.heads[0] as ExecutionVertexId;
       return {
         head: { vertex: graph.jobVertexIndexOf(first), subtask: graph.subtaskOf(first) },
         vertices: verticesOf(component, this.#shape),
         scope: scope ?? this.#scopeOf(head),
         hasCompleted: scope !== undefined && hasCompleted,
+        ...(lost.length > 0 && { lost }),
       };
     });
   }

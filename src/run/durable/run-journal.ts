@@ -93,6 +93,9 @@ export class RunJournal {
       case 'checkpoint.completed':
         if (event.kind === 'checkpoint') this.#checkpointCompleted(event.component);
         return;
+      case 'checkpoint.unreadable':
+        this.#checkpointLost(event);
+        return;
       case 'job.statusChanged':
         if (isTerminalJobStatus(event.status)) this.#end(event.status as RunEnd);
         return;
@@ -156,6 +159,13 @@ export class RunJournal {
     const head = this.#headOf(component);
     if (this.#books?.checkpointsOf(head)?.hasCompleted !== false) return;
     this.#write({ type: 'checkpoints.began', head });
+  }
+
+  /** Only if an earlier one is used instead: otherwise nothing runs that would make it worthless. */
+  #checkpointLost({ component, checkpoint, instead }: Extract<JobEvent, { type: 'checkpoint.unreadable' }>): void {
+    const head = this.#headOf(component);
+    if (instead === undefined || this.#books?.checkpointsOf(head) === undefined) return;
+    this.#write({ type: 'checkpoints.lost', head, checkpoint });
   }
 
   #headOf(component: ComponentId): EntryTask {

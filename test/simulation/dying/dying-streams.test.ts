@@ -18,3 +18,10 @@ it.each([1154, 3119, 3166])(
     expect(await simulateDying(seed)).toMatchObject({ isWithoutCheckpoint: false });
   },
 );
+
+it.each([3239])(
+  'seed %i: a checkpoint that was given up for an earlier one is not used by the next process, which would lack what its sinks took back',
+  async (seed) => {
+    expect(await simulateDying(seed)).toMatchObject({ isWithoutCheckpoint: false });
+  },
+);
