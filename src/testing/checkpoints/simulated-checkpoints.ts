@@ -89,7 +89,7 @@ export class SimulatedCheckpoints {
    * captured was one too many, which a restart does not cure.
    */
   mayFailWith(failure: Error | undefined): boolean {
-    const isDamaged = this.moments.fired.some(({ effect }) => damages.has(effect));
+    const isDamaged = this.storage.damagedCount > 0 || this.moments.fired.some(({ effect }) => damages.has(effect));
     const isDeclined = this.moments.fired.some(({ effect }) => effect === 'declines');
     return (
       (isDamaged && causeWithCode(failure, 'NO_CHECKPOINT_LEFT') !== undefined) ||

@@ -26,6 +26,7 @@ export class SimulatedStorage {
   readonly #options: SimulatedStorageOptions;
   /** By scope, then by name. */
   readonly #files = new Map<string, Map<string, Uint8Array>>();
+  #damaged = 0;
 
   constructor(options: SimulatedStorageOptions) {
     this.#options = options;
@@ -49,8 +50,14 @@ export class SimulatedStorage {
     return Math.max(0, ...counts);
   }
 
+  /** Number of files that were written and are not as they were, in this process or one before it. */
+  get damagedCount(): number {
+    return this.#damaged;
+  }
+
   /** Has what another storage has now. */
   takeOver(other: SimulatedStorage): void {
+    this.#damaged += other.#damaged;
     for (const [scope, files] of other.#files) this.#files.set(scope, new Map(files));
   }
 
@@ -73,6 +80,7 @@ export class SimulatedStorage {
         const isManifest = name.endsWith('.manifest');
         const effect = await this.#operation(isManifest ? checkpointMoments.store : checkpointMoments.write);
         if (files.has(name)) return false;
+        if (effect !== undefined) this.#damaged++;
         const bytes = this.#spoilt(new Uint8Array(Buffer.concat(parts)), effect);
         if (bytes !== undefined) files.set(name, bytes);
         return true;

@@ -25,3 +25,7 @@ it.each([3239])(
     expect(await simulateDying(seed)).toMatchObject({ isWithoutCheckpoint: false });
   },
 );
+
+it('seed 5111: what was damaged in a process that died is found by the next one, which rightly fails', async () => {
+  expect(await simulateDying(5111)).toMatchObject({ isWithoutCheckpoint: true });
+});
