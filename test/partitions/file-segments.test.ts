@@ -25,6 +25,7 @@ import {
   spillFaultPoints,
   type UnreadableFileError,
 } from '../../src/partitions/storage/spill-store.ts';
+import type { SegmentedFile } from '../../src/partitions/storage/segmented-file.ts';
 import { type FaultPlan, faultPlan } from '../../src/testing/fault-plan.ts';
 
 const idOf = (partition: number, attempt = 0): ResultPartitionId => ({ partition, attempt }) as ResultPartitionId;
@@ -615,6 +616,15 @@ describe('open files', () => {
     expect(openPaths()).toContain(file.locate(19).file);
     await read(file, 3, 1);
     expect(openPaths()).toContain(file.locate(3).file);
+  });
+
+  onLinux('there are none of a file that was detached, also if it could not be synced', async () => {
+    const file = create(10) as SegmentedFile;
+    await append(file, counting(4));
+    expect(openPaths()).toContain(file.locate(0).file);
+    jest.spyOn(handles, 'datasync').mockRejectedValue(new Error('EIO'));
+    await expect(file.detach()).rejects.toThrow('EIO');
+    expect(openPaths()).toEqual([]);
   });
 
   onLinux('are few, however many segments are written, synced, read and verified', async () => {

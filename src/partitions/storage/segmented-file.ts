@@ -81,11 +81,18 @@ export class SegmentedFile implements SpillFile {
     return this.isRemoved ? undefined : { directory: this.#directory, segments: this.segments, writtenAs: this.id };
   }
 
-  /** Syncs and closes its files, which stay on disk, and says where. Unusable afterwards. */
+  /**
+   * Syncs and closes its files, which stay on disk, and says where. Unusable afterwards.
+   * @throws SpillError (as a rejection) if they cannot be synced; they are closed all the same
+   */
   async detach(): Promise<{ readonly directory: string; readonly segments: readonly number[] }> {
     const failure = await this.#sync();
-    if (failure !== undefined) throw failure;
-    this.#removal = Promise.all(this.#segments.map((segment) => segment.close())).then(this.#options.noteGone);
+    const closed = Promise.all(this.#segments.map((segment) => segment.close()));
+    if (failure !== undefined) {
+      await closed;
+      throw failure;
+    }
+    this.#removal = closed.then(this.#options.noteGone);
     await this.#removal;
     return { directory: this.#directory, segments: this.segments };
   }
