@@ -123,7 +123,10 @@ describe('a complete result of another executor, in a file', () => {
     const { source } = connected(partitionOf(0, store, store.adopt(stored)));
     const reading = await over(new Reading(source.read(1), 20));
     expect([reading.error, reading.isComplete]).toEqual([undefined, true]);
-    expect(spelled(reading.elements)).toEqual(spelledSteps(steps));
+    // A checkpoint of this run may have the number of one of the earlier run.
+    const isBarrier = (element: unknown): boolean => `${String(element)}`.startsWith('barrier');
+    expect(spelledSteps(steps).some(isBarrier)).toBe(true);
+    expect(spelled(reading.elements)).toEqual(spelledSteps(steps).filter((element) => !isBarrier(element)));
   });
 
   it('gives no element without a credit', async () => {

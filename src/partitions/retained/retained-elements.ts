@@ -133,7 +133,7 @@ export class RetainedElements {
    */
   finish(done: (failure: Error | undefined) => void): void {
     this.file.finish((failure) => {
-      if (failure === undefined) this.file.seal(() => this.logs.index(), done);
+      if (failure === undefined) this.file.seal(() => this.logs.lastingIndex(), done);
       else done(failure);
     });
   }

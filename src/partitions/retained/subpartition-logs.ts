@@ -125,8 +125,6 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   /** Takes over the complete result of an earlier run: everything is in its file. */
   adopt({ elements }: ResultIndex): void {
     for (const { subpartition, count, offset, bytes, checksum } of elements) {
-      // A barrier of a process that is dead. A checkpoint of this one may have its number.
-      if (count === 0) continue;
       const log = this.of(subpartition);
       const written = { offset, bytes };
       this.append(log, {
@@ -144,16 +142,26 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   }
 
   /**
-   * Where everything is in the file; undefined if some of it is not there.
-   * @param subpartition Default: all
+   * Where everything is in the file, for a later run: without barriers, because one of its checkpoints may have the number of
+   * one of this run.
    */
-  index(subpartition?: number): ResultIndex | undefined {
+  lastingIndex(): ResultIndex | undefined {
+    return this.#indexOf(this, ({ barrier }) => barrier === undefined);
+  }
+
+  /** Where everything of a subpartition is in the file; undefined if some of it is not there. */
+  index(subpartition: number): ResultIndex | undefined {
+    return this.#indexOf([this.of(subpartition)], () => true);
+  }
+
+  #indexOf(logs: Iterable<RetainedLog>, isWanted: (entry: LogEntry) => boolean): ResultIndex | undefined {
     const elements: IndexedElement[] = [];
-    for (const log of subpartition === undefined ? this : [this.of(subpartition)]) {
+    for (const log of logs) {
       if (log.first > 0 || log.firstRecord > 0) return undefined;
-      for (const { count, written, checksum } of log.kept()) {
+      for (const entry of log.kept()) {
+        const { count, written, checksum } = entry;
         if (written === undefined || checksum === undefined) return undefined;
-        elements.push({ subpartition: log.subpartition, count, ...written, checksum });
+        if (isWanted(entry)) elements.push({ subpartition: log.subpartition, count, ...written, checksum });
       }
     }
     return { subpartitionCount: this.#count, elements };
