@@ -124,7 +124,7 @@ describe('a complete result of another executor, in a file', () => {
     const reading = await over(new Reading(source.read(1), 20));
     expect([reading.error, reading.isComplete]).toEqual([undefined, true]);
     // A checkpoint of this run may have the number of one of the earlier run.
-    const isBarrier = (element: unknown): boolean => `${String(element)}`.startsWith('barrier');
+    const isBarrier = (element: unknown): boolean => String(element).startsWith('barrier');
     expect(spelledSteps(steps).some(isBarrier)).toBe(true);
     expect(spelled(reading.elements)).toEqual(spelledSteps(steps).filter((element) => !isBarrier(element)));
   });
