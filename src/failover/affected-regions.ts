@@ -30,19 +30,12 @@ export function affectedRegions(
   topology: Topology,
   lost: ReadonlySet<PartitionId>,
 ): ReadonlyMap<RegionId, RestartMode> {
-  const involvement = new Involvement(topology, lost);
+  const involvement = takeInvolvement(topology);
+  involvement.begin(topology, lost);
   for (const region of seed) involvement.involve(region, 'again');
-  return involvement.spread();
-}
-
-/** Marks of regions and groups, kept between calls so that a call costs what it marks and not the size of the job. */
-interface Marks {
-  /** Marks below are of earlier calls. */
-  floor: number;
-  /** By region: the floor of its call, and its mode. */
-  readonly regions: Uint32Array;
-  /** By group: the floor of its call, and what was done for it. */
-  readonly groups: Uint32Array;
+  const affected = involvement.spread();
+  kept.set(topology.regions, involvement);
+  return affected;
 }
 
 /** Modes of regions above the floor; `renewedLater`: it was `again` when the queue first had it. */
@@ -51,44 +44,59 @@ const [again, renewed, renewedLater] = [1, 2, 3] as const;
 const [producersSeen, consumersRenewed, consumersDisturbed] = [1, 2, 4] as const;
 const marksPerCall = 8;
 
-const marksByRegions = new WeakMap<PipelinedRegions, Marks>();
+/**
+ * One for each job, kept between calls: a call costs what it marks and not the size of the job. Besides, V8 discards
+ * optimized code of a class when a collection finds no object of it, and the next call would be ten times as slow.
+ */
+const kept = new WeakMap<PipelinedRegions, Involvement>();
 
-function takeMarks({ regions, graph }: Topology): Marks {
-  const known = marksByRegions.get(regions);
+function takeInvolvement(topology: Topology): Involvement {
+  const known = kept.get(topology.regions);
   // A call within a call has marks of its own.
-  marksByRegions.delete(regions);
-  if (known !== undefined && known.floor < 2 ** 32 - 2 * marksPerCall) {
-    known.floor += marksPerCall;
-    return known;
-  }
-  return {
-    floor: marksPerCall,
-    regions: new Uint32Array(regions.count),
-    groups: new Uint32Array(graph.groupCount),
-  };
+  kept.delete(topology.regions);
+  return known ?? new Involvement(topology);
 }
 
-/** The regions involved so far. */
+/** The regions involved so far in one call. */
 class Involvement {
-  readonly #topology: Topology;
-  readonly #lost: ReadonlySet<PartitionId>;
-  readonly #marks: Marks;
+  #topology: Topology;
+  #lost: ReadonlySet<PartitionId> = new Set();
+  /** Marks below are of earlier calls. */
+  #floor = 0;
+  /** By region: the floor of its call, and its mode. */
+  #regions: Uint32Array;
+  /** By group: the floor of its call, and what was done for it. */
+  #groups: Uint32Array;
   /** Regions to examine. One that turns out to write new results is examined again. */
-  readonly #queue: RegionId[] = [];
+  #queue: RegionId[] = [];
   /** By entry of the queue: the mode of the region, from here on. */
-  readonly #modes: RestartMode[] = [];
+  #modes: RestartMode[] = [];
   /** Entries of the queue whose region was in it before: first `again`, then `new`. */
-  readonly #repeated: number[] = [];
+  #repeated: number[] = [];
 
-  constructor(topology: Topology, lost: ReadonlySet<PartitionId>) {
+  constructor(topology: Topology) {
+    this.#topology = topology;
+    this.#regions = new Uint32Array(topology.regions.count);
+    this.#groups = new Uint32Array(topology.graph.groupCount);
+  }
+
+  /** A new call, with nothing involved. */
+  begin(topology: Topology, lost: ReadonlySet<PartitionId>): void {
     this.#topology = topology;
     this.#lost = lost;
-    this.#marks = takeMarks(topology);
+    this.#queue = [];
+    this.#modes = [];
+    this.#repeated = [];
+    this.#floor += marksPerCall;
+    if (this.#floor < 2 ** 32 - marksPerCall) return;
+    this.#regions.fill(0);
+    this.#groups.fill(0);
+    this.#floor = marksPerCall;
   }
 
   /** Rule 1. */
   involve(region: RegionId, mode: RestartMode): void {
-    const { floor, regions } = this.#marks;
+    const [floor, regions] = [this.#floor, this.#regions];
     const marked = regions[region];
     if (marked === undefined) {
       throw new IllegalStateError(`There is no region ${region} in this job, it has ${this.#topology.regions.count}`);
@@ -106,7 +114,7 @@ class Involvement {
   /** Applies the rules until no more regions are involved. Returns the mode of each involved region. */
   spread(): RestartModes {
     const { regions } = this.#topology;
-    const [queue, modes, marks] = [this.#queue, this.#modes, this.#marks];
+    const [queue, modes] = [this.#queue, this.#modes];
     let [doneInputs, doneOutputs]: (readonly BoundaryGroup[] | undefined)[] = [];
     for (let at = 0; at < queue.length; at++) {
       const region = queue[at] as RegionId;
@@ -130,9 +138,7 @@ class Involvement {
         if (this.#isFirst(group.index, consumersDisturbed)) this.#disturbConsumers(group);
       }
     }
-    const found = this.#found();
-    marksByRegions.set(regions, marks);
-    return found;
+    return this.#found();
   }
 
   /** The regions of the queue, each where it was first and in its final mode. */
@@ -148,7 +154,7 @@ class Involvement {
       return new RestartModes(this.#queue, this.#modes, count);
     }
     const repeated = new Set(this.#repeated);
-    const { floor, regions: marks } = this.#marks;
+    const [floor, marks] = [this.#floor, this.#regions];
     const regions: RegionId[] = [];
     const modes: RestartMode[] = [];
     for (let at = 0; at < this.#queue.length; at++) {
@@ -162,13 +168,13 @@ class Involvement {
   }
 
   #has(group: number, done: number): boolean {
-    const mark = (this.#marks.groups[group] as number) - this.#marks.floor;
+    const mark = (this.#groups[group] as number) - this.#floor;
     return mark > 0 && (mark & done) !== 0;
   }
 
   /** Whether this is the first time that something is to be done for a group. */
   #isFirst(group: number, what: number): boolean {
-    const { floor, groups } = this.#marks;
+    const [floor, groups] = [this.#floor, this.#groups];
     const done = Math.max((groups[group] as number) - floor, 0);
     if ((done & what) !== 0) return false;
     groups[group] = floor + (done | what);
@@ -197,8 +203,7 @@ class Involvement {
   }
 
   #disturb(region: RegionId): void {
-    const { floor, regions } = this.#marks;
-    if (regions[region] !== floor + again) return;
+    if (this.#regions[region] !== this.#floor + again) return;
     if (this.#topology.reproducibilityOf(region).kind === 'from-kept-results') this.involve(region, 'new');
   }
 }
