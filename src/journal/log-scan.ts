@@ -5,6 +5,8 @@ import { type RecordFormat, readRecordHeader, recordBeginning, recordHeaderBytes
 
 /** The format of a log: that of its records, and what a user can do with a log that this version cannot read. */
 export interface LogFormat extends RecordFormat {
+  /** The oldest version whose records can be read too; absent: `version`. */
+  readonly oldestVersion?: number;
   /** A sentence without its full stop: `Use the version that wrote it, or delete it to start over`. */
   readonly remedy: string;
 }
@@ -140,7 +142,8 @@ export class LogScan {
     }
     const { kind, version, payloadBytes, payloadChecksum } = header;
     const format = this.#format;
-    if (kind !== format.kind || version !== format.version) throw unexpected(bytes.path, nameOf(header), format);
+    const isReadable = version <= format.version && version >= (format.oldestVersion ?? format.version);
+    if (kind !== format.kind || !isReadable) throw unexpected(bytes.path, nameOf(header), format);
     const end = offset + recordHeaderBytes + payloadBytes;
     if (end > bytes.size) {
       const written = bytes.size - offset - recordHeaderBytes;

@@ -88,6 +88,21 @@ describe.each(journalStorages)('a log, in %s', (_, make) => {
     expect(Buffer.from(storage.open('log').read(0, 1_000))).toEqual(Buffer.from(bytes));
   });
 
+  it('is read in every version from the oldest readable one on, and goes on in the newest', async () => {
+    const storage = make();
+    const readable = { ...format, version: 9, oldestVersion: 8 };
+    storage.open('log').write(0, encodeRecords({ kind: 'TEST', version: 8 }, [first], 0));
+    const { log, payloads } = openLog(storage, 'log', readable);
+    log.append(second);
+    await log.close();
+    expect(payloads).toEqual([first]);
+    expect(readLog(storage, 'log', readable)).toEqual([first, second]);
+    expect(thrownBy(() => readLog(storage, 'log', { ...format, version: 8 }))).toBeInstanceOf(JournalFormatError);
+    expect(thrownBy(() => readLog(storage, 'log', { ...readable, oldestVersion: 9 }))).toBeInstanceOf(
+      JournalFormatError,
+    );
+  });
+
   it('is compacted, keeps appends made meanwhile, and can be compacted again', async () => {
     const storage = make();
     const { log } = open(storage);

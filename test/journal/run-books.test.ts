@@ -124,6 +124,26 @@ describe('the books of a run', () => {
     expect([...fold([beginning, finished]).finished()]).toEqual([]);
   });
 
+  it('RB3: the numbers of checkpoints grow, and nothing counts if the entry of that is lost', () => {
+    const beginning = { ...began('r'), lastCheckpoint: 7 };
+    const finished: RunStep = { type: 'task.finished', vertex: 0, subtask: 0, results: [] };
+    const entries = entriesOf(beginning, [
+      { type: 'checkpoints.numbered', upTo: 107 },
+      { type: 'checkpoints.numbered', upTo: 207 },
+      finished,
+    ]);
+    expect(fold(entries)).toMatchObject({ lastCheckpoint: 207 });
+    expect(fold(entries.slice(0, 2))).toMatchObject({ lastCheckpoint: 107 });
+    expect(fold([beginning])).toMatchObject({ lastCheckpoint: 7 });
+    const lost = fold(entries.filter((_, index) => index !== 2));
+    expect(lost).toMatchObject({ lastCheckpoint: 107 });
+    expect([...lost.finished()]).toEqual([]);
+  });
+
+  it('knows of no number if its journal is of an earlier format, which has none', () => {
+    expect(fold(entriesOf(began('r'), []))).toMatchObject({ lastCheckpoint: 0 });
+  });
+
   it('takes over what is told at the beginning of a run, and nothing else from before', () => {
     const results = [{ vertex: 1, subtask: 2, results: [] }];
     const finished: RunStep = { type: 'task.finished', vertex: 0, subtask: 0, results: [] };

@@ -10,7 +10,12 @@ import {
   type StateDeclarations,
   valueState,
 } from '../../src/index.ts';
-import { encodeRecord } from '../../src/journal/record-header.ts';
+import { readLog } from '../../src/journal/journal-log.ts';
+import { encodeRecord, encodeRecords } from '../../src/journal/record-header.ts';
+import { decodeEntry, encodeEntry, runJournalFormat } from '../../src/journal/run/run-entry-codec.ts';
+import type { RunEntry } from '../../src/journal/run/run-entry.ts';
+import { FileJournalStorage } from '../../src/partitions/storage/file-journal-storage.ts';
+import { readBooks } from '../../src/run/durable/state-directory.ts';
 import { seededRandom } from '../../src/testing/index.ts';
 import { AbandonedRuns, tickingSource, transactionalSink, type World } from '../support/abandoned-run.ts';
 
@@ -101,6 +106,55 @@ describe('a keyed stream whose process dies', () => {
     const before = of(next.events, 'checkpoint.restored')[0]?.checkpoint as number;
     expect(of(events, 'checkpoint.completed').length).toBeGreaterThan(0);
     expect(first?.checkpoint).toBeGreaterThan(before);
+  });
+});
+
+/** As an earlier version would have written them. */
+function withoutNumbers(entries: readonly RunEntry[]): RunEntry[] {
+  const isNumbered = ({ type }: RunEntry): boolean => type === 'checkpoints.numbered';
+  const [numbered] = entries.filter(isNumbered) as Extract<RunEntry, { readonly after: number }>[];
+  const place = numbered?.after ?? 0;
+  return entries
+    .filter((entry) => !isNumbered(entry))
+    .map((entry) =>
+      entry.type !== 'run.began' && entry.after > place ? { ...entry, after: entry.after - 1 } : entry,
+    );
+}
+
+describe('JC3: the number of a checkpoint that was never stored', () => {
+  const triggered = ({ events }: { readonly events: readonly JobEvent[] }): number[] =>
+    of(events, 'checkpoint.triggered').map(({ checkpoint }) => checkpoint);
+
+  it.each<Exchange>(['pipelined', 'reliable'])('is not used by the next process (%s)', async (exchange) => {
+    using runs = new AbandonedRuns(sumUp(exchange), { checkpoints });
+    const numbers: (number | undefined)[] = [];
+    for (let process = 0; process < 3; process++) {
+      await runs.runUntil((event) => event.type === 'checkpoint.triggered');
+      expect(checkpointFiles(runs.stateDirectory)).toEqual([]);
+      numbers.push(readBooks(runs.stateDirectory)?.lastCheckpoint);
+    }
+    const next = triggered(await runs.run());
+    expect(numbers).toEqual([100, 200, 300]);
+    expect(next[0]).toBe(301);
+    expect(sorted(runs.world.transacted)).toEqual(expected);
+  });
+
+  it('is not known from a journal of format 2, which is continued, and goes on in format 3', async () => {
+    using runs = new AbandonedRuns(sumUp('reliable'), { checkpoints });
+    await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 2);
+    const storage = new FileJournalStorage(runs.stateDirectory);
+    const entries = readLog(storage, 'journal', runJournalFormat).map(decodeEntry);
+    const old = withoutNumbers(entries);
+    const formatTwo = { kind: 'RUNJ', version: 2 };
+    writeFileSync(storage.pathOf('journal'), encodeRecords(formatTwo, old.map(encodeEntry), 0));
+    expect(readBooks(runs.stateDirectory)).toMatchObject({ lastCheckpoint: 0, checkpoints: [{ hasCompleted: true }] });
+    const next = await runs.runUntil((event) => event.type === 'checkpoint.triggered');
+    expect(of(next.events, 'checkpoint.restored')[0]?.checkpoint).toBe(2);
+    expect(triggered(next)[0]).toBe(3);
+    expect(readLog(new FileJournalStorage(runs.stateDirectory), 'journal', { ...runJournalFormat, oldestVersion: 3 }))
+      .not.toEqual([]);
+    await runs.run();
+    expect(sorted(runs.world.transacted)).toEqual(expected);
   });
 });
 

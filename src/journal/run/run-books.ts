@@ -33,8 +33,6 @@ export class RunBooks {
   readonly parts: PartPaths;
   /** Names of checkpoints, in their storage, that are to be removed. */
   readonly staleCheckpoints: readonly string[];
-  /** No number up to this one is used again for a checkpoint. */
-  readonly lastCheckpoint: number;
   /** The savepoint with which the first of the runs began that continue each other; undefined if there was none. */
   readonly savepoint: string | undefined;
   /** Its directory, as it was then. */
@@ -44,6 +42,7 @@ export class RunBooks {
   readonly #finished: Map<number, TaskOutcome>[];
   /** By vertex and subtask of the head, as text. */
   readonly #checkpoints: Map<string, EntryCheckpoints>;
+  #lastCheckpoint: number;
   #vitalSteps = 0;
   #end: { readonly status: RunEnd; readonly atMs: number } | undefined;
 
@@ -55,7 +54,7 @@ export class RunBooks {
     this.identity = identity;
     this.parts = parts;
     this.staleCheckpoints = beginning.staleCheckpoints ?? [];
-    this.lastCheckpoint = beginning.lastCheckpoint ?? 0;
+    this.#lastCheckpoint = beginning.lastCheckpoint ?? 0;
     this.savepoint = beginning.savepoint;
     this.savepointDirectory = beginning.savepointDirectory;
     this.#checkpoints = new Map(checkpoints.map((series) => [keyOf(series.head), series]));
@@ -85,6 +84,11 @@ export class RunBooks {
   /** The plans of sources, by index of the vertex. */
   get plans(): ReadonlyMap<number, unknown> {
     return this.#plans;
+  }
+
+  /** No number up to this one is used by a later run for a checkpoint. */
+  get lastCheckpoint(): number {
+    return this.#lastCheckpoint;
   }
 
   /** The series of checkpoints of its streaming components. */
@@ -137,6 +141,9 @@ export class RunBooks {
         return;
       case 'checkpoints.lost':
         this.#noteSeries(entry.head, ({ lost = [] }) => ({ lost: [...lost, entry.checkpoint] }));
+        return;
+      case 'checkpoints.numbered':
+        this.#lastCheckpoint = Math.max(this.#lastCheckpoint, entry.upTo);
         return;
       case 'run.ended':
         this.#end = { status: entry.status, atMs: entry.atMs };

@@ -2,10 +2,14 @@ import { Packr } from 'msgpackr/pack';
 import type { RunEntry } from './run-entry.ts';
 import type { LogFormat } from '../log-scan.ts';
 
-/** The journal of runs. */
+/**
+ * The journal of runs. Since format 3 it has `checkpoints.lost` and `checkpoints.numbered`: a reader that does not know them would
+ * use a checkpoint that was given up, and numbers again. Format 2 is the same without them.
+ */
 export const runJournalFormat: LogFormat = {
   kind: 'RUNJ',
-  version: 2,
+  version: 3,
+  oldestVersion: 2,
   remedy: 'Run the job with the version of kintsugi that wrote it, or delete the directory to start over',
 };
 

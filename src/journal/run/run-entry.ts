@@ -93,6 +93,8 @@ export type RunStep =
   | { readonly type: 'checkpoints.began'; readonly head: EntryTask }
   /** One of a series could not be read, so its tasks continue from an earlier one, and sinks take back what came after that. */
   | { readonly type: 'checkpoints.lost'; readonly head: EntryTask; readonly checkpoint: number }
+  /** Checkpoints get numbers up to this one, in whatever series. */
+  | { readonly type: 'checkpoints.numbered'; readonly upTo: number }
   | { readonly type: 'run.ended'; readonly atMs: number; readonly status: RunEnd };
 
 /**
@@ -111,6 +113,7 @@ const vitalTypes: ReadonlySet<RunEntry['type']> = new Set([
   'source.planned',
   'tasks.restarted',
   'checkpoints.lost',
+  'checkpoints.numbered',
 ]);
 
 /** Whether the loss of an entry would make the books wrong: those are written twice. Other losses cost work alone. */

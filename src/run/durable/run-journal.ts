@@ -20,6 +20,9 @@ import {
 import { encodeEntry } from '../../journal/run/run-entry-codec.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 
+/** So many numbers of checkpoints are reserved with one entry. */
+const numbersPerEntry = 100;
+
 export interface RunJournalOptions {
   readonly log: JournalLog;
   readonly shape: JobShape;
@@ -37,6 +40,8 @@ export interface RunJournalOptions {
  * RE1 The books are the fold of the entries in the log.
  * RE2 After an entry that could not be written, nothing is written any more.
  * RE3 It settles only if a later run will find that the job has finished, if it has.
+ * RE4 A later run gives its checkpoints numbers above all that this one has triggered, completed or not. They are reserved by the
+ *   hundred.
  */
 export class RunJournal {
   readonly #options: RunJournalOptions;
@@ -46,6 +51,8 @@ export class RunJournal {
   #components: StreamingComponents | undefined;
   #failure: Error | undefined;
   #hasFinished = false;
+  /** Numbers of checkpoints up to this one are reserved by this run. */
+  #numbered = 0;
 
   constructor(options: RunJournalOptions) {
     this.#options = options;
@@ -89,6 +96,9 @@ export class RunJournal {
         return;
       case 'failover.decided':
         this.#write({ type: 'tasks.restarted', tasks: this.#tasksIn(event.regions) });
+        return;
+      case 'checkpoint.triggered':
+        this.#checkpointTriggered(event.checkpoint);
         return;
       case 'checkpoint.completed':
         if (event.kind === 'checkpoint') this.#checkpointCompleted(event.component);
@@ -153,6 +163,13 @@ export class RunJournal {
     if (reported?.attempt !== attempt) return;
     this.#reported.delete(vertex);
     this.#write({ type: 'task.finished', ...this.#taskOf(vertex as ExecutionVertexId), ...reported.outcome });
+  }
+
+  /** RE4. Also if it never completes: its barriers are in results, which an entry that follows may name. */
+  #checkpointTriggered(checkpoint: number): void {
+    if (checkpoint <= this.#numbered) return;
+    this.#numbered = checkpoint + numbersPerEntry - 1;
+    this.#write({ type: 'checkpoints.numbered', upTo: this.#numbered });
   }
 
   #checkpointCompleted(component: ComponentId): void {

@@ -91,6 +91,27 @@ describe('the journal of a run', () => {
     expect(tasksOf(read(on))).toEqual(['0/0']);
   });
 
+  it('RE4: a checkpoint has a number that is reserved once it is triggered, with an entry for a hundred of them', async () => {
+    const on = storage();
+    const { journal } = await journalOf(on);
+    const entries = (): number => openLog(on, 'journal', runJournalFormat).payloads.length;
+    const reserved: [checkpoint: number, upTo: number | undefined, entries: number][] = [];
+    for (const checkpoint of [301, 302, 300, 400, 401, 650]) {
+      journal.next({ type: 'checkpoint.triggered', atMs: 0, component: 0, checkpoint } as never);
+      reserved.push([checkpoint, read(on)?.lastCheckpoint, entries()]);
+    }
+    // An entry is written twice.
+    expect(reserved).toEqual([
+      [301, 400, 4],
+      [302, 400, 4],
+      [300, 400, 4],
+      [400, 400, 4],
+      [401, 500, 6],
+      [650, 749, 8],
+    ]);
+    expect(journal.books?.lastCheckpoint).toBe(749);
+  });
+
   it('RE2: after an entry that cannot be written, the run is told once, and nothing is written any more', async () => {
     const on = storage();
     const failures: Error[] = [];
