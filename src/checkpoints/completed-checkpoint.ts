@@ -11,6 +11,8 @@ export interface CompletedCheckpoint<State> {
   readonly states: ReadonlyMap<ExecutionVertexId, State>;
   /** The tasks that had finished. */
   readonly finished: ReadonlySet<ExecutionVertexId>;
+  /** Its input had ended with a savepoint: a task that continues it only finishes, and has no position for another run. */
+  readonly isDrained?: true;
 }
 
 /** The checkpoints of a component from which it can restart, oldest first. */

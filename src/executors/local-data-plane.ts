@@ -76,7 +76,9 @@ export class LocalDataPlane implements DataPlane {
     this.#registry = new ProgramRegistry(plan.name, plan.jobGraph, services.programs);
     this.#scheduler = new TaskScheduler(options.environment.clock, maxSteps && { maxSteps });
     this.#results = new LocalResults(plan, options, services.budgets);
-    this.#backend = options.stateBackend && new LmdbBackend(options.stateBackend);
+    this.#backend =
+      options.stateBackend &&
+      new LmdbBackend(options.stateBackend, { hold: () => options.environment.hold?.() ?? (() => {}) });
     this.#states = new StateReader(options.checkpointStorage, this.#backend);
   }
 

@@ -4,6 +4,7 @@ import { causeWithCode } from '../errors/cause-chain.ts';
 import type { Executors } from '../executors/executors.ts';
 import { ExecutionGraph } from '../graph/execution-graph.ts';
 import { pipelinedRegions } from '../graph/pipelined-region.ts';
+import type { LmdbState } from '../operators/state/disk/lmdb-state.ts';
 import type { CapturedOutput } from './captured-output.ts';
 import type { DrawnCheckpoints } from './checkpoints/drawn-checkpoints.ts';
 import { SimulatedCheckpoints } from './checkpoints/simulated-checkpoints.ts';
@@ -23,6 +24,8 @@ export interface RunWithSavepoint {
   readonly savepoint: SimulatedSavepoint;
   readonly random: SeededRandom;
   readonly options: UndrawnOptions;
+  /** Where tasks keep keyed states. Default: in memory. */
+  readonly stateBackend?: LmdbState | undefined;
 }
 
 /** The end of a run that continued from a savepoint. */
@@ -48,7 +51,7 @@ export async function continueRun(before: RunWithSavepoint): Promise<ContinuedEn
 }
 
 async function continueAt(before: RunWithSavepoint, parallelism: number): Promise<ContinuedEnd> {
-  const { job, captured, savepoint, random, options } = before;
+  const { job, captured, savepoint, random, options, stateBackend } = before;
   const drawn = { ...before.drawn, parallelism, slots: Number.POSITIVE_INFINITY };
   const environment = virtualEnvironment({ seed: drawn.seed + 1, order: 'shuffled', logger: options.logger });
   const { moments } = before.checkpoints;
@@ -65,7 +68,7 @@ async function continueAt(before: RunWithSavepoint, parallelism: number): Promis
     started: (started) => {
       executors = started;
     },
-    ...{ checkpoints, savepoint, continues: true },
+    ...{ checkpoints, savepoint, stateBackend, continues: true },
     running: (run) => {
       checkpoints.watch(graph, random.fork('later strikes'), () => ({ run, executors }));
       run.events$.subscribe((event) => {

@@ -12,7 +12,14 @@ import { slotDemand } from '../scheduling/slot-demand.ts';
 import { SlotSharing } from '../scheduling/slot-sharing.ts';
 import { partitionFaultPoints } from '../partitions/result-partition.ts';
 import { spillFaultPoints } from '../partitions/storage/spill-store.ts';
-import { type DrawnCheckpoints, drawCheckpointFaults, drawCheckpoints } from './checkpoints/drawn-checkpoints.ts';
+import {
+  type DrawnCheckpoints,
+  type DrawnSavepoint,
+  drawCheckpointFaults,
+  drawCheckpoints,
+  drawStop,
+  type SavepointLimits,
+} from './checkpoints/drawn-checkpoints.ts';
 import type { DrawnCheckpointFault } from './checkpoints/moments.ts';
 import { type DrawnSlowness, drawSlowness } from './speculation/slowed-tasks.ts';
 import type { SeededRandom } from './seeded-random.ts';
@@ -88,7 +95,7 @@ interface ShapeLimits {
 export function drawShape(
   random: SeededRandom,
   job: JobDefinition,
-  { maxParallelism = 4, workers = false, checkpoints, durationMs }: ShapeLimits,
+  { maxParallelism = mostParallelism, workers = false, checkpoints, durationMs }: ShapeLimits,
 ): DrawnShape {
   const shape = random.fork('shape');
   const connections = random.fork('connections');
@@ -134,10 +141,29 @@ export function drawShape(
       checkpoints &&
       drawCheckpoints(random.fork('checkpoints'), {
         ...{ mode: checkpoints, durationMs, isSlow: slowness !== undefined },
-        rescales: workers || slowness ? [] : rescalesOf(job, plan, maxParallelism),
-        mayDrain: plan.programs.every(({ operators }) => !operators.some(handsOnAtEnd)),
+        ...savepointLimits(job, plan, maxParallelism),
+        ...((workers || slowness) && { rescales: [] }),
       }),
   };
+}
+
+/** What a savepoint of a run with this plan may be. */
+function savepointLimits(job: JobDefinition, plan: FittingPlan, most: number): SavepointLimits {
+  return {
+    rescales: rescalesOf(job, plan, most),
+    mayDrain: plan.programs.every(({ operators }) => !operators.some(handsOnAtEnd)),
+  };
+}
+
+/** Draws how a run of a job with this setup stops with a savepoint, if it does. */
+export function drawStopOf(
+  random: SeededRandom,
+  job: JobDefinition,
+  { parallelism }: Pick<DrawnShape, 'parallelism'>,
+  durationMs: number,
+): DrawnSavepoint | undefined {
+  const limits = savepointLimits(job, fittingPlan(job, 'streaming', parallelism), mostParallelism);
+  return drawStop(random, { ...limits, durationMs });
 }
 
 /** At which parallelism a run can continue from a savepoint; none, if it can take none. */
@@ -246,6 +272,9 @@ const points: readonly string[] = [
   ...Object.values(spillFaultPoints),
   ...Object.values(partitionFaultPoints),
 ];
+
+/** That of operators that set none, unless a simulation says otherwise. */
+const mostParallelism = 4;
 
 const infinity = Number.POSITIVE_INFINITY;
 

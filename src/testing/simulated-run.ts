@@ -10,6 +10,7 @@ import { restartAll } from '../failover/strategies/restart-all.ts';
 import { restartIndividual } from '../failover/strategies/restart-individual.ts';
 import { restartPipelinedRegion } from '../failover/strategies/restart-pipelined-region.ts';
 import { givenOf } from '../options.ts';
+import type { LmdbState } from '../operators/state/disk/lmdb-state.ts';
 import type { JobPlan } from '../run/job-plan.ts';
 import type { JobReceipt } from '../run/folds/job-receipt.ts';
 import { jobShape } from '../run/folds/job-shape.ts';
@@ -90,6 +91,8 @@ interface SimulatedParts {
   readonly continues?: boolean;
   /** Another process continues it, or it continues that of another one. */
   readonly stateDirectory?: string | undefined;
+  /** Where tasks keep keyed states. Default: in memory. */
+  readonly stateBackend?: LmdbState | undefined;
   /** Called with the run as it starts. */
   readonly running?: (run: JobRun) => void;
 }
@@ -113,13 +116,22 @@ export async function runSimulated(
   drawn: DrawnShape | DrawnRun,
   spillStore: MemorySpillStore,
   { options = {}, watch }: UndrawnOptions,
-  { started = () => {}, checkpoints, savepoint, continues = false, stateDirectory, running }: SimulatedParts = {},
+  parts: SimulatedParts = {},
 ): Promise<SimulatedEnd> {
+  const {
+    started = () => {},
+    checkpoints,
+    savepoint,
+    continues = false,
+    stateDirectory,
+    stateBackend,
+    running,
+  } = parts;
   const history = new JobHistory();
   const run = runJob(
     plan,
     {
-      ...drawnOptions(drawn, checkpoints?.storage.storage),
+      ...drawnOptions(drawn, checkpoints?.storage.storage, stateBackend),
       ...{ ...givenOf(options), environment },
       stateDirectory,
       ...(continues && { fromSavepoint: savepoint?.directory }),
@@ -176,7 +188,11 @@ function seamsOf(drawn: DrawnShape | DrawnRun, spillStore: MemorySpillStore): Ru
   };
 }
 
-function drawnOptions(drawn: DrawnShape | DrawnRun, storage: CheckpointStorage | undefined): JobRunOptions {
+function drawnOptions(
+  drawn: DrawnShape | DrawnRun,
+  storage: CheckpointStorage | undefined,
+  stateBackend: LmdbState | undefined,
+): JobRunOptions {
   return {
     failoverStrategy: strategies[drawn.failoverStrategy](),
     // A job that fails without faults must be reported at once; more restarts than faults are a fault of the engine.
@@ -190,7 +206,7 @@ function drawnOptions(drawn: DrawnShape | DrawnRun, storage: CheckpointStorage |
     diskOverflow: drawn.diskOverflow,
     diskWaitTimeoutMs: 1_000,
     keepResults: drawn.keepResults,
-    checkpoints: drawn.checkpoints && { ...drawn.checkpoints.settings, storage },
+    checkpoints: drawn.checkpoints && { ...drawn.checkpoints.settings, storage, stateBackend },
     speculation: drawn.slowness?.speculation,
     executors: drawn.executors,
     slots: drawn.slots,

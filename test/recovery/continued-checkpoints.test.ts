@@ -116,9 +116,7 @@ function withoutNumbers(entries: readonly RunEntry[]): RunEntry[] {
   const place = numbered?.after ?? 0;
   return entries
     .filter((entry) => !isNumbered(entry))
-    .map((entry) =>
-      entry.type !== 'run.began' && entry.after > place ? { ...entry, after: entry.after - 1 } : entry,
-    );
+    .map((entry) => (entry.type !== 'run.began' && entry.after > place ? { ...entry, after: entry.after - 1 } : entry));
 }
 
 describe('JC3: the number of a checkpoint that was never stored', () => {
@@ -151,8 +149,9 @@ describe('JC3: the number of a checkpoint that was never stored', () => {
     const next = await runs.runUntil((event) => event.type === 'checkpoint.triggered');
     expect(of(next.events, 'checkpoint.restored')[0]?.checkpoint).toBe(2);
     expect(triggered(next)[0]).toBe(3);
-    expect(readLog(new FileJournalStorage(runs.stateDirectory), 'journal', { ...runJournalFormat, oldestVersion: 3 }))
-      .not.toEqual([]);
+    expect(
+      readLog(new FileJournalStorage(runs.stateDirectory), 'journal', { ...runJournalFormat, oldestVersion: 3 }),
+    ).not.toEqual([]);
     await runs.run();
     expect(sorted(runs.world.transacted)).toEqual(expected);
   });

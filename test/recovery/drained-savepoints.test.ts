@@ -425,6 +425,30 @@ describe('a drain during which something fails', () => {
     },
   );
 
+  it('JC4: tasks that only finish are in no other savepoint, which would not know where to read on: in this process and the next', async () => {
+    using runs = new Runs();
+    const [shape, options] = [{ exchange: 'pipelined' } as const, { stateDirectory: runs.path('state') }];
+    const drain = new Drain(runs, shape, () => 3, options);
+    let left = drain.world;
+    let second: Promise<Error> | undefined;
+    drain.run.events$.subscribe((event) => {
+      if (event.type !== 'checkpoint.completed' || event.kind !== 'savepoint') return;
+      left = drain.world.copy();
+      const filter = (path: string): boolean => !path.includes('owner.kintsugi');
+      cpSync(runs.path('state'), runs.path('left'), { recursive: true, filter });
+      second = failureOf(drain.run.savepoint(runs.path('second')));
+    });
+    await runs.wait(12);
+    expect(await drain.end()).toBe(true);
+    const refused = { code: 'SAVEPOINT_FAILED', reason: 'stopped' };
+    expect(await second).toMatchObject(refused);
+    const again = runs.start(foldsOf(transactionalSink(left), shape), { stateDirectory: runs.path('left') });
+    expect(await runs.until(failureOf(again.savepoint(runs.path('third'))))).toMatchObject(refused);
+    await runs.until(again.result);
+    expect(['second', 'third'].filter((name) => existsSync(runs.path(name)))).toEqual([]);
+    expect(recordsIn(left.transacted)).toBe(recordsIn(drain.world.transacted));
+  });
+
   it('together with another component: neither ends unless both can', async () => {
     using runs = new Runs();
     const [world, other] = [new World<Fold>(), new World<number>()];

@@ -55,11 +55,13 @@ export interface CheckpointContent {
       readonly outputs: readonly { readonly output: number; readonly records: readonly number[] }[];
     })[];
   readonly finished: readonly NamedTask[];
+  /** Absent unless its input had ended with a savepoint. */
+  readonly isDrained?: true;
 }
 
 /** The manifest of a checkpoint. */
 export function manifestOf(
-  { id, kind, states, finished }: Pick<ComponentCheckpoint, 'id' | 'kind' | 'states' | 'finished'>,
+  { id, kind, states, finished, isDrained }: Omit<ComponentCheckpoint, 'component' | 'triggeredMs' | 'completedMs'>,
   { graph, scope, epochMs }: { readonly graph: ExecutionGraph; readonly scope: string; readonly epochMs: number },
 ): CheckpointManifest<CheckpointContent> {
   const place = (vertex: ExecutionVertexId): NamedTask => ({
@@ -87,6 +89,7 @@ export function manifestOf(
         return { ...place(vertex), ...task, outputs };
       }),
       finished: [...finished].map(place),
+      ...(isDrained && { isDrained }),
     },
   };
 }
@@ -100,7 +103,7 @@ export function checkpointOf(
   { id: component, tasks }: StreamingComponent,
   graph: ExecutionGraph,
 ): ComponentCheckpoint | undefined {
-  const { kind, tasks: acknowledged, finished: ended } = content as CheckpointContent;
+  const { kind, tasks: acknowledged, finished: ended, isDrained } = content as CheckpointContent;
   const states = new Map<ExecutionVertexId, AcknowledgedTask>();
   for (const { vertex, subtask, outputs, ...task } of acknowledged) {
     const at = vertexOf({ vertex, subtask }, graph);
@@ -111,11 +114,11 @@ export function checkpointOf(
       outputs: outputs.map(({ output, records }) => ({ edge: edges[output] as number, records })),
     });
   }
-  const finished = new Set(ended.map((task) => vertexOf(task, graph)));
+  const finished = new Set(ended.map((task) => vertexOf(task, graph))) as Set<ExecutionVertexId>;
   const isCovered = tasks.every((vertex) => states.has(vertex) || finished.has(vertex));
   if (!isCovered || states.size + finished.size !== tasks.length) return undefined;
   const times = { triggeredMs: completedEpochMs, completedMs: completedEpochMs };
-  return { id: checkpoint, component, kind, ...times, states, finished: finished as Set<ExecutionVertexId> };
+  return { id: checkpoint, component, kind, ...times, states, finished, ...(isDrained && { isDrained }) };
 }
 
 function vertexOf({ vertex, subtask }: NamedTask, graph: ExecutionGraph): ExecutionVertexId | undefined {

@@ -135,10 +135,15 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     });
   }
 
-  #commit({ id, states, finished }: Pending['book'], kind: CheckpointRequest['kind']): Promise<void> {
+  #commit({ id, states, finished }: Pending['book'], kind: CheckpointRequest['kind'], drains = false): Promise<void> {
     const { storage, job, clock } = this.#options;
     const about = { graph: job.graph, scope: this.scope, epochMs: clock.epochMs() };
-    return storage.commit(manifestOf({ id, kind, states, finished }, about));
+    return storage.commit(manifestOf({ id, kind, states, finished, ...this.#end(drains) }, about));
+  }
+
+  /** What a checkpoint says of the end of its input: one after a drained one is of that end too. */
+  #end(drains: boolean): Pick<ComponentCheckpoint, 'isDrained'> {
+    return drains || this.isDrained ? { isDrained: true } : {};
   }
 
   /** One after which the run stops is also a checkpoint of its own, because its sinks commit. */
@@ -150,7 +155,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   /** All components of the job are drained: the others end, so this one cannot fail any more, whatever its storage says. */
   #storeDrained(book: Pending['book'], ended: () => void, tries = drainedTries): void {
     const { storage, clock, storingTimeoutMs } = this.#options;
-    awaitAnswer(this.#commit(book, 'checkpoint'), {
+    awaitAnswer(this.#commit(book, 'checkpoint', true), {
       ...{ clock, timeoutMs: storingTimeoutMs, who: storage.description },
       done: ended,
       failed: () => (tries > 1 ? this.#storeDrained(book, ended, tries - 1) : ended()),
@@ -180,7 +185,8 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     const { id, triggeredMs, states, finished } = book;
     const order = this.#orders.take(request);
     const kind = order === undefined || order.kind === 'savepoint' ? book.kind : 'checkpoint';
-    const completed = { id, kind, triggeredMs, states, finished, component: component.id, completedMs: clock.now() };
+    const about = { component: component.id, completedMs: clock.now(), ...this.#end(order?.kind === 'drain') };
+    const completed = { id, kind, triggeredMs, states, finished, ...about };
     const { retained, dropped } = retain(this.#retained, completed, count);
     this.#retained = retained;
     this.#observe(completedEvent({ ...completed, kind: book.kind }, job.graph));
@@ -261,6 +267,11 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   /** The latest checkpoint from which its tasks can continue. */
   get latest(): ComponentCheckpoint | undefined {
     return this.#retained.at(-1);
+  }
+
+  /** Whether its input has ended with a savepoint, so that its tasks only finish. */
+  get isDrained(): boolean {
+    return this.latest?.isDrained === true;
   }
 
   /** The tasks of a region are deployed with the states of a checkpoint. */

@@ -74,7 +74,8 @@ interface ContinuingAttempt {
  *   Which one, is settled before it begins: what is under way then is stored or aborted first, so that no checkpoint of earlier
  *   attempts completes afterwards.
  * - JC3 That may be one of an earlier run; new ones get greater numbers.
- * - JC4 A savepoint that is asked for before all tasks run waits for them, as long as a checkpoint may take.
+ * - JC4 A savepoint that is asked for before all tasks run waits for them, as long as a checkpoint may take. One of tasks that
+ *   an earlier one has drained, and that only finish, is refused: it would not know where another run has to read on.
  */
 export class JobCheckpoints {
   readonly #options: JobCheckpointsOptions;
@@ -109,6 +110,10 @@ export class JobCheckpoints {
   }
 
   #request({ checkpoints, coordinator }: Coordinated, order: SavepointOrder): void {
+    if (checkpoints.isDrained) {
+      order.failed({ reason: 'stopped' });
+      return;
+    }
     const wish = {
       kind: 'savepoint',
       isForced: false,

@@ -38,17 +38,21 @@ export interface DrawnSavepoint {
 /** Longer than the short timeouts. */
 const slowMs = 400;
 
+/** What a savepoint of a run may be. */
+export interface SavepointLimits {
+  /** Parallelism at which it can continue from a savepoint; none, if it can take none. */
+  readonly rescales: readonly number[];
+  /** Whether the end of the input hands on nothing, so that a run that was drained and continued has the same output. */
+  readonly mayDrain: boolean;
+}
+
 /** What is known of a run that is to be checkpointed. */
-interface CheckpointedRun {
+interface CheckpointedRun extends SavepointLimits {
   readonly mode: ResolvedCheckpoints['mode'];
   /** How long it takes without failures, in ms of virtual time. */
   readonly durationMs: number;
   /** Whether its tasks are slowed down, so that they may take any time. */
   readonly isSlow: boolean;
-  /** Parallelism at which it can continue from a savepoint; none, if it can take none. */
-  readonly rescales: readonly number[];
-  /** Whether the end of the input hands on nothing, so that a run that was drained and continued has the same output. */
-  readonly mayDrain: boolean;
 }
 
 /**
@@ -90,6 +94,18 @@ function drawSavepoint(
   return {
     ...{ atMs, stops, drains: stops && mayDrain && random.fork('drain').chance(0.7) },
     parallelism: random.pick(rescales),
+  };
+}
+
+/** Draws how a run stops with a savepoint, if it does: mostly where it can be drained, which few can. */
+export function drawStop(
+  random: SeededRandom,
+  { durationMs, rescales, mayDrain }: SavepointLimits & Pick<CheckpointedRun, 'durationMs'>,
+): DrawnSavepoint | undefined {
+  if (rescales.length === 0 || !random.chance(mayDrain ? 0.9 : 0.15)) return undefined;
+  return {
+    atMs: random.integer(1, Math.max(1, Math.round(durationMs * random.pick([0.3, 1])))),
+    ...{ stops: true, drains: mayDrain && random.chance(0.9), parallelism: random.pick(rescales) },
   };
 }
 

@@ -34,6 +34,15 @@ export class SimulatedSavepoint implements SavepointPlaces {
     this.#files = new SimulatedStorage({ ...undisturbed, latencyMs: 0, slowMs: 0, isShared: false });
   }
 
+  /** What is there when the process dies; undefined unless it is complete. */
+  copy(clock: Clock, random: SeededRandom): SimulatedSavepoint | undefined {
+    if (this.#files.manifestCount === 0) return undefined;
+    const copy = new SimulatedSavepoint(this.#drawn, clock, random);
+    copy.#files.takeOver(this.#files);
+    copy.#outcome = { kind: 'taken' };
+    return copy;
+  }
+
   readonly open = (): SimulatedStorage['storage'] => this.#files.storage;
 
   readonly claim = (): (() => void) => () => {};

@@ -36,7 +36,7 @@ async function failingBackend(): Promise<{ readonly backend: LmdbBackend; readon
       };
     },
   });
-  const backend = new LmdbBackend(stateIn(parent), load);
+  const backend = new LmdbBackend(stateIn(parent), { load });
   await backend.load();
   return { backend, fail: (why) => void (message = why) };
 }
@@ -77,7 +77,7 @@ describe('keyed states on disk', () => {
 
   it('need the package', async () => {
     const missing = new UnrecoverableError('lmdbState needs one more package: npm install lmdb');
-    const backend = new LmdbBackend(stateIn(parent), () => Promise.reject(missing));
+    const backend = new LmdbBackend(stateIn(parent), { load: () => Promise.reject(missing) });
     await expect(backend.load()).rejects.toBe(missing);
     await backend.dispose();
   });

@@ -4,29 +4,44 @@ import { join } from 'node:path';
 import { planJob } from '../../../src/api/job-planner.ts';
 import type { Executors } from '../../../src/executors/executors.ts';
 import { ExecutionGraph } from '../../../src/graph/execution-graph.ts';
-import type { JobEvent, JobRun } from '../../../src/index.ts';
+import { type Job, type JobEvent, type JobRun, type LmdbState, lmdbState } from '../../../src/index.ts';
 import { armFaults } from '../../../src/testing/armed-faults.ts';
 import { CapturedOutput } from '../../../src/testing/captured-output.ts';
+import type { DrawnCheckpoints, DrawnSavepoint } from '../../../src/testing/checkpoints/drawn-checkpoints.ts';
 import { type DrawnCheckpointFault, Moments } from '../../../src/testing/checkpoints/moments.ts';
 import { SimulatedCheckpoints } from '../../../src/testing/checkpoints/simulated-checkpoints.ts';
-import { drawFaults, drawFaultsOfCheckpoints, type DrawnRun, drawShape } from '../../../src/testing/drawn-run.ts';
+import { SimulatedSavepoint } from '../../../src/testing/checkpoints/simulated-savepoint.ts';
+import { continueRun } from '../../../src/testing/continued-run.ts';
+import {
+  drawFaults,
+  drawFaultsOfCheckpoints,
+  type DrawnRun,
+  drawShape,
+  drawStopOf,
+} from '../../../src/testing/drawn-run.ts';
 import { seededRandom, type SeededRandom, virtualEnvironment } from '../../../src/testing/index.ts';
 import { differences } from '../../../src/testing/output-differences.ts';
-import { runSimulated } from '../../../src/testing/simulated-run.ts';
+import { runSimulated, type SimulatedEnd } from '../../../src/testing/simulated-run.ts';
 import { MemorySpillStore } from '../../../src/testing/storage/memory-spill-store.ts';
 import { type Undisturbed, undisturbedRun } from '../../../src/testing/undisturbed-run.ts';
 import { drawStream } from '../drawn-stream.ts';
 
 /** The processes of a stream that died, one after the other. */
 export interface DyingReport {
-  /** Those that died before the job had ended. */
+  /** Those that died before the job had ended, */
   readonly deaths: number;
+  /** and those that stopped with a savepoint: the next one continues them. */
+  readonly stopped: number;
+  /** Whether the last one was drained, so that a run continued from its savepoint. */
+  readonly isDrained: boolean;
   /** Components that continued from a checkpoint of a dead process, and those that began anew. */
   readonly continued: number;
   readonly anew: number;
   /** Tasks that had finished in one. */
   readonly finished: number;
   readonly faults: number;
+  /** Whether keyed states were on disk. */
+  readonly isOnDisk: boolean;
   /** Whether it rightly failed, because no checkpoint was left that can be read. */
   readonly isWithoutCheckpoint: boolean;
 }
@@ -35,23 +50,43 @@ export interface DyingReport {
 interface Left {
   readonly stateDirectory: string;
   readonly captured: CapturedOutput;
-  readonly checkpoints: SimulatedCheckpoints | undefined;
+  readonly checkpoints: SimulatedCheckpoints;
   readonly nowMs: number;
+  /** A complete savepoint of a process that was drained, and died before it ended. */
+  readonly drained: Drained | undefined;
+}
+
+/** A savepoint of a process whose input ended with it. */
+interface Drained {
+  readonly savepoint: SimulatedSavepoint;
+  readonly drawn: DrawnSavepoint;
 }
 
 interface Process {
+  readonly job: Job;
   readonly number: number;
   readonly random: SeededRandom;
-  readonly drawn: DrawnRun & { readonly checkpoints: NonNullable<DrawnRun['checkpoints']> };
+  readonly drawn: DrawnRun & { readonly checkpoints: DrawnCheckpoints };
   readonly undisturbed: Undisturbed;
   /** When it dies: after so many ms, or when it tells of so many completed checkpoints; undefined if it lives. */
   readonly death: { readonly ms: number } | { readonly completed: number } | undefined;
   readonly home: string;
+  readonly stateBackend: LmdbState | undefined;
+}
+
+/** What is the same for all processes of a stream. */
+interface Stream extends Pick<Process, 'job' | 'undisturbed' | 'home'> {
+  readonly random: SeededRandom;
+  readonly shape: ReturnType<typeof drawShape>;
+  readonly checkpoints: DrawnCheckpoints;
+  readonly deaths: number;
+  readonly isOnDisk: boolean;
 }
 
 /**
  * Simulates the stream of a seed with a state directory, in processes that die at drawn moments of virtual time, until one
- * of them lives. Their sinks are transactional, and all of what goes wrong with checkpoints may strike each. undefined for a
+ * of them lives. Their sinks are transactional, and all of what goes wrong with checkpoints may strike each. Some stop with a
+ * savepoint before; from that of one that was drained, a run continues. Of some, keyed states are on disk. undefined for a
  * stream that may count records twice.
  *
  * @throws Error if the output is not that of an undisturbed run, or anything else is wrong
@@ -66,27 +101,23 @@ export async function simulateDying(seed: number): Promise<DyingReport | undefin
   const checkpoints = { ...settings, savepoint: undefined, sinks: 'transactional' as const };
   const home = mkdtempSync(join(tmpdir(), 'dying-'));
   const deaths = random.integer(1, 3);
-  const report = { deaths: 0, continued: 0, anew: 0, finished: 0, faults: 0, isWithoutCheckpoint: false };
+  const isOnDisk = random.fork('state backend').chance(0.25);
+  const stream: Stream = { job, undisturbed, home, random, shape, checkpoints, deaths, isOnDisk };
+  const report = { deaths: 0, stopped: 0, isDrained: false, continued: 0, anew: 0, finished: 0, faults: 0, isOnDisk };
   let left: Left | undefined;
   try {
     for (let number = 0; number <= deaths; number++) {
-      const own = random.fork(`process ${number}`);
-      const longestMs = Math.max(2, Math.round(undisturbed.durationMs * 1.2));
-      const drawnDeath = own.chance(0.5) ? { ms: own.integer(1, longestMs) } : { completed: own.integer(1, 4) };
-      const death = number < deaths ? drawnDeath : undefined;
-      const plan = planJob({ ...shape, name: job.name, steps: new CapturedOutput().inPlaceOfSinks(job.steps) });
-      const faults = drawFaults(own, plan, undisturbed.recordsIn, shape, { maxFaults: 2 });
-      const checkpointFaults = drawFaultsOfCheckpoints(own, plan, { ...shape, checkpoints }, { maxFaults: 2 });
-      const drawn = { ...shape, seed: seed + number, slowness: undefined, checkpoints, faults, checkpointFaults };
-      const end = await live({ number, random: own, drawn, undisturbed, death, home }, job, left);
+      const end = await live(drawProcess(stream, number), left);
       report.faults += end.struck.length;
       for (const event of end.events) {
         if (event.type !== 'job.resumed') continue;
         report.finished += event.taskCount;
         for (const { checkpoint } of event.checkpoints ?? []) report[checkpoint === undefined ? 'anew' : 'continued']++;
       }
-      if (end.kind === 'ended') return { ...report, isWithoutCheckpoint: end.isWithoutCheckpoint };
-      report.deaths++;
+      if (end.kind === 'ended') {
+        return { ...report, isDrained: end.isDrained, isWithoutCheckpoint: end.isWithoutCheckpoint };
+      }
+      report[end.kind === 'died' ? 'deaths' : 'stopped']++;
       left = end.left;
     }
   } catch (error) {
@@ -97,31 +128,77 @@ export async function simulateDying(seed: number): Promise<DyingReport | undefin
   throw new Error(`Stream ${seed}: no process lived`);
 }
 
+/** Draws a process of a stream. */
+function drawProcess(stream: Stream, number: number): Process {
+  const { job, undisturbed, home, random, shape, checkpoints, deaths, isOnDisk } = stream;
+  const { durationMs, recordsIn } = undisturbed;
+  const own = random.fork(`process ${number}`);
+  const longestMs = Math.max(2, Math.round(durationMs * 1.2));
+  const drawnDeath = own.chance(0.5) ? { ms: own.integer(1, longestMs) } : { completed: own.integer(1, 4) };
+  const death = number < deaths ? drawnDeath : undefined;
+  const plan = planJob({ ...shape, name: job.name, steps: new CapturedOutput().inPlaceOfSinks(job.steps) });
+  const faults = drawFaults(own, plan, recordsIn, shape, { maxFaults: 2 });
+  const checkpointFaults = drawFaultsOfCheckpoints(own, plan, { ...shape, checkpoints }, { maxFaults: 2 });
+  const stop = drawStopOf(own.fork('stop'), job, shape, durationMs);
+  // Somebody must be left to continue it.
+  const savepoint = stop?.drains === true || number < deaths ? stop : undefined;
+  const setup = { ...shape, seed: random.seed + number, slowness: undefined, faults, checkpointFaults };
+  return {
+    ...{ job, number, random: own, undisturbed, death, home },
+    drawn: { ...setup, checkpoints: { ...checkpoints, savepoint } },
+    stateBackend: isOnDisk ? lmdbState({ directory: join(home, 'disk'), cacheBytes: 20_000 }) : undefined,
+  };
+}
+
 type ProcessEnd = {
   readonly events: readonly JobEvent[];
   readonly struck: readonly DrawnCheckpointFault[];
 } & (
-  | { readonly kind: 'died'; readonly left: Left }
-  | { readonly kind: 'ended'; readonly isWithoutCheckpoint: boolean }
+  | { readonly kind: 'died' | 'stopped'; readonly left: Left }
+  | { readonly kind: 'ended'; readonly isDrained: boolean; readonly isWithoutCheckpoint: boolean }
 );
 
-/** One process. */
-async function live(process: Process, job: Parameters<typeof undisturbedRun>[0], before: Left | undefined) {
-  const { number, random, drawn, undisturbed, death, home } = process;
-  const startMs = before?.nowMs ?? 0;
-  const environment = virtualEnvironment({ seed: drawn.seed, order: 'shuffled', startMs });
+/** Everything that a process consists of, before it runs. */
+function setUp({ job, number, random, drawn, home }: Process, before: Left | undefined) {
+  const environment = virtualEnvironment({ seed: drawn.seed, order: 'shuffled', startMs: before?.nowMs ?? 0 });
   const { clock } = environment;
   const moments = new Moments();
   const checkpoints = new SimulatedCheckpoints(drawn.checkpoints, clock, random.fork('storage'), moments);
-  if (before?.checkpoints !== undefined) checkpoints.storage.takeOver(before.checkpoints.storage);
+  if (before !== undefined) checkpoints.storage.takeOver(before.checkpoints.storage);
   const captured =
     before?.captured.copy(moments) ??
     new CapturedOutput(undefined, { redo: 'replaces', sinks: 'transactional', moments });
-  const stateDirectory = before?.stateDirectory ?? join(home, 'state-0');
-  const plan = planJob({ ...drawn, name: job.name, steps: captured.inPlaceOfSinks(job.steps) });
+  const stop = drawn.checkpoints.savepoint;
+  return {
+    ...{ environment, moments, checkpoints, captured, drained: before?.drained },
+    savepoint: stop && new SimulatedSavepoint(stop, clock, random.fork('savepoint')),
+    stateDirectory: before?.stateDirectory ?? join(home, `state-${number}`),
+    plan: planJob({ ...drawn, name: job.name, steps: captured.inPlaceOfSinks(job.steps) }),
+  };
+}
+
+type SetUp = ReturnType<typeof setUp>;
+
+/** What the next process finds, as it is now. */
+function leftBy({ random, drawn }: Process, set: SetUp, stateDirectory: string): Left {
+  const { environment, moments, checkpoints, captured, savepoint } = set;
+  const { clock } = environment;
+  const frozen = new SimulatedCheckpoints(drawn.checkpoints, clock, random.fork('left'));
+  frozen.storage.takeOver(checkpoints.storage);
+  const stop = drawn.checkpoints.savepoint;
+  const taken = stop?.drains === true ? savepoint?.copy(clock, random.fork('savepoint left')) : undefined;
+  const drained = taken && stop ? { savepoint: taken, drawn: stop } : set.drained;
+  return { stateDirectory, captured: captured.copy(moments), checkpoints: frozen, nowMs: clock.now(), drained };
+}
+
+/** One process. */
+async function live(process: Process, before: Left | undefined): Promise<ProcessEnd> {
+  const { number, random, drawn, death, home, stateBackend } = process;
+  const set = setUp(process, before);
+  const { environment, moments, checkpoints, savepoint, plan, stateDirectory } = set;
   const graph = new ExecutionGraph(plan.jobGraph);
   moments.arm(drawn.checkpointFaults);
-  const spillStore = new MemorySpillStore(clock, { faults: environment.faults });
+  const spillStore = new MemorySpillStore(environment.clock, { faults: environment.faults });
   let executors: Executors | undefined;
   armFaults(environment.faults, drawn.faults, spillStore.files, () => {});
   let left: Left | undefined;
@@ -129,9 +206,7 @@ async function live(process: Process, job: Parameters<typeof undisturbedRun>[0],
     if (run.status !== 'running' || left !== undefined) return;
     const next = join(home, `state-${number + 1}`);
     cpSync(stateDirectory, next, { recursive: true, filter: (path) => !path.includes('owner.kintsugi') });
-    const frozen = new SimulatedCheckpoints(drawn.checkpoints, clock, random.fork('left'));
-    frozen.storage.takeOver(checkpoints.storage);
-    left = { stateDirectory: next, captured: captured.copy(moments), checkpoints: frozen, nowMs: clock.now() };
+    left = leftBy(process, set, next);
     // What comes after that happens in another world.
     moments.isQuiet = true;
     checkpoints.timers.after(0, () => void run.stop());
@@ -152,7 +227,7 @@ async function live(process: Process, job: Parameters<typeof undisturbedRun>[0],
       started: (started) => {
         executors = started;
       },
-      ...{ checkpoints, stateDirectory },
+      ...{ checkpoints, savepoint, stateDirectory, stateBackend },
       running: (run) => {
         checkpoints.storage.isInstant = true;
         moments.isQuiet = true;
@@ -162,6 +237,7 @@ async function live(process: Process, job: Parameters<typeof undisturbedRun>[0],
           moments.isQuiet = left !== undefined;
         });
         checkpoints.watch(graph, random.fork('strikes'), () => ({ run, executors }));
+        savepoint?.take(run, checkpoints.timers, moments);
         if (death === undefined) return;
         if ('ms' in death) checkpoints.timers.after(death.ms, () => die(run));
         else dieWith(run, death.completed);
@@ -169,16 +245,60 @@ async function live(process: Process, job: Parameters<typeof undisturbedRun>[0],
     },
   );
   const told = { events: ended.history.events, struck: moments.fired };
-  if (left !== undefined) return { kind: 'died', ...told, left } satisfies ProcessEnd;
-  const isWithoutCheckpoint = checkpoints.mayFailWith(ended.failure);
-  const hasFinished = ended.failure === undefined;
+  if (left !== undefined) return { kind: 'died', ...told, left };
+  return { ...told, ...(await looked(process, set, ended)) };
+}
+
+/** Looks at the end of a process that lived. */
+async function looked(
+  process: Process,
+  set: SetUp,
+  { failure, leftovers, unrecorded }: SimulatedEnd,
+): Promise<
+  | { readonly kind: 'stopped'; readonly left: Left }
+  | { readonly kind: 'ended'; readonly isDrained: boolean; readonly isWithoutCheckpoint: boolean }
+> {
+  const { number, drawn, undisturbed } = process;
+  const { environment, moments, checkpoints, captured, savepoint } = set;
+  const stop = drawn.checkpoints.savepoint;
+  const hasStopped = savepoint?.hasStopped(failure) === true && stop?.drains !== true;
+  const isWithoutCheckpoint = checkpoints.mayFailWith(failure);
+  if (savepoint?.outcome === 'failed') await environment.drive(savepoint.settled(environment.clock));
   const problems = [
-    ...(hasFinished || isWithoutCheckpoint ? [] : [`process ${number} failed: ${ended.failure?.message}`]),
-    ...captured.problems(hasFinished),
-    ...(hasFinished ? differences(undisturbed.output, captured.records()) : []),
-    ...ended.leftovers,
-    ...ended.unrecorded,
+    ...(failure === undefined || hasStopped || isWithoutCheckpoint
+      ? []
+      : [`process ${number} failed: ${failure.message}`]),
+    ...captured.problems(failure === undefined || hasStopped),
+    ...(savepoint?.problems(moments) ?? []),
+    ...leftovers,
+    ...unrecorded,
   ];
-  if (problems.length > 0) throw new Error(problems.join('\n  '), { cause: ended.failure });
-  return { kind: 'ended', ...told, isWithoutCheckpoint } satisfies ProcessEnd;
+  const check = (): void => {
+    if (problems.length > 0) throw new Error(problems.join('\n  '), { cause: failure });
+  };
+  if (hasStopped) {
+    check();
+    return { kind: 'stopped', left: leftBy(process, set, set.stateDirectory) };
+  }
+  const wrong = (): string[] => (failure === undefined ? differences(undisturbed.output, captured.records()) : []);
+  const isOwn = stop?.drains === true && savepoint?.isTaken === true;
+  // One that the process before has completed ends this one, unless that died before it had noted so.
+  const drained = isOwn ? { savepoint, drawn: stop } : wrong().length > 0 ? set.drained : undefined;
+  if (drained !== undefined && problems.length === 0) problems.push(...(await continued(process, set, drained)));
+  problems.push(...wrong());
+  check();
+  return { kind: 'ended', isDrained: drained !== undefined, isWithoutCheckpoint };
+}
+
+/** Continues from the savepoint of a process that was drained. @returns what is wrong then */
+async function continued(process: Process, set: SetUp, { savepoint, drawn: stop }: Drained): Promise<string[]> {
+  const { job, random, stateBackend, drawn } = process;
+  const { captured, checkpoints } = set;
+  const end = await continueRun({
+    ...{ job, captured, checkpoints, savepoint, random, stateBackend, options: {} },
+    drawn: { ...drawn, checkpoints: { ...drawn.checkpoints, savepoint: stop } },
+  });
+  const { failure } = end.ended;
+  const isExpected = failure === undefined || end.checkpoints.mayFailWith(failure);
+  return [...end.problems, ...(isExpected ? [] : [`continued from the savepoint, it failed: ${failure.message}`])];
 }

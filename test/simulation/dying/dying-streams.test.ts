@@ -4,12 +4,13 @@ import { runDyingStreams } from './run-dying-streams.ts';
 const count = 8;
 
 it(`${count} drawn streams whose processes die at drawn moments: the last one ends with the output of an undisturbed run`, async () => {
-  const { failures, deaths, continued, finished, faults } = await runDyingStreams(1, count, () => {});
+  const { failures, deaths, continued, finished, faults, onDisk } = await runDyingStreams(1, count, () => {});
   expect(failures).toEqual([]);
   expect(deaths).toBeGreaterThan(count / 2);
   expect(continued).toBeGreaterThan(count / 4);
   expect(finished).toBeGreaterThan(count / 2);
   expect(faults).toBeGreaterThan(0);
+  expect(onDisk).toBeGreaterThan(0);
 });
 
 it.each([1154, 3119, 3166])(
@@ -25,6 +26,10 @@ it.each([3239])(
     expect(await simulateDying(seed)).toMatchObject({ isWithoutCheckpoint: false });
   },
 );
+
+it('seed 198: a process continues one that was drained, and is in no other savepoint, from which nothing would be read on', async () => {
+  expect(await simulateDying(198)).toMatchObject({ isDrained: true });
+});
 
 it('seed 5111: what was damaged in a process that died is found by the next one, which rightly fails', async () => {
   expect(await simulateDying(5111)).toMatchObject({ isWithoutCheckpoint: true });

@@ -6,6 +6,11 @@ export interface DyingSummary {
   readonly passed: number;
   readonly failures: readonly string[];
   readonly deaths: number;
+  /** Processes that stopped with a savepoint and were continued; streams that were drained, and continued from that. */
+  readonly stopped: number;
+  readonly drained: number;
+  /** Streams whose keyed states were on disk. */
+  readonly onDisk: number;
   /** Components that continued from a checkpoint of a dead process, and those that began anew. */
   readonly continued: number;
   readonly anew: number;
@@ -22,13 +27,26 @@ export async function runDyingStreams(
   tell: (line: string) => void,
 ): Promise<DyingSummary> {
   const failures: string[] = [];
-  const sum = { passed: 0, deaths: 0, continued: 0, anew: 0, finished: 0, faults: 0, withoutCheckpoint: 0 };
+  const sum = {
+    passed: 0,
+    deaths: 0,
+    stopped: 0,
+    drained: 0,
+    onDisk: 0,
+    continued: 0,
+    anew: 0,
+    finished: 0,
+    faults: 0,
+    withoutCheckpoint: 0,
+  };
   for (let seed = first; seed < first + count; seed++) {
     try {
       const report = await simulateDying(seed);
       if (report === undefined) continue;
-      const { isWithoutCheckpoint, ...counts } = report;
+      const { isWithoutCheckpoint, isDrained, isOnDisk, ...counts } = report;
       sum.passed++;
+      sum.drained += isDrained ? 1 : 0;
+      sum.onDisk += isOnDisk ? 1 : 0;
       sum.withoutCheckpoint += isWithoutCheckpoint ? 1 : 0;
       for (const [name, value] of Object.entries(counts)) sum[name as keyof typeof counts] += value;
     } catch (error) {

@@ -26,9 +26,16 @@ const first = { mostEntries: 256, bytes: 256 };
 /** A table has so many times the entries of its limit in memory, at most. */
 const generations = 4;
 
+/** What the tests of a backend replace, and its environment. */
+interface LmdbBackendOptions {
+  readonly hold?: (() => () => void) | undefined;
+  readonly load?: () => Promise<LmdbLibrary>;
+}
+
 /** Keyed states in files of lmdb, in a directory of its own that goes with it. */
 export class LmdbBackend implements StateBackend {
   readonly #state: LmdbState;
+  readonly #hold: () => () => void;
   readonly #load: () => Promise<LmdbLibrary>;
   #loading: Promise<void> | undefined;
   #ready: { readonly library: LmdbLibrary; readonly directory: string } | undefined;
@@ -36,8 +43,10 @@ export class LmdbBackend implements StateBackend {
   #stores = 0;
   readonly #closing = new Set<Promise<unknown>>();
 
-  constructor(state: LmdbState, load = loadLmdb) {
+  /** @param hold of the environment: its clock cannot see what the library does on threads of its own */
+  constructor(state: LmdbState, { hold, load = loadLmdb }: LmdbBackendOptions = {}) {
     this.#state = state;
+    this.#hold = hold ?? (() => () => {});
     this.#load = load;
   }
 
@@ -75,12 +84,20 @@ export class LmdbBackend implements StateBackend {
   }
 
   async #prepare(): Promise<void> {
-    const library = await this.#load();
+    const release = this.#hold();
+    try {
+      this.#ready = await this.#claim(await this.#load());
+    } finally {
+      release();
+    }
+  }
+
+  async #claim(library: LmdbLibrary): Promise<{ readonly library: LmdbLibrary; readonly directory: string }> {
     const { directory: parent } = this.#state;
     try {
       await mkdir(parent, { recursive: true });
       await sweepOrphans(parent);
-      this.#ready = { library, directory: await claimDirectory(parent) };
+      return { library, directory: await claimDirectory(parent) };
     } catch (cause) {
       throw new StateBackendError(parent, 'open', cause);
     }
@@ -90,8 +107,12 @@ export class LmdbBackend implements StateBackend {
     if (this.#ready === undefined) throw new IllegalStateError('A state backend is used before it is loaded');
     const { library, directory } = this.#ready;
     return new DiskStore(library, join(directory, `${this.#stores++}`), (closing) => {
+      const release = this.#hold();
       this.#closing.add(closing);
-      void closing.finally(() => this.#closing.delete(closing));
+      void closing.finally(() => {
+        this.#closing.delete(closing);
+        release();
+      });
     });
   }
 
