@@ -1,4 +1,5 @@
 import type { StreamNode } from '../api/stream-graph.ts';
+import type { JobEvent } from '../actors/job-event.ts';
 import type { AttemptNumber } from '../ids.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { DeadLetter } from '../operators/rejected/dead-letter.ts';
@@ -6,6 +7,7 @@ import { deadLetterSink, deadLettersOf } from '../operators/rejected/dead-letter
 import type { ErrorHandling } from '../operators/rejected/on-error.ts';
 import type { Source } from '../operators/source.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
+import { commitSlackMs, lateCommits } from './checkpoints/late-commits.ts';
 import { declining } from './checkpoints/declining-source.ts';
 import { Moments } from './checkpoints/moments.ts';
 import { SinkLedger } from './checkpoints/sink-ledger.ts';
@@ -93,6 +95,7 @@ export class CapturedOutput {
   /** Another run continues. Its stand-ins have what those of earlier ones have got. */
   nextRun(): void {
     this.#firstAttempt += 1_000_000;
+    for (const { noted } of this.#ledgers.values()) noted.length = 0;
   }
 
   /** What transactional sinks have when the process dies, for stand-ins of the next one. */
@@ -113,8 +116,14 @@ export class CapturedOutput {
     const ledger = this.#ledgers.get(name) ?? new SinkLedger(name, this.#moments ?? new Moments());
     if (this.#sinks === 'transactional') this.#ledgers.set(name, ledger);
     const first = this.#firstAttempt;
-    const writerOf = ({ subtask, attempt }: RuntimeContext, from: unknown): SinkWriter<unknown> => {
-      if (this.#sinks === 'transactional') return ledger.open(subtask, (first + attempt) as AttemptNumber, from);
+    const writerOf = (
+      { vertex, subtask, attempt, environment }: RuntimeContext,
+      from: unknown,
+    ): SinkWriter<unknown> => {
+      if (this.#sinks === 'transactional') {
+        const opener = { task: `${vertex}[${subtask}]`, subtask, attempt: (first + attempt) as AttemptNumber };
+        return ledger.open({ ...opener, nowMs: () => environment.clock.now() }, from);
+      }
       if (this.#sinks === 'at once') return writingAtOnce(committed, subtask);
       const records: unknown[] = [];
       return {
@@ -185,6 +194,12 @@ export class CapturedOutput {
           .flatMap(([, records]) => [...records]),
       ]),
     );
+  }
+
+  /** What transactional sinks were told too late, by the events of the run. */
+  lateCommits(events: readonly JobEvent[], drawn: Parameters<typeof commitSlackMs>[0]): string[] {
+    const noted = [...this.#ledgers.values()].flatMap((ledger) => ledger.noted);
+    return lateCommits(noted, events, commitSlackMs(drawn));
   }
 
   /** What transactional sinks were told wrongly. */

@@ -14,10 +14,8 @@ import { partitionFaultPoints } from '../partitions/result-partition.ts';
 import { spillFaultPoints } from '../partitions/storage/spill-store.ts';
 import {
   type DrawnCheckpoints,
-  type DrawnSavepoint,
   drawCheckpointFaults,
   drawCheckpoints,
-  drawStop,
   type SavepointLimits,
 } from './checkpoints/drawn-checkpoints.ts';
 import type { DrawnCheckpointFault } from './checkpoints/moments.ts';
@@ -153,17 +151,6 @@ function savepointLimits(job: JobDefinition, plan: FittingPlan, most: number): S
     rescales: rescalesOf(job, plan, most),
     mayDrain: plan.programs.every(({ operators }) => !operators.some(handsOnAtEnd)),
   };
-}
-
-/** Draws how a run of a job with this setup stops with a savepoint, if it does. */
-export function drawStopOf(
-  random: SeededRandom,
-  job: JobDefinition,
-  { parallelism }: Pick<DrawnShape, 'parallelism'>,
-  durationMs: number,
-): DrawnSavepoint | undefined {
-  const limits = savepointLimits(job, fittingPlan(job, 'streaming', parallelism), mostParallelism);
-  return drawStop(random, { ...limits, durationMs });
 }
 
 /** At which parallelism a run can continue from a savepoint; none, if it can take none. */

@@ -4,7 +4,8 @@ import { CheckpointUnreadableError } from '../../errors/checkpoint-errors.ts';
 import { crc32 } from '../../journal/crc32.ts';
 import { syncDirectory } from '../../partitions/storage/file-segment.ts';
 import type { PostgresClient } from './postgres-client.ts';
-import type { PostgresOutput, PreparedRows } from './postgres-output.ts';
+import type { PostgresOutput } from './postgres-output.ts';
+import type { PreparedRows } from './prepared-rows.ts';
 
 /** What a subtask had prepared, in a savepoint. Plain data. */
 export interface ExportedRows {

@@ -1,6 +1,7 @@
 import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { inQuotes } from '../../foreign-value.ts';
 import type { PostgresClient } from './postgres-client.ts';
+import { generationFrom, type OutputSubtask, type PreparedRows, type StagedTransaction } from './prepared-rows.ts';
 
 /** The table that a sink fills, and its columns. */
 export interface PostgresTable {
@@ -10,73 +11,27 @@ export interface PostgresTable {
   readonly transactionColumn: string;
 }
 
-/** One subtask of an output. Plain data. */
-export interface OutputSubtask {
-  readonly output: string;
-  readonly subtask: number;
-  readonly parallelism: number;
-}
-
-/** Rows that are staged: in the database, but not in the table. Plain data. */
-export interface StagedTransaction extends OutputSubtask {
-  /** Of the database: a bigint. */
-  readonly id: string;
-  /** Its place among the transactions of its subtask, from 0. */
-  readonly number: number;
-}
-
-/** What a subtask has prepared for a checkpoint, and where it goes on. Plain data. */
-export interface PreparedRows {
-  /** The number of its next transaction. */
-  readonly next: number;
-  /** undefined if there were no rows. */
-  readonly transaction: StagedTransaction | undefined;
-  /** Of subtasks at another parallelism: transactions from a number on, which will be written again under other numbers. */
-  readonly gone?: readonly { readonly subtask: number; readonly number: number }[];
-}
-
-/**
- * Transactions of an output between two changes of its parallelism. The numbers of each begin at a multiple of this, behind
- * all earlier ones, also those of subtasks that had finished.
- */
-const generation = 2 ** 32;
-
-/** The first number of the generation that begins at `number` or after it. */
-function generationFrom(number: number): number {
-  return Math.ceil(number / generation) * generation;
-}
-
-/**
- * Where each subtask goes on at another parallelism.
- * @param prepared by earlier subtask; undefined for one that had finished
- */
-export function rowsAtParallelism(
-  prepared: readonly (PreparedRows | undefined)[],
-  parallelism: number,
-): readonly PreparedRows[] {
-  const known = prepared.flatMap((one) => one?.next ?? []);
-  // If all had finished, behind whatever they wrote.
-  const next = known.length === 0 ? 2 ** 20 * generation : generationFrom(Math.max(...known) + 1);
-  return Array.from({ length: parallelism }, (_, subtask) => ({
-    next,
-    transaction: undefined,
-    gone: prepared.flatMap((one, earlier) =>
-      one === undefined || earlier % parallelism !== subtask ? [] : { subtask: earlier, number: one.next },
-    ),
-  }));
-}
-
 /** A writer of a subtask that was opened. */
 export interface OpenedWriter {
   /** Grows with each writer of the subtask: an earlier one can do nothing more. */
   readonly epoch: string;
+  /** Its transactions have ids one after the other. That of the first, */
+  readonly firstId: bigint;
+  /** which has this number. */
+  readonly firstNumber: number;
 }
+
+/** So many ids belong to a writer. */
+const idsPerWriter = 2n ** 32n;
 
 /**
  * The SQL of a sink. It has three tables beside the one that it fills:
  *
  * - `kintsugi_writers`: the epoch of each subtask of an output. Earlier writers begin and commit nothing.
- * - `kintsugi_transactions`: the transactions of each subtask, with their numbers, committed or not.
+ * - `kintsugi_transactions`: the transactions of each subtask, with their numbers, committed or not. A committed one joins the one
+ *   before it, if that is of the same writer: then a row of this table stands for `count` of them, with numbers and ids one after the
+ *   other. None is forgotten, because an old savepoint, or a later run, removes the rows of all that came after it. So there is
+ *   a row for each writer that has committed.
  * - `kintsugi_staged`: rows of those that are not committed.
  */
 export class PostgresOutput {
@@ -85,6 +40,8 @@ export class PostgresOutput {
   readonly #writers: string;
   readonly #transactions: string;
   readonly #staged: string;
+  /** A sequence. Each writer has the ids of one value of it. */
+  readonly #blocks: string;
 
   constructor(table: PostgresTable) {
     this.#table = table;
@@ -93,6 +50,7 @@ export class PostgresOutput {
     this.#target = path.join('.');
     const own = (name: string): string => [...schema, quoted(`kintsugi_${name}`)].join('');
     [this.#writers, this.#transactions, this.#staged] = [own('writers'), own('transactions'), own('staged')];
+    this.#blocks = own('transaction_blocks');
   }
 
   /**
@@ -116,7 +74,10 @@ export class PostgresOutput {
           `ALTER TABLE ${this.#target} ADD COLUMN ${quoted(transactionColumn)} bigint`,
       );
     }
-    const [ready] = await client.query('SELECT to_regclass($1) IS NOT NULL AS is_ready', [this.#staged]);
+    const [ready] = await client.query(
+      "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'count') AS is_ready",
+      [this.#transactions],
+    );
     if (ready?.['is_ready'] !== true) await this.#createTables(client);
   }
 
@@ -136,21 +97,28 @@ export class PostgresOutput {
          ON CONFLICT (output, subtask) DO UPDATE SET epoch = w.epoch + 1 RETURNING epoch`,
         [output, subtask],
       );
+      // LEAST passes over NULL.
       const stale = await client.query(
-        `SELECT id FROM ${this.#transactions} WHERE output = $1 AND (
-           (subtask = $2 AND (committed_at IS NULL OR (number >= $3 AND ($4 OR run = $5))))
-           OR (subtask >= $6 AND number >= $7::bigint) OR number >= $8::bigint)`,
+        `SELECT id, number, count, bound FROM (
+           SELECT *, LEAST(
+             CASE WHEN subtask = $2 AND committed_at IS NULL THEN number END,
+             CASE WHEN subtask = $2 AND ($4 OR run = $5) THEN $3::bigint END,
+             CASE WHEN subtask >= $6 THEN $7::bigint END,
+             $8::bigint) AS bound
+           FROM ${this.#transactions} WHERE output = $1) AS found
+         WHERE number + count > bound`,
         [output, subtask, next, from !== undefined, run, parallelism, others, all],
       );
       await this.#undo(client, stale);
       for (const earlier of gone) {
         const written = await client.query(
-          `SELECT id FROM ${this.#transactions} WHERE output = $1 AND subtask = $2 AND number >= $3 AND number < $4`,
+          `SELECT id, number, count, $3::bigint AS bound FROM ${this.#transactions}
+           WHERE output = $1 AND subtask = $2 AND number + count > $3 AND number < $4`,
           [output, earlier.subtask, earlier.number, next],
         );
         await this.#undo(client, written);
       }
-      return { epoch: String(writer?.['epoch']) };
+      return { epoch: String(writer?.['epoch']), firstId: await this.#ids(client), firstNumber: next };
     });
   }
 
@@ -158,17 +126,24 @@ export class PostgresOutput {
   async begin(
     client: PostgresClient,
     place: OutputSubtask,
-    { epoch }: OpenedWriter,
+    { epoch, firstId, firstNumber }: OpenedWriter,
     { run, number }: { readonly run: string; readonly number: number },
   ): Promise<StagedTransaction> {
-    const [begun] = await client.query(
-      `INSERT INTO ${this.#transactions} (output, subtask, number, run)
-       SELECT output, subtask, $4, $5 FROM ${this.#writers} WHERE output = $1 AND subtask = $2 AND epoch = $3
+    const id = String(firstId + BigInt(number - firstNumber));
+    const begun = await client.query(
+      `INSERT INTO ${this.#transactions} (id, output, subtask, number, run) OVERRIDING SYSTEM VALUE
+       SELECT $6, output, subtask, $4, $5 FROM ${this.#writers} WHERE output = $1 AND subtask = $2 AND epoch = $3
        RETURNING id`,
-      [place.output, place.subtask, epoch, number, run],
+      [place.output, place.subtask, epoch, number, run, id],
     );
-    if (begun === undefined) throw this.#fenced(place);
-    return { ...place, id: String(begun['id']), number };
+    if (begun.length === 0) throw this.#fenced(place);
+    return { ...place, id, number };
+  }
+
+  /** The first id of the next writer. They grow, so that what has a greater one was begun later by the same subtask. */
+  async #ids(client: PostgresClient): Promise<bigint> {
+    const [next] = await client.query('SELECT nextval($1::regclass) AS block', [this.#blocks]);
+    return BigInt(String(next?.['block'])) * idsPerWriter;
   }
 
   /** Adds rows to a transaction. PostgreSQL reads them now, so that a value that does not fit fails here. */
@@ -195,12 +170,10 @@ export class PostgresOutput {
         [output, subtask],
       );
       if (writer !== undefined && String(current?.['epoch']) !== writer.epoch) throw this.#fenced(staged);
-      const [found] = await client.query(`SELECT committed_at FROM ${this.#transactions} WHERE id = $1`, [id]);
-      if (found === undefined) throw this.#lost(staged);
-      if (found['committed_at'] !== null) return;
+      if ((await this.#stateOf(client, staged)) === 'committed') return;
       const replaced = await client.query(
-        `SELECT id FROM ${this.#transactions} WHERE output = $1 AND id < $3
-         AND ((subtask = $2 AND number >= $4 AND committed_at IS NOT NULL) OR ($4 = 0 AND subtask >= $5))`,
+        `SELECT id, number, count, $4::bigint AS bound FROM ${this.#transactions} WHERE output = $1 AND id < $3
+         AND ((subtask = $2 AND number + count > $4 AND committed_at IS NOT NULL) OR ($4 = 0 AND subtask >= $5))`,
         [output, subtask, id, number, parallelism],
       );
       await this.#undo(client, replaced);
@@ -212,8 +185,32 @@ export class PostgresOutput {
         [id],
       );
       await client.query(`DELETE FROM ${this.#staged} WHERE transaction = $1`, [id]);
-      await client.query(`UPDATE ${this.#transactions} SET committed_at = now() WHERE id = $1`, [id]);
+      await this.#noteCommit(client, staged);
     });
+  }
+
+  /** It joins the one before it, whose writer has begun this one too: others have other ids. */
+  async #noteCommit(client: PostgresClient, { id, output, subtask, number }: StagedTransaction): Promise<void> {
+    const joined = await client.query(
+      `UPDATE ${this.#transactions} SET count = count + 1, committed_at = now()
+       WHERE output = $1 AND subtask = $2 AND id + count = $3 AND number + count = $4 AND committed_at IS NOT NULL RETURNING id`,
+      [output, subtask, id, number],
+    );
+    const noted =
+      joined.length > 0
+        ? `DELETE FROM ${this.#transactions} WHERE id = $1`
+        : `UPDATE ${this.#transactions} SET committed_at = now() WHERE id = $1`;
+    await client.query(noted, [id]);
+  }
+
+  /** @throws UnrecoverableError if there is no such transaction */
+  async #stateOf(client: PostgresClient, staged: StagedTransaction): Promise<'staged' | 'committed'> {
+    const [found] = await client.query(
+      `SELECT committed_at, id + count > $1 AS has_it FROM ${this.#transactions} WHERE id <= $1 ORDER BY id DESC LIMIT 1`,
+      [staged.id],
+    );
+    if (found?.['has_it'] !== true) throw this.#lost(staged);
+    return found['committed_at'] === null ? 'staged' : 'committed';
   }
 
   /**
@@ -224,12 +221,10 @@ export class PostgresOutput {
     const id = BigInt(staged.id);
     await client.transaction(async () => {
       await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
-      const [found] = await client.query(`SELECT committed_at FROM ${this.#transactions} WHERE id = $1`, [id]);
-      if (found === undefined) throw this.#lost(staged);
+      const isStaged = (await this.#stateOf(client, staged)) === 'staged';
       const columns = this.#table.columns.map(quoted).join(', ');
       const committed = `SELECT row_to_json(r)::text AS rows FROM
         (SELECT ${columns} FROM ${this.#target} WHERE ${quoted(this.#table.transactionColumn)} = ${id}) AS r`;
-      const isStaged = found['committed_at'] === null;
       const pending = `SELECT rows::text AS rows FROM ${this.#staged} WHERE transaction = ${id} ORDER BY part`;
       await client.query(`DECLARE kintsugi_rows NO SCROLL CURSOR FOR ${isStaged ? pending : committed}`);
       for (;;) {
@@ -244,11 +239,13 @@ export class PostgresOutput {
   /** Begins a transaction in place of one that a savepoint has kept. It commits as that would have. */
   async beginAgain(client: PostgresClient, kept: StagedTransaction): Promise<StagedTransaction> {
     const { output, subtask, number } = kept;
-    const [begun] = await client.query(
-      `INSERT INTO ${this.#transactions} (output, subtask, number, run) VALUES ($1, $2, $3, 'savepoint') RETURNING id`,
-      [output, subtask, number],
+    const id = String(await this.#ids(client));
+    await client.query(
+      `INSERT INTO ${this.#transactions} (id, output, subtask, number, run) OVERRIDING SYSTEM VALUE
+       VALUES ($4, $1, $2, $3, 'savepoint')`,
+      [output, subtask, number, id],
     );
-    return { ...kept, id: String(begun?.['id']) };
+    return { ...kept, id };
   }
 
   /** Removes what a transaction has staged. */
@@ -256,12 +253,27 @@ export class PostgresOutput {
     await client.query(`DELETE FROM ${this.#transactions} WHERE id = $1 AND committed_at IS NULL`, [id]);
   }
 
+  /** Removes transactions with their rows; of those that stand for several, the ones from the number `bound` on. */
   async #undo(client: PostgresClient, transactions: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
     if (transactions.length === 0) return;
-    const ids = transactions.map(({ id }) => String(id));
+    const ranges = transactions.map((row) => {
+      const valueOf = (name: string): bigint => BigInt(String(row[name]));
+      const [id, number, count, bound] = [valueOf('id'), valueOf('number'), valueOf('count'), valueOf('bound')];
+      const kept = bound > number ? bound - number : 0n;
+      return { id, kept, first: id + kept, last: id + count - 1n };
+    });
     const column = quoted(this.#table.transactionColumn);
-    await client.query(`DELETE FROM ${this.#target} WHERE ${column} = ANY ($1::bigint[])`, [ids]);
-    await client.query(`DELETE FROM ${this.#transactions} WHERE id = ANY ($1::bigint[])`, [ids]);
+    await client.query(
+      `DELETE FROM ${this.#target} AS written USING unnest($1::bigint[], $2::bigint[]) AS gone (first, last)
+       WHERE written.${column} BETWEEN gone.first AND gone.last`,
+      [ranges.map(({ first }) => String(first)), ranges.map(({ last }) => String(last))],
+    );
+    const whole = ranges.filter(({ kept }) => kept === 0n).map(({ id }) => String(id));
+    await client.query(`DELETE FROM ${this.#transactions} WHERE id = ANY ($1::bigint[])`, [whole]);
+    for (const { id, kept } of ranges) {
+      if (kept === 0n) continue;
+      await client.query(`UPDATE ${this.#transactions} SET count = $2 WHERE id = $1`, [String(id), String(kept)]);
+    }
   }
 
   #createTables(client: PostgresClient): Promise<void> {
@@ -275,6 +287,7 @@ export class PostgresOutput {
         `CREATE TABLE IF NOT EXISTS ${this.#transactions} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
          output text NOT NULL, subtask integer NOT NULL, number bigint NOT NULL, run text NOT NULL, committed_at timestamptz)`,
       );
+      await client.query(`CREATE SEQUENCE IF NOT EXISTS ${this.#blocks}`);
       await client.query(
         `CREATE INDEX IF NOT EXISTS kintsugi_transactions_output ON ${this.#transactions} (output, subtask, number)`,
       );
@@ -282,6 +295,8 @@ export class PostgresOutput {
         `CREATE TABLE IF NOT EXISTS ${this.#staged} (transaction bigint REFERENCES ${this.#transactions} ON DELETE CASCADE,
          part integer, rows json NOT NULL, PRIMARY KEY (transaction, part))`,
       );
+      // Last: it says that all is there, also in a table of before there was this column.
+      await client.query(`ALTER TABLE ${this.#transactions} ADD COLUMN IF NOT EXISTS count bigint NOT NULL DEFAULT 1`);
     });
   }
 

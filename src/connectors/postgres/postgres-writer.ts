@@ -1,14 +1,8 @@
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import type { SinkWriter } from '../../operators/sink.ts';
 import type { PostgresClient } from './postgres-client.ts';
-import {
-  type OpenedWriter,
-  type OutputSubtask,
-  PostgresOutput,
-  type PostgresTable,
-  type PreparedRows,
-  type StagedTransaction,
-} from './postgres-output.ts';
+import { type OpenedWriter, PostgresOutput, type PostgresTable } from './postgres-output.ts';
+import type { OutputSubtask, PreparedRows, StagedTransaction } from './prepared-rows.ts';
 import { rowTextOf } from './row-text.ts';
 
 /** Characters of rows that are kept until they are sent. */

@@ -4,8 +4,9 @@ import type { Sink } from '../../operators/sink.ts';
 import { checkOptions } from '../../options.ts';
 import { PostgresClient, type PostgresConnection } from './postgres-client.ts';
 import { type ExportedRows, exportRows, importRows } from './exported-rows.ts';
-import { PostgresOutput, type PreparedRows, rowsAtParallelism } from './postgres-output.ts';
+import { PostgresOutput } from './postgres-output.ts';
 import { PostgresWriter } from './postgres-writer.ts';
+import { type PreparedRows, rowsAtParallelism } from './prepared-rows.ts';
 
 export interface ToPostgresOptions<In> {
   /** The properties to write, which are the names of the columns. Other columns get their defaults. */

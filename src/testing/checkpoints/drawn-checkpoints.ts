@@ -22,6 +22,8 @@ export interface DrawnCheckpoints {
   readonly isShared: boolean;
   /** undefined: there is none. */
   readonly savepoint: DrawnSavepoint | undefined;
+  /** What another one may be. */
+  readonly limits: SavepointLimits;
 }
 
 /** A savepoint of a simulated run, from which another run continues. */
@@ -81,6 +83,7 @@ export function drawCheckpoints(random: SeededRandom, { isSlow, ...run }: Checkp
     slowMs,
     isShared: random.chance(0.7),
     savepoint,
+    limits: { rescales: run.rescales, mayDrain: run.mayDrain },
   };
 }
 
@@ -94,18 +97,6 @@ function drawSavepoint(
   return {
     ...{ atMs, stops, drains: stops && mayDrain && random.fork('drain').chance(0.7) },
     parallelism: random.pick(rescales),
-  };
-}
-
-/** Draws how a run stops with a savepoint, if it does: mostly where it can be drained, which few can. */
-export function drawStop(
-  random: SeededRandom,
-  { durationMs, rescales, mayDrain }: SavepointLimits & Pick<CheckpointedRun, 'durationMs'>,
-): DrawnSavepoint | undefined {
-  if (rescales.length === 0 || !random.chance(mayDrain ? 0.9 : 0.15)) return undefined;
-  return {
-    atMs: random.integer(1, Math.max(1, Math.round(durationMs * random.pick([0.3, 1])))),
-    ...{ stops: true, drains: mayDrain && random.chance(0.9), parallelism: random.pick(rescales) },
   };
 }
 

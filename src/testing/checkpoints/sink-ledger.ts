@@ -1,5 +1,6 @@
 import type { AttemptNumber } from '../../ids.ts';
 import type { SinkWriter } from '../../operators/sink.ts';
+import type { NotedTransaction } from './late-commits.ts';
 import { checkpointMoments, type Moments } from './moments.ts';
 
 /** The records of one interval of a subtask. */
@@ -7,6 +8,16 @@ interface Transaction {
   readonly attempt: AttemptNumber;
   readonly records: readonly unknown[];
   isCommitted: boolean;
+  /** undefined for one that a task commits as it finishes, or that a savepoint has kept. */
+  readonly noted?: NotedTransaction | undefined;
+}
+
+/** The attempt of a task that opens a sink. */
+interface Opener {
+  readonly task: string;
+  readonly subtask: number;
+  readonly attempt: AttemptNumber;
+  readonly nowMs: () => number;
 }
 
 /** Names a transaction. Plain data: it is part of the checkpoint. */
@@ -50,6 +61,9 @@ export class SinkLedger {
   /** Those that savepoints brought. */
   readonly #imported: Transaction[] = [];
   readonly #problems: string[] = [];
+  /** What was prepared since the run began. */
+  readonly noted: NotedTransaction[] = [];
+  #nowMs: () => number = () => 0;
 
   constructor(name: string, moments: Moments) {
     this.#name = name;
@@ -67,7 +81,8 @@ export class SinkLedger {
     return copy;
   }
 
-  open(subtask: number, attempt: AttemptNumber, from: unknown): SinkWriter<unknown> {
+  open({ task, subtask, attempt, nowMs }: Opener, from: unknown): SinkWriter<unknown> {
+    this.#nowMs = nowMs;
     const continued = from as TransactionName | Succession | undefined;
     const { generation } = continued ?? { generation: 0 };
     const key = keyOf({ generation, subtask });
@@ -87,7 +102,8 @@ export class SinkLedger {
     let number = (before?.number ?? -1) + 1;
     let records: unknown[] = [];
     const next = (isCommitted: boolean): TransactionName => {
-      if (attempt === account.owner) account.transactions.set(number, { attempt, records, isCommitted });
+      const noted = isCommitted ? undefined : this.#note(task);
+      if (attempt === account.owner) account.transactions.set(number, { attempt, records, isCommitted, noted });
       records = [];
       return { generation, subtask, attempt, number: number++ };
     };
@@ -106,6 +122,12 @@ export class SinkLedger {
       },
       abort: () => {},
     };
+  }
+
+  #note(task: string): NotedTransaction {
+    const noted = { sink: this.#name, task, preparedMs: this.#nowMs(), committedMs: undefined };
+    this.noted.push(noted);
+    return noted;
   }
 
   /** A transaction is continued: it must be committed. By others, what came after it is written again. */
@@ -153,7 +175,10 @@ export class SinkLedger {
     }
     const account = this.#accounts.get(keyOf(name));
     const transaction = account?.transactions.get(number);
-    if (transaction?.attempt === attempt) transaction.isCommitted = true;
+    if (transaction?.attempt === attempt) {
+      if (transaction.noted !== undefined) transaction.noted.committedMs ??= this.#nowMs();
+      transaction.isCommitted = true;
+    }
     // One that was replaced and lives on tells of what its successor has removed.
     else if (account === undefined || attempt >= account.owner) {
       this.#complain(subtask, attempt, `commits ${number}, which it has not prepared`);

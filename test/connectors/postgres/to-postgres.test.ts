@@ -278,6 +278,59 @@ describeWithServer('toPostgres', () => {
     expect([await later.names(), await later.leftOvers()]).toEqual(['a', 0]);
   });
 
+  it('of committed transactions a row is kept for each writer, whatever they are; each can be committed again, and taken back', async () => {
+    const played = await Played.create();
+    const kept = (): Promise<number> => count(`kintsugi_transactions WHERE output = '${played.table}'`);
+    await played.open();
+    const states: unknown[] = [];
+    for (let n = 0; n < 6; n++) {
+      await played.write(`t${n}`);
+      states.push(await played.barrier());
+      // The third is committed with the fourth.
+      if (n === 2) continue;
+      if (n === 3) await played.commit(states[2]);
+      await played.commit(states[n]);
+    }
+    for (const state of states) await played.commit(state);
+    expect([await played.names(), await kept()]).toEqual(['t0 t1 t2 t3 t4 t5', 1]);
+    await played.open([states[3]]);
+    expect([await played.names(), await kept()]).toEqual(['t0 t1 t2 t3', 1]);
+    await expect(Promise.resolve(played.commit(states[4]))).rejects.toThrow('is gone, and with it rows');
+    await played.write('u');
+    const later = await played.barrier();
+    await played.commit(later);
+    for (const state of [states[0], states[3], later]) await played.commit(state);
+    expect([await played.names(), await kept()]).toEqual(['t0 t1 t2 t3 u', 2]);
+    await played.finish();
+    const again = played.again();
+    await again.open();
+    await again.write('a');
+    await again.finish();
+    expect([await again.names(), await kept()]).toEqual(['a', 1]);
+  });
+
+  it('transactions of a table of before, one in a row, are taken back too', async () => {
+    await server.query(
+      'CREATE SCHEMA before',
+      'CREATE TABLE before.names (line bigint GENERATED ALWAYS AS IDENTITY, name text, kintsugi_transaction bigint)',
+      'CREATE TABLE before.kintsugi_writers (output text, subtask integer, epoch bigint NOT NULL, PRIMARY KEY (output, subtask))',
+      `CREATE TABLE before.kintsugi_transactions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+       output text NOT NULL, subtask integer NOT NULL, number bigint NOT NULL, run text NOT NULL, committed_at timestamptz)`,
+      `CREATE TABLE before.kintsugi_staged (transaction bigint REFERENCES before.kintsugi_transactions ON DELETE CASCADE,
+       part integer, rows json NOT NULL, PRIMARY KEY (transaction, part))`,
+      "INSERT INTO before.kintsugi_writers VALUES ('before.names', 0, 1)",
+      `INSERT INTO before.kintsugi_transactions (output, subtask, number, run, committed_at)
+       SELECT 'before.names', 0, number, 'r', now() FROM generate_series(0, 2) AS number`,
+      "INSERT INTO before.names (name, kintsugi_transaction) SELECT 't' || id, id FROM before.kintsugi_transactions",
+    );
+    const played = new Played('before.names', testRun(), 1, { output: 'before.names' });
+    await played.open();
+    await played.write('u');
+    expect(await played.names()).toBe('t1 t2 t3');
+    await played.finish();
+    expect([await played.names(), await count('before.kintsugi_transactions')]).toEqual(['u', 1]);
+  });
+
   it('outputs with other names are left alone', async () => {
     const monday = await Played.create();
     await monday.open();

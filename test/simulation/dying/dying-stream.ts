@@ -7,18 +7,16 @@ import { ExecutionGraph } from '../../../src/graph/execution-graph.ts';
 import { type Job, type JobEvent, type JobRun, type LmdbState, lmdbState } from '../../../src/index.ts';
 import { armFaults } from '../../../src/testing/armed-faults.ts';
 import { CapturedOutput } from '../../../src/testing/captured-output.ts';
-import type { DrawnCheckpoints, DrawnSavepoint } from '../../../src/testing/checkpoints/drawn-checkpoints.ts';
+import type {
+  DrawnCheckpoints,
+  DrawnSavepoint,
+  SavepointLimits,
+} from '../../../src/testing/checkpoints/drawn-checkpoints.ts';
 import { type DrawnCheckpointFault, Moments } from '../../../src/testing/checkpoints/moments.ts';
 import { SimulatedCheckpoints } from '../../../src/testing/checkpoints/simulated-checkpoints.ts';
 import { SimulatedSavepoint } from '../../../src/testing/checkpoints/simulated-savepoint.ts';
 import { continueRun } from '../../../src/testing/continued-run.ts';
-import {
-  drawFaults,
-  drawFaultsOfCheckpoints,
-  type DrawnRun,
-  drawShape,
-  drawStopOf,
-} from '../../../src/testing/drawn-run.ts';
+import { drawFaults, drawFaultsOfCheckpoints, type DrawnRun, drawShape } from '../../../src/testing/drawn-run.ts';
 import { seededRandom, type SeededRandom, virtualEnvironment } from '../../../src/testing/index.ts';
 import { differences } from '../../../src/testing/output-differences.ts';
 import { runSimulated, type SimulatedEnd } from '../../../src/testing/simulated-run.ts';
@@ -128,6 +126,19 @@ export async function simulateDying(seed: number): Promise<DyingReport | undefin
   throw new Error(`Stream ${seed}: no process lived`);
 }
 
+/** Draws how a process stops with a savepoint, if it does: mostly where it can be drained, which few can. */
+function drawStop(
+  random: SeededRandom,
+  { rescales, mayDrain }: SavepointLimits,
+  durationMs: number,
+): DrawnSavepoint | undefined {
+  if (rescales.length === 0 || !random.chance(mayDrain ? 0.9 : 0.15)) return undefined;
+  return {
+    atMs: random.integer(1, Math.max(1, Math.round(durationMs * random.pick([0.3, 1])))),
+    ...{ stops: true, drains: mayDrain && random.chance(0.9), parallelism: random.pick(rescales) },
+  };
+}
+
 /** Draws a process of a stream. */
 function drawProcess(stream: Stream, number: number): Process {
   const { job, undisturbed, home, random, shape, checkpoints, deaths, isOnDisk } = stream;
@@ -139,7 +150,7 @@ function drawProcess(stream: Stream, number: number): Process {
   const plan = planJob({ ...shape, name: job.name, steps: new CapturedOutput().inPlaceOfSinks(job.steps) });
   const faults = drawFaults(own, plan, recordsIn, shape, { maxFaults: 2 });
   const checkpointFaults = drawFaultsOfCheckpoints(own, plan, { ...shape, checkpoints }, { maxFaults: 2 });
-  const stop = drawStopOf(own.fork('stop'), job, shape, durationMs);
+  const stop = drawStop(own.fork('stop'), checkpoints.limits, durationMs);
   // Somebody must be left to continue it.
   const savepoint = stop?.drains === true || number < deaths ? stop : undefined;
   const setup = { ...shape, seed: random.seed + number, slowness: undefined, faults, checkpointFaults };
@@ -253,7 +264,7 @@ async function live(process: Process, before: Left | undefined): Promise<Process
 async function looked(
   process: Process,
   set: SetUp,
-  { failure, leftovers, unrecorded }: SimulatedEnd,
+  { failure, leftovers, unrecorded, history }: SimulatedEnd,
 ): Promise<
   | { readonly kind: 'stopped'; readonly left: Left }
   | { readonly kind: 'ended'; readonly isDrained: boolean; readonly isWithoutCheckpoint: boolean }
@@ -269,6 +280,7 @@ async function looked(
       ? []
       : [`process ${number} failed: ${failure.message}`]),
     ...captured.problems(failure === undefined || hasStopped),
+    ...captured.lateCommits(history.events, drawn),
     ...(savepoint?.problems(moments) ?? []),
     ...leftovers,
     ...unrecorded,

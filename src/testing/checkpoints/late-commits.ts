@@ -1,0 +1,61 @@
+import type { JobEvent } from '../../actors/job-event.ts';
+import type { DrawnShape } from '../drawn-run.ts';
+
+/** What a sink has prepared at a barrier. */
+export interface NotedTransaction {
+  /** Of the sink, and of the task that it is in: `out`, `map[0]`. */
+  readonly sink: string;
+  readonly task: string;
+  readonly preparedMs: number;
+  /** undefined if it was not, or its writer was replaced. */
+  committedMs: number | undefined;
+}
+
+/** A message takes up to 20 ms, and a few answers of a sink 5 ms each. */
+const mostMs = 60;
+
+/** How long a commit may take after its checkpoint, in ms: any time if connections break, or tasks are slow. */
+export function commitSlackMs({ outages, slowness }: Pick<DrawnShape, 'outages' | 'slowness'>): number {
+  return outages > 0 || slowness !== undefined ? Number.POSITIVE_INFINITY : mostMs;
+}
+
+/** States in which a task does not hear of its checkpoints any more. */
+const gone: ReadonlySet<string> = new Set(['failed', 'canceling', 'canceled', 'created']);
+
+/**
+ * K7: what a sink prepared before a checkpoint was triggered is committed soon after that is complete, be it that the sink goes on or
+ * finishes; unless its task has gone, and the next attempt commits it.
+ *
+ * @param slackMs how long that may take
+ */
+export function lateCommits(
+  noted: readonly NotedTransaction[],
+  events: readonly JobEvent[],
+  slackMs: number,
+): string[] {
+  const completed = events.filter(
+    (event): event is Extract<JobEvent, { readonly type: 'checkpoint.completed' }> =>
+      event.type === 'checkpoint.completed' && event.kind === 'checkpoint',
+  );
+  const endMs = events.findLast((event) => 'atMs' in event)?.atMs ?? 0;
+  return noted.flatMap(({ sink, task, preparedMs, committedMs }) => {
+    const first = completed.find(
+      ({ atMs, durationMs, tasks }) => atMs - durationMs > preparedMs && tasks.some((one) => one.task === task),
+    );
+    if (first === undefined) return [];
+    const dueMs = first.atMs + slackMs;
+    if ((committedMs ?? Number.POSITIVE_INFINITY) <= dueMs || endMs <= dueMs) return [];
+    const hasGone = events.some(
+      (event) =>
+        (event.type === 'task.stateChanged' && event.task === task && gone.has(event.state) && isWithin(event.atMs)) ||
+        (event.type === 'job.statusChanged' && event.status !== 'running' && isWithin(event.atMs)),
+    );
+    function isWithin(atMs: number): boolean {
+      return preparedMs <= atMs && atMs <= dueMs;
+    }
+    const when = committedMs === undefined ? 'not committed' : `committed at ${committedMs} ms`;
+    return hasGone
+      ? []
+      : [`K7: what ${sink} in ${task} prepared at ${preparedMs} ms is ${when}, and was due at ${first.atMs} ms`];
+  });
+}
