@@ -7,7 +7,7 @@ import { deadLetterSink, deadLettersOf } from '../operators/rejected/dead-letter
 import type { ErrorHandling } from '../operators/rejected/on-error.ts';
 import type { Source } from '../operators/source.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
-import { commitSlackMs, lateCommits } from './checkpoints/late-commits.ts';
+import { commitSlackMs, type Hindrances, lateCommits } from './checkpoints/late-commits.ts';
 import { declining } from './checkpoints/declining-source.ts';
 import { Moments } from './checkpoints/moments.ts';
 import { SinkLedger } from './checkpoints/sink-ledger.ts';
@@ -197,7 +197,7 @@ export class CapturedOutput {
   }
 
   /** What transactional sinks were told too late, by the events of the run. */
-  lateCommits(events: readonly JobEvent[], drawn: Parameters<typeof commitSlackMs>[0]): string[] {
+  lateCommits(events: readonly JobEvent[], drawn: Hindrances): string[] {
     const noted = [...this.#ledgers.values()].flatMap((ledger) => ledger.noted);
     return lateCommits(noted, events, commitSlackMs(drawn));
   }

@@ -1,5 +1,4 @@
 import type { JobEvent } from '../../actors/job-event.ts';
-import type { DrawnShape } from '../drawn-run.ts';
 
 /** What a sink has prepared at a barrier. */
 export interface NotedTransaction {
@@ -14,8 +13,16 @@ export interface NotedTransaction {
 /** A message takes up to 20 ms, and a few answers of a sink 5 ms each. */
 const mostMs = 60;
 
+/** What holds up a commit. */
+export interface Hindrances {
+  /** How often connections break, */
+  readonly outages: number;
+  /** and how tasks are slowed down; undefined if they are not. */
+  readonly slowness: unknown;
+}
+
 /** How long a commit may take after its checkpoint, in ms: any time if connections break, or tasks are slow. */
-export function commitSlackMs({ outages, slowness }: Pick<DrawnShape, 'outages' | 'slowness'>): number {
+export function commitSlackMs({ outages, slowness }: Hindrances): number {
   return outages > 0 || slowness !== undefined ? Number.POSITIVE_INFINITY : mostMs;
 }
 
