@@ -103,6 +103,15 @@ describe.each(ways)('the loops of a stretch, timed over %s', (_, once) => {
     expect(made).toEqual(['inlined', 'apart']);
   });
 
+  it('are no heavier because the thread stands still now and then', () => {
+    const { loops, ran } = timed((_kind, run) => (run % 2 === 0 ? 30 : 0.3));
+    for (let run = 0; run < 100; run++) {
+      loops.run(Array.from({ length: 10_000 }), [], new RunTrace(undefined, undefined));
+      loops.pull?.(0, 10_000, [], new RunTrace(undefined, undefined));
+    }
+    expect(inRow(ran)).toEqual([['inlined', 200]]);
+  });
+
   it('count the results of a record that has many', () => {
     const { loops, ran } = timed(() => 2);
     const many = Array.from({ length: 1_000_000 });
