@@ -221,7 +221,7 @@ class LoopCode {
         'try {',
         `k${index} = ${callKeyOf};`,
         `checkKey(k${index}, 'aggregate');`,
-        `c${index} = ${cellOf(index, cells)}`,
+        `c${index} = ${cellOf(index, cells, accumulators)}`,
         `a${index} = c${index} === undefined ? ${callCreate} : ${callAdd};`,
         ...(emit === 'updates' ? [`v${index} = ${callResult(`a${index}`)};`] : []),
         `} catch (error) { trace.reject(${index}, i, error, r${index}); ${caught.skip} }`,
@@ -235,7 +235,7 @@ class LoopCode {
     return [
       `const r${index} = ${value};`,
       `const k${index} = ${callKeyOf};`,
-      `let c${index} = ${cellOf(index, cells)}`,
+      `let c${index} = ${cellOf(index, cells, accumulators)}`,
       `if (c${index} === undefined) {`,
       `checkKey(k${index}, 'aggregate');`,
       `const n${index} = ${callCreate};`,
@@ -301,10 +301,12 @@ function assigned(name: string, call: string, caught: Caught): string[] {
 }
 
 /** The cell of a key. What one that is older than the last snapshot has now may have to be kept before it changes. */
-function cellOf(index: number, cells: string): string {
+function cellOf(index: number, cells: string, { recalls }: Accumulators): string {
   const [cell, key] = [`c${index}`, `k${index}`];
-  const isToRecall = `${cell} === undefined ? ${cells}.hasOlder : ${cell}.version !== ${cells}.version`;
-  return `${cells}.front.get(${key}); if (${isToRecall}) ${cell} = ${cells}.recall(${key});`;
+  const found = `${cells}.front.get(${key});`;
+  if (recalls === 'nothing') return found;
+  const isOutdated = `${cell} !== undefined && ${cell}.version !== ${cells}.version`;
+  return `${found} if (${recalls === 'missing' ? `${cell} === undefined` : isOutdated}) ${cell} = ${cells}.recall(${key});`;
 }
 
 /** The line that refuses a promise, without a call that V8 might not inline. */

@@ -43,7 +43,7 @@ export class DiskTable implements StateTable {
   readonly order = 'bytes';
   front = new Map<unknown, Cell>();
   /** New keys are looked for too, so that there is an occasion to write. */
-  readonly hasOlder = true;
+  readonly recalls = 'missing';
   /** Cells in front are always of this one. */
   readonly version = 0;
   readonly #options: DiskTableOptions;

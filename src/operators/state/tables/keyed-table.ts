@@ -28,7 +28,7 @@ export class KeyedTable implements StateTable {
   readonly order = 'appearance';
   /** All cells. One of an earlier version is changed by way of {@link recall}. */
   front = new Map<unknown, VersionedCell>();
-  readonly hasOlder = false;
+  readonly recalls = 'outdated';
   version = 0;
   /** The place of the next cell that is made. */
   #places = 0;

@@ -7,7 +7,7 @@ import type { LoadedElsewhere, StateTable } from './state-table.ts';
 export class PlainTable implements StateTable {
   readonly order = 'appearance';
   front = new Map<unknown, Cell>();
-  readonly hasOlder = false;
+  readonly recalls = 'nothing';
   readonly version = 0;
 
   recall(key: unknown): Cell | undefined {

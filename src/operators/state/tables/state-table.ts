@@ -6,17 +6,17 @@ import type { TableRun } from './table-state.ts';
 
 /** State by key, in cells that change in place, wherever it is kept. */
 export interface StateTable {
-  /**
-   * The cells that may be changed, if they are of the `version`. A key that is not among them, or whose cell is not, is looked
-   * for with {@link recall}. Only {@link add} adds one.
-   */
+  /** The cells that may be changed, unless {@link recalls} says otherwise. Only {@link add} adds one. */
   readonly front: Map<unknown, Cell>;
   /** Changes only when it is frozen. */
   readonly version: number;
   /** That of its keys: in which they got their cells, or that of their bytes. */
   readonly order: 'appearance' | 'bytes';
-  /** Whether there may be keys that are not in `front`. */
-  readonly hasOlder: boolean;
+  /**
+   * Which cells are looked for with {@link recall}, because there may be one, or it may not be changed as it is: those that
+   * are missing in `front`, or those in it that are not of the `version`. A loop is made for one of these.
+   */
+  readonly recalls: 'nothing' | 'missing' | 'outdated';
   /** The cell of a key, as one that may be changed; undefined if it has none. */
   recall(key: unknown): Cell | undefined;
   /** The new cell of a key that has none. */
