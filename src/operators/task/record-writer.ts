@@ -1,4 +1,5 @@
 import { BatchCutter, type BatchLimits } from '../../partitions/records/batch-cutter.ts';
+import { blankList } from '../../partitions/records/blank-list.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
 import type { ResultPartition } from '../../partitions/result-partition.ts';
@@ -54,6 +55,10 @@ export class RecordWriter implements TaskOutput, WriterTail {
   #batchesHanded = 0;
   /** The batch being filled, by subpartition; created on first use. The first serves all if records are broadcast. */
   readonly #batches: (unknown[] | undefined)[] = [];
+  /** By subpartition: the number of records in that batch, which may be longer: the rest is blank. */
+  readonly #lengths: number[] = [];
+  /** By subpartition: the length of the last batch. */
+  readonly #lastLengths: number[] = [];
   /** Bytes of those batches, as far as their records were measured. */
   readonly #bytes: number[] = [];
   #next: number;
@@ -143,11 +148,9 @@ export class RecordWriter implements TaskOutput, WriterTail {
       this.#appendMeasured(subpartition, record);
       return;
     }
-    let batch = this.#batches[subpartition];
-    if (batch === undefined) this.#batches[subpartition] = batch = [];
-    const length = batch.push(record);
+    const length = this.#add(subpartition, record);
     if ((length & (length - 1)) === 0 || (length & sampleMask) === 0) this.#sample(subpartition, record);
-    if (length >= this.#fitting) this.#handFull(subpartition, batch);
+    if (length >= this.#fitting) this.#handFull(subpartition);
   }
 
   putInTurn(record: unknown): void {
@@ -247,10 +250,35 @@ export class RecordWriter implements TaskOutput, WriterTail {
   }
 
   #append(subpartition: number, record: unknown): void {
-    let batch = this.#batches[subpartition];
-    if (batch === undefined) this.#batches[subpartition] = batch = [];
-    batch.push(record);
-    if (batch.length >= this.#fitting) this.#hand(subpartition);
+    if (this.#add(subpartition, record) >= this.#fitting) this.#hand(subpartition);
+  }
+
+  /** Adds a record to a batch. Returns how many it has now. */
+  #add(subpartition: number, record: unknown): number {
+    const batch = this.#batches[subpartition] ?? this.#begin(subpartition);
+    const at = this.#lengths[subpartition] as number;
+    if (at < batch.length) batch[at] = record;
+    else batch.push(record);
+    return (this.#lengths[subpartition] = at + 1);
+  }
+
+  /** A list that grows is copied some ten times, into three times the room: the next batch is as long as the last one. */
+  #begin(subpartition: number): unknown[] {
+    const length = Math.min(this.#fitting, this.#lastLengths[subpartition] ?? 0);
+    this.#lengths[subpartition] = 0;
+    return (this.#batches[subpartition] = blankList(length));
+  }
+
+  /** The batch without its blank rest; undefined if there is none. From now on there is none. */
+  #take(subpartition: number): unknown[] | undefined {
+    const batch = this.#batches[subpartition];
+    if (batch === undefined) return undefined;
+    const length = this.#lengths[subpartition] as number;
+    if (batch.length > length) batch.length = length;
+    this.#lastLengths[subpartition] = length;
+    this.#batches[subpartition] = undefined;
+    this.#bytes[subpartition] = 0;
+    return batch;
   }
 
   #sample(subpartition: number, record: unknown): void {
@@ -260,9 +288,11 @@ export class RecordWriter implements TaskOutput, WriterTail {
     if (this.#isMeasuring) this.#bytes[subpartition] = bytes;
   }
 
-  #handFull(subpartition: number, batch: Batch): void {
+  #handFull(subpartition: number): void {
+    const batch = this.#take(subpartition);
+    if (batch === undefined) return;
     this.#expect(this.#cutter.fitting(batch));
-    this.#hand(subpartition);
+    this.#handOn(subpartition, batch);
   }
 
   /** @param fitting as the cutter says: undefined to measure each record */
@@ -279,24 +309,23 @@ export class RecordWriter implements TaskOutput, WriterTail {
   }
 
   #writeToAll(records: Batch): void {
-    const waiting = this.#batches[0];
-    if (waiting === undefined && records.length * 2 > this.#fitting) {
+    if (this.#batches[0] === undefined && records.length * 2 > this.#fitting) {
       this.#handToAll(records);
       return;
     }
-    const batch = waiting ?? [];
-    for (const record of records) batch.push(record);
-    this.#batches[0] = batch;
-    if (batch.length >= this.#fitting) this.#hand(0);
+    let length = 0;
+    for (const record of records) length = this.#add(0, record);
+    if (length >= this.#fitting) this.#hand(0);
   }
 
   /** Emits a batch, even if it is partly filled. */
   #hand(subpartition: number): void {
-    const batch = this.#batches[subpartition];
-    if (batch === undefined) return;
+    const batch = this.#take(subpartition);
+    if (batch !== undefined) this.#handOn(subpartition, batch);
+  }
+
+  #handOn(subpartition: number, batch: Batch): void {
     this.#batchesHanded++;
-    this.#batches[subpartition] = undefined;
-    this.#bytes[subpartition] = 0;
     if (this.#selection.kind === 'broadcast') this.#handToAll(batch);
     else this.#write(subpartition, batch);
   }
