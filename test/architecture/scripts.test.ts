@@ -6,9 +6,12 @@ const root = join(__dirname, '../..');
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   readonly scripts: Readonly<Record<string, string>>;
 };
-const entries = Object.entries(scripts).flatMap(([script, command]) =>
+const started = Object.entries(scripts).flatMap(([script, command]) =>
   [...command.matchAll(/\btsx ([\w/-]+\.ts)/g)].map(([, entry]) => [script, entry as string] as const),
 );
+/** What such a script bundles and starts. */
+const bundled = [['simulate', 'test/simulation/main.ts']] as const;
+const entries = [...started, ...bundled];
 
 describe('the scripts of package.json', () => {
   it('are found', () => {

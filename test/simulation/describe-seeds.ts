@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { join } from 'node:path';
-import { build } from 'esbuild';
+import { simulationProcess } from './apart/simulation-process.ts';
 import type { SeedsSummary } from './run-seeds.ts';
 
 /** Jest needs a number. A stuck simulation is detected by its silence. */
@@ -68,39 +67,18 @@ const longestSilenceMs = 120_000;
 
 /** Runs `npm run simulate` in a process of its own. @returns its summary */
 export async function simulateApart<Summary>(args: readonly string[]): Promise<Summary> {
-  const script = await bundled(join(__dirname, 'main.ts'));
-  // Both cores are busy: threads that compile and collect garbage beside it would only cost more, and so would functions
-  // that are optimized early. Few objects outlive a run: a larger young generation is collected less often.
-  const flags = ['--single-threaded', '--interrupt-budget=400000', '--max-semi-space-size=32', '--input-type=module'];
-  const child = spawn(process.execPath, [...flags, '-', '--json', ...args], {
-    cwd: __dirname,
-  });
-  child.stdin.end(script);
+  const child = await simulationProcess(['--json', ...args]);
   let told = '';
   const silence = setTimeout(() => child.kill(), longestSilenceMs);
-  child.stderr.setEncoding('utf8').on('data', (line: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (line: string) => {
     told += line;
     silence.refresh();
   });
   try {
-    return JSON.parse(await text(child.stdout)) as Summary;
+    return JSON.parse(await text(child.stdout as Readable)) as Summary;
   } catch (error) {
     throw new Error(`the simulation ended without a summary, or got stuck; it told:\n${told}`, { cause: error });
   } finally {
     clearTimeout(silence);
   }
-}
-
-/** One module of this repository's code: it starts at once, and costs less than many that are compiled as they load. */
-async function bundled(entry: string): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [entry],
-    bundle: true,
-    write: false,
-    packages: 'external',
-    platform: 'node',
-    format: 'esm',
-    target: 'node20.19',
-  });
-  return (outputFiles[0] as { readonly text: string }).text;
 }
