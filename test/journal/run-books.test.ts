@@ -124,6 +124,16 @@ describe('the books of a run', () => {
     expect([...fold([beginning, finished]).finished()]).toEqual([]);
   });
 
+  it('a checkpoint that could not be read, with none before it, is doubted, and not lost', () => {
+    const head = { vertex: 0, subtask: 0 };
+    const series = { head, vertices: [0], scope: 'labels.r', hasCompleted: true };
+    const steps: RunStep[] = [{ type: 'checkpoints.doubted', head, checkpoint: 5 }];
+    expect(fold(entriesOf({ ...began('r'), checkpoints: [series] }, steps)).checkpointsOf(head)).toEqual({
+      ...series,
+      doubted: [5],
+    });
+  });
+
   it('RB3: the numbers of checkpoints grow, and nothing counts if the entry of that is lost', () => {
     const beginning = { ...began('r'), lastCheckpoint: 7 };
     const finished: RunStep = { type: 'task.finished', vertex: 0, subtask: 0, results: [] };

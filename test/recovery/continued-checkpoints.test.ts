@@ -277,6 +277,57 @@ describe('a checkpoint that is damaged', () => {
     expect(sorted(runs.world.transacted)).toEqual(expected);
   });
 
+  describe('in a state that is found damaged only when a task reads it', () => {
+    //  ticks[0..1] ─pipelined─▶ sums[0..1] ─▶ out      of so many keys that states do not travel in messages
+    const many =
+      (redo: 'repeats' | 'replaces') =>
+      (world: World<number>): Job => {
+        const job = Job.create('many', { mode: 'streaming', parallelism: 2 });
+        job
+          .source('ticks', tickingSource(2_000, 40), { version: 1 })
+          .keyBy((n) => n % 500, { exchange: 'pipelined' })
+          .reduce((a, b) => a + b, { uid: 'sums', emit: 'final', version: 1 })
+          .sink('out', { ...transactionalSink(world), redo }, { version: 1 });
+        return job;
+      };
+    const sums = Array.from({ length: 500 }, (_, key) => 4 * key + 500 * (1 + 2 + 3));
+
+    /** A process that dies, and one that finds its latest checkpoint damaged. Returns what mends it. */
+    const failed = async (runs: AbandonedRuns<number>): Promise<() => void> => {
+      await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 2);
+      const [path] = checkpointFiles(runs.stateDirectory)
+        .filter((name) => name.endsWith('.state'))
+        .sort()
+        .slice(-1);
+      const bytes = readFileSync(path as string);
+      const flipped = Buffer.from(bytes);
+      flipped.writeUInt8((flipped[flipped.length >> 1] as number) ^ 1, flipped.length >> 1);
+      writeFileSync(path as string, flipped);
+      await expect(runs.run()).rejects.toMatchObject({ cause: { code: 'NO_CHECKPOINT_LEFT' } });
+      return () => writeFileSync(path as string, bytes);
+    };
+
+    it('the next process begins anew, where sinks replace their output', async () => {
+      using runs = new AbandonedRuns(many('replaces'), { checkpoints });
+      await failed(runs);
+      const { receipt } = await runs.run();
+      expect(receipt.toString()).toContain('begin anew, not from a checkpoint: none of its checkpoints can be read');
+      expect(runs.world.transacted.toSorted((a, b) => a - b)).toEqual(sums);
+    });
+
+    it('nothing runs where output would be repeated, until the file is whole again', async () => {
+      using runs = new AbandonedRuns(many('repeats'), { checkpoints });
+      const mend = await failed(runs);
+      const files = checkpointFiles(runs.stateDirectory);
+      await expect(runs.run()).rejects.toMatchObject({ cause: { code: 'NO_CHECKPOINT_LEFT' } });
+      expect(checkpointFiles(runs.stateDirectory)).toEqual(files);
+      mend();
+      const { events } = await runs.run();
+      expect(of(events, 'checkpoint.restored')[0]?.checkpoint).toBe(2);
+      expect(runs.world.transacted.toSorted((a, b) => a - b)).toEqual(sums);
+    });
+  });
+
   it('of a newer format is refused, and stays as it is', async () => {
     using runs = new AbandonedRuns(sumUp('pipelined'), { checkpoints });
     await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 3);

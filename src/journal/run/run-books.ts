@@ -142,6 +142,9 @@ export class RunBooks {
       case 'checkpoints.lost':
         this.#noteSeries(entry.head, ({ lost = [] }) => ({ lost: [...lost, entry.checkpoint] }));
         return;
+      case 'checkpoints.doubted':
+        this.#noteSeries(entry.head, ({ doubted = [] }) => ({ doubted: [...doubted, entry.checkpoint] }));
+        return;
       case 'checkpoints.numbered':
         this.#lastCheckpoint = Math.max(this.#lastCheckpoint, entry.upTo);
         return;

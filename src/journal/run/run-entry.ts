@@ -77,6 +77,8 @@ export interface EntryCheckpoints {
   readonly hasCompleted: boolean;
   /** Numbers of those that nobody continues any more, because an earlier one was used instead; absent if there are none. */
   readonly lost?: readonly number[];
+  /** Numbers of those of which a task could not read its state, while there was none before them; absent if there are none. */
+  readonly doubted?: readonly number[];
 }
 
 /** By vertex and subtask: absolute paths of files. */
@@ -93,6 +95,8 @@ export type RunStep =
   | { readonly type: 'checkpoints.began'; readonly head: EntryTask }
   /** One of a series could not be read, so its tasks continue from an earlier one, and sinks take back what came after that. */
   | { readonly type: 'checkpoints.lost'; readonly head: EntryTask; readonly checkpoint: number }
+  /** One of a series could not be read, and there was none before it: the job fails. */
+  | { readonly type: 'checkpoints.doubted'; readonly head: EntryTask; readonly checkpoint: number }
   /** Checkpoints get numbers up to this one, in whatever series. */
   | { readonly type: 'checkpoints.numbered'; readonly upTo: number }
   | { readonly type: 'run.ended'; readonly atMs: number; readonly status: RunEnd };

@@ -1,6 +1,6 @@
-import type { CheckpointStorage, FoundCheckpoint } from '../../checkpoints/checkpoint-storage.ts';
+import type { CheckpointManifest, CheckpointStorage, FoundCheckpoint } from '../../checkpoints/checkpoint-storage.ts';
 import { type StreamingComponent, streamingComponents } from '../../checkpoints/streaming-components.ts';
-import { NoCheckpointLeftError } from '../../errors/checkpoint-errors.ts';
+import { CheckpointUnreadableError, NoCheckpointLeftError } from '../../errors/checkpoint-errors.ts';
 import { CommittedOutputError, NothingToResumeError } from '../../errors/state-errors.ts';
 import type { CheckpointId, ExecutionVertexId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
@@ -114,9 +114,25 @@ function seriesOf(head: ExecutionVertexId, { shape, decision }: CheckpointQuesti
   return decision.earlier?.checkpointsOf({ vertex: before, subtask: graph.subtaskOf(head) });
 }
 
+/** What is wrong with the content of a checkpoint, which is read in full; undefined if nothing is. */
+async function damageIn(
+  { checkpoint, pieces }: CheckpointManifest,
+  storage: CheckpointStorage,
+): Promise<DamagedCheckpoint | undefined> {
+  for (const { location } of pieces) {
+    try {
+      await storage.read(location);
+    } catch (error) {
+      if (!(error instanceof CheckpointUnreadableError)) throw error;
+      return { kind: 'damaged', checkpoint, location, problem: error.problem };
+    }
+  }
+  return undefined;
+}
+
 async function checkpointsOf(
   component: StreamingComponent,
-  { scope, lost = [] }: EntryCheckpoints,
+  { scope, lost = [], doubted = [] }: EntryCheckpoints,
   { shape, storage }: Pick<CheckpointQuestion, 'shape' | 'storage'>,
 ): Promise<Pick<ComponentResume, 'retained' | 'damaged' | 'completedAtMs'>> {
   const retained: ComponentCheckpoint[] = [];
@@ -125,6 +141,11 @@ async function checkpointsOf(
     if (lost.includes(found.kind === 'damaged' ? found.checkpoint : found.manifest.checkpoint)) continue;
     if (found.kind === 'damaged') {
       damaged.push(found);
+      continue;
+    }
+    const unreadable = doubted.includes(found.manifest.checkpoint) && (await damageIn(found.manifest, storage));
+    if (unreadable) {
+      damaged.push(unreadable);
       continue;
     }
     const checkpoint = checkpointOf(found.manifest, component, shape.graph);

@@ -178,11 +178,11 @@ export class RunJournal {
     this.#write({ type: 'checkpoints.began', head });
   }
 
-  /** Only if an earlier one is used instead: otherwise nothing runs that would make it worthless. */
+  /** If no earlier one is used instead, nothing runs that would make it worthless: it counts if it can be read again. */
   #checkpointLost({ component, checkpoint, instead }: Extract<JobEvent, { type: 'checkpoint.unreadable' }>): void {
     const head = this.#headOf(component);
-    if (instead === undefined || this.#books?.checkpointsOf(head) === undefined) return;
-    this.#write({ type: 'checkpoints.lost', head, checkpoint });
+    if (this.#books?.checkpointsOf(head) === undefined) return;
+    this.#write({ type: instead === undefined ? 'checkpoints.doubted' : 'checkpoints.lost', head, checkpoint });
   }
 
   #headOf(component: ComponentId): EntryTask {
