@@ -1,5 +1,5 @@
 import type { Observable, Observer, TeardownLogic, UnsubscriptionError } from 'rxjs';
-import { Subscriber } from 'rxjs/internal/Subscriber';
+import { Subscriber } from '../rxjs/rxjs-classes.ts';
 import { toError } from '../errors/thrown-value.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Subscriber } from 'rxjs';
-import { Observable } from 'rxjs/internal/Observable';
+import { Observable } from '../rxjs/rxjs-classes.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
 import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExchangeType } from '../graph/exchange-type.ts';

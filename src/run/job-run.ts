@@ -1,6 +1,5 @@
 import type { Observable } from 'rxjs';
-import { ReplaySubject } from 'rxjs/internal/ReplaySubject';
-import { Subject } from 'rxjs/internal/Subject';
+import { ReplaySubject, Subject } from '../rxjs/rxjs-classes.ts';
 import type { JobEvent } from '../actors/job-event.ts';
 import type { KeptResult } from '../actors/protocol/deployment.ts';
 import { isTerminalJobStatus, type JobStatus } from '../actors/protocol/states.ts';

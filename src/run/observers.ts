@@ -1,6 +1,5 @@
 import type { Observer, OperatorFunction, Subscription } from 'rxjs';
-import { Observable } from 'rxjs/internal/Observable';
-import { Subscriber } from 'rxjs/internal/Subscriber';
+import { Observable, Subscriber } from '../rxjs/rxjs-classes.ts';
 import type { Logger } from '../environment.ts';
 import { toError } from '../errors/thrown-value.ts';
 import { UserSubscriber } from '../operators/user-subscriber.ts';

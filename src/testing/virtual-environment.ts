@@ -1,5 +1,5 @@
 import type { SchedulerLike } from 'rxjs';
-import { asScheduler } from '../clock-scheduler.ts';
+import { asScheduler } from '../rxjs/clock-scheduler.ts';
 import { type Environment, type Logger, silentLogger } from '../environment.ts';
 import { checkBoolean, checkOptions, checkWord, type OptionNames } from '../options.ts';
 import { faultPlan, type FaultPlan } from './fault-plan.ts';

@@ -12,7 +12,7 @@ export interface Part {
 }
 
 const rules = ['failover', 'checkpoints', 'scheduling', 'journal'];
-const streams = ['partitions', 'operators', 'connectors', 'clock-scheduler'];
+const streams = ['partitions', 'operators', 'connectors', 'rxjs'];
 const below4 = ['kernel', 'graph', ...rules, ...streams];
 const engine = [...below4, 'actors', 'machines', 'executors', 'run', 'api', 'metrics', 'inspector'];
 
@@ -31,7 +31,7 @@ export const partByName: Readonly<Record<string, Part>> = {
   partitions: stream,
   operators: stream,
   connectors: stream,
-  'clock-scheduler': { ...stream, imports: ['kernel'] },
+  rxjs: { ...stream, imports: ['kernel'] },
   actors: { floor: 4, imports: below4, xstate: true, rxjs: true, isPure: false },
   machines: {
     floor: 5,
@@ -136,7 +136,6 @@ export const partByRootFile: Readonly<Record<string, string>> = {
   'time-slice.ts': 'kernel',
   'version.ts': 'kernel',
   'assert.ts': 'kernel',
-  'clock-scheduler.ts': 'clock-scheduler',
   'index.ts': 'index',
 };
 

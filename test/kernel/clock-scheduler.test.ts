@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { asyncScheduler, interval, observeOn, of, type SchedulerAction, type Subscription, take, timer } from 'rxjs';
-import { asScheduler } from '../../src/clock-scheduler.ts';
+import { asScheduler } from '../../src/rxjs/clock-scheduler.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
 /** A clock, its scheduler, and a list of `work@time`. */

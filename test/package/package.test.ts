@@ -14,6 +14,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { isLong } from '../support/draws.ts';
@@ -32,6 +33,12 @@ const job = Job.create('words');
 const lengths = collect();
 job.source('words', fromArray(['gold', 'dust', 'lacquer'])).map((word) => word.length).sink('lengths', lengths);
 job.run().result.then(() => console.log(lengths.records.join(' ')));
+`;
+const shared = `
+import { Observable } from 'rxjs';
+const other = Job.create('other');
+other.source('none', fromArray([])).sink('nothing', collect());
+console.log(other.run().events$ instanceof Observable);
 `;
 const inspected = `
 const job = Job.create('words');
@@ -133,13 +140,17 @@ function filesBelow(place: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
+/** What a built file imports as it is loaded. */
+function importsOf(file: string): string[] {
+  const imports = readFileSync(file, 'utf8').matchAll(/\b(?:from|import)\s*"([\w@./:-]+)"/g);
+  return Array.from(imports, ([, name]) => name as string);
+}
+
 /** A built file with the files of the package that it imports before it runs, and those that they import. */
 function openedBy(file: string, opened = new Set<string>()): Set<string> {
   if (opened.has(file)) return opened;
   opened.add(file);
-  for (const [, path] of readFileSync(file, 'utf8').matchAll(/^(?:import|export|\}).*"(\..*?)";$/gm)) {
-    openedBy(resolve(dirname(file), path as string), opened);
-  }
+  for (const path of importsOf(file)) if (path.startsWith('.')) openedBy(resolve(dirname(file), path), opened);
   return opened;
 }
 
@@ -212,6 +223,22 @@ describe('the package', () => {
   });
 });
 
+describe('the libraries that the import of the package opens', () => {
+  it('are few, and of RxJS it is one file', () => {
+    const imports = [...openedBy(join(unpacked, 'dist', 'index.js'))].flatMap(importsOf);
+    const libraries = [
+      'immer',
+      'msgpackr/pack',
+      'picomatch',
+      'rxjs/internal/ReplaySubject',
+      'xstate',
+      'xstate/package.json',
+    ];
+    const imported = imports.filter((name) => !/^(?:\.|node:)/.test(name));
+    expect([...new Set(imported)].toSorted()).toEqual(libraries);
+  });
+});
+
 describe('a fresh project', () => {
   it('opens few files of the libraries on import, and shares the classes of RxJS', () => {
     const text = `
@@ -239,6 +266,23 @@ await run.result;
     const home = project({ [file]: text });
     const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
     expect(execFileSync(process.execPath, ['--no-warnings', file], options)).toBe('4 4 7\n');
+  });
+
+  it.each([
+    ['for Node', 'esm', ['--platform=node']],
+    ['for Node, as CommonJS', 'cjs', ['--platform=node']],
+    ['with the modules of RxJS', 'esm', ['--platform=neutral', '--conditions=es2015', '--main-fields=module,main']],
+  ])('runs a job from one bundled file %s', (_, format, given) => {
+    const home = project({ 'bundled.mjs': `import { collect, fromArray, Job } from 'kintsugi';\n${shared}${source}` });
+    const built = [join(directory, 'bundled'), format === 'esm' ? 'mjs' : 'cjs'].join('.');
+    const external = builtinModules.flatMap((name) => [`--external:${name}`, `--external:node:${name}`]);
+    const args = ['bundled.mjs', '--bundle', '--log-level=error', `--format=${format}`, `--outfile=${built}`];
+    const esbuild = join(root, 'node_modules', '.bin', 'esbuild');
+    const isWindows = process.platform === 'win32';
+    execFileSync(esbuild, [...args, ...given, ...external, '--external:*.node'], { cwd: home, shell: isWindows });
+    // Far from the libraries that it was made of.
+    const options = { cwd: directory, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
+    expect(execFileSync(process.execPath, ['--no-warnings', built], options)).toBe('true\n4 4 7\n');
   });
 
   it.each([

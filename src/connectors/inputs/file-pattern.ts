@@ -1,11 +1,11 @@
 import { relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
-import { isDynamicPattern } from 'tinyglobby';
 import { placeOf } from '../../partitions/claims/path-place.ts';
 
 /** Whether a path is written as a glob pattern. A file may still have that name. */
 export function isPattern(path: string): boolean {
-  return isDynamicPattern(withSlashes(path));
+  const { isGlob, negated } = picomatch.scan(withSlashes(path));
+  return isGlob || negated;
 }
 
 /** A path or pattern with `/` as separator, as patterns need it. */

@@ -1,4 +1,4 @@
-import { Observable } from 'rxjs/internal/Observable';
+import { Observable } from '../../rxjs/rxjs-classes.ts';
 import type { AnyActorRef } from 'xstate';
 import type { ActorHost } from '../../actors/actor-host.ts';
 import type { Port } from '../../actors/protocol/port.ts';

@@ -1,5 +1,5 @@
 import type { Observable, Subscription } from 'rxjs';
-import { Subject } from 'rxjs/internal/Subject';
+import { Subject } from '../../rxjs/rxjs-classes.ts';
 import { type ChannelOrder, type OrderPosition, OrderReplay } from '../../partitions/channel-order.ts';
 import type { SubpartitionView } from '../../partitions/result-partition.ts';
 import {

@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import { Subject } from 'rxjs/internal/Subject';
+import { Subject } from '../../rxjs/rxjs-classes.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { ignoreRejection } from '../../foreign-value.ts';

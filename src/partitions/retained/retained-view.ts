@@ -1,5 +1,5 @@
 import type { Subscriber } from 'rxjs';
-import { Observable } from 'rxjs/internal/Observable';
+import { Observable } from '../../rxjs/rxjs-classes.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { ReadAhead } from '../read-ahead.ts';

@@ -1,6 +1,6 @@
 import type { SchedulerAction, SchedulerLike } from 'rxjs';
-import { Subscription } from 'rxjs/internal/Subscription';
-import type { Clock } from './environment.ts';
+import { Subscription } from './rxjs-classes.ts';
+import type { Clock } from '../environment.ts';
 
 /**
  * An RxJS scheduler that runs its work on `clock`, in one order with all other timers. Work without a delay runs as an
