@@ -1,6 +1,7 @@
 import type { SinkTail } from '../../src/partitions/loop-ends.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
-import { type ChannelSelection, RecordWriter } from '../../src/operators/task/record-writer.ts';
+import type { ChannelSelection } from '../../src/operators/task/channel-selection.ts';
+import { RecordWriter } from '../../src/operators/task/record-writer.ts';
 import { SinkOutput } from '../../src/operators/sinks/sink-output.ts';
 import { NotingPartition } from '../support/partition-harness.ts';
 

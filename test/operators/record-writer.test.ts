@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { subpartitionOfKey } from '../../src/partitions/records/key-hash.ts';
-import { type ChannelSelection, RecordWriter } from '../../src/operators/task/record-writer.ts';
+import type { ChannelSelection } from '../../src/operators/task/channel-selection.ts';
+import { RecordWriter } from '../../src/operators/task/record-writer.ts';
 import { recordsIn } from '../support/batch-frames.ts';
 import { barrier } from '../support/marks.ts';
 import { NotingPartition } from '../support/partition-harness.ts';

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { hasMethods } from '../../foreign-value.ts';
-import type { Partitioning, VertexProgram } from '../operator-description.ts';
+import type { VertexProgram } from '../operator-description.ts';
 import type { AnswerMemories } from '../answers/answer-memory.ts';
 import type { CallLimiterRegistry } from '../call-limiter.ts';
 import { type CloseLimit, closeAll, closingOf } from '../close-all.ts';
@@ -28,7 +28,8 @@ import type { ChannelOrder } from '../../partitions/channel-order.ts';
 import type { TaskInput, TaskOutput } from '../../partitions/task-io.ts';
 import type { LoopEnds } from '../../partitions/loop-ends.ts';
 import { InputGate } from '../gate/input-gate.ts';
-import { type ChannelSelection, RecordWriter } from './record-writer.ts';
+import { selectionOf } from './channel-selection.ts';
+import { RecordWriter } from './record-writer.ts';
 import type { CheckpointId } from '../../ids.ts';
 import type { ResultPartition, SubpartitionView } from '../../partitions/result-partition.ts';
 
@@ -322,15 +323,4 @@ function nameOfSource({ source }: VertexProgram, { subtask, parallelism }: TaskC
 function uidsOf({ source, sink }: VertexProgram, uids: readonly string[]): TaskParts['uids'] {
   const operators = uids.slice(source === undefined ? 0 : 1, sink === undefined ? undefined : -1);
   return { source: source && uids[0], operators, last: uids.at(-1) as string };
-}
-
-/** How a writer selects a subpartition. */
-export function selectionOf(partitioning: Partitioning): ChannelSelection {
-  switch (partitioning.kind) {
-    case 'hash':
-    case 'broadcast':
-      return partitioning;
-    default:
-      return { kind: 'round-robin' };
-  }
 }

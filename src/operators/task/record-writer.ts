@@ -1,33 +1,24 @@
-import { BatchCutter, type BatchLimits } from '../../partitions/records/batch-cutter.ts';
+import { BatchCutter, type BatchLimits, isSampled } from '../../partitions/records/batch-cutter.ts';
 import { blankList } from '../../partitions/records/blank-list.ts';
+import { callSeldom, type Seldom } from '../fused/call-apart.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
 import type { ResultPartition } from '../../partitions/result-partition.ts';
 import { type Batch, elementOf, type Mark, type WrittenElement } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
 import type { LoopTail, WriterTail } from '../../partitions/loop-ends.ts';
+import type { ChannelSelection } from './channel-selection.ts';
 import { refuseState, type StateSnapshot } from '../state/state-snapshot.ts';
 import type { OutputState } from '../state/task-state.ts';
 
-/** How the records of one edge are assigned to subpartitions. */
-export type ChannelSelection =
-  | { readonly kind: 'round-robin' }
-  | { readonly kind: 'broadcast' }
-  | { readonly kind: 'hash'; readonly keyOf: (record: never) => unknown; readonly passesErrors?: boolean };
-
 type KeyOf = (record: unknown) => unknown;
-
-/** Of the records of a batch that are put one by one, one in 256 is sampled, and more at the beginning. */
-const sampleMask = 255;
 
 export interface RecordWriterOptions extends BatchLimits {
   readonly partition: ResultPartition;
   readonly selection: ChannelSelection;
   /** uid of the operator that reads the edge, which owns the key function. */
   readonly reader: string;
-  /**
-   * Where round robin starts: at the producer's own index, so that not every producer begins with the same consumer.
-   */
+  /** Where round robin starts: at the producer's own index, so that not all of them begin with the same consumer. */
   readonly subtask: number;
   readonly freeze: boolean;
 }
@@ -53,6 +44,8 @@ export class RecordWriter implements TaskOutput, WriterTail {
   /** Whether records that are put are measured one by one, because there was a large one. */
   #isMeasuring = false;
   #batchesHanded = 0;
+  /** Puts the records of a batch that are not like the others: the first, the last, and those that are measured. */
+  readonly #seldom: Seldom<[number, unknown]> = [(subpartition, record) => this.#putWithCare(subpartition, record)];
   /** The batch being filled, by subpartition; created on first use. The first serves all if records are broadcast. */
   readonly #batches: (unknown[] | undefined)[] = [];
   /** By subpartition: the number of records in that batch, which may be longer: the rest is blank. */
@@ -144,13 +137,17 @@ export class RecordWriter implements TaskOutput, WriterTail {
 
   /** Takes one record for a subpartition, which was frozen if records are. @throws the error of an earlier batch */
   put(subpartition: number, record: unknown): void {
-    if (this.#isMeasuring) {
-      this.#appendMeasured(subpartition, record);
-      return;
+    const batch = this.#batches[subpartition];
+    if (batch !== undefined && !this.#isMeasuring) {
+      const length = (this.#lengths[subpartition] as number) + 1;
+      if (length < this.#fitting && !isSampled(length)) {
+        if (length <= batch.length) batch[length - 1] = record;
+        else batch.push(record);
+        this.#lengths[subpartition] = length;
+        return;
+      }
     }
-    const length = this.#add(subpartition, record);
-    if ((length & (length - 1)) === 0 || (length & sampleMask) === 0) this.#sample(subpartition, record);
-    if (length >= this.#fitting) this.#handFull(subpartition);
+    callSeldom(this.#seldom, subpartition, record);
   }
 
   putInTurn(record: unknown): void {
@@ -176,9 +173,8 @@ export class RecordWriter implements TaskOutput, WriterTail {
 
   restore(state: OutputState): void {
     if (state.kind !== 'writer') refuseState('a task that writes results', `a ${state.kind}`);
-    const { next, records } = state;
-    this.#next = next % this.#partition.subpartitionCount;
-    for (const [subpartition, count] of records.entries()) this.#written[subpartition] = count;
+    this.#next = state.next % this.#partition.subpartitionCount;
+    for (const [subpartition, count] of state.records.entries()) this.#written[subpartition] = count;
   }
 
   flush(): void {
@@ -281,6 +277,16 @@ export class RecordWriter implements TaskOutput, WriterTail {
     return batch;
   }
 
+  #putWithCare(subpartition: number, record: unknown): void {
+    if (this.#isMeasuring) {
+      this.#appendMeasured(subpartition, record);
+      return;
+    }
+    const length = this.#add(subpartition, record);
+    if (isSampled(length)) this.#sample(subpartition, record);
+    if (length >= this.#fitting) this.#handFull(subpartition);
+  }
+
   #sample(subpartition: number, record: unknown): void {
     const bytes = this.#cutter.measure(record);
     this.#fitting = Math.max(1, Math.min(this.#fitting, Math.floor(this.#batchBytes / bytes)));
@@ -292,7 +298,7 @@ export class RecordWriter implements TaskOutput, WriterTail {
     const batch = this.#take(subpartition);
     if (batch === undefined) return;
     this.#expect(this.#cutter.fitting(batch));
-    this.#handOn(subpartition, batch);
+    this.#hand(subpartition, batch);
   }
 
   /** @param fitting as the cutter says: undefined to measure each record */
@@ -319,12 +325,8 @@ export class RecordWriter implements TaskOutput, WriterTail {
   }
 
   /** Emits a batch, even if it is partly filled. */
-  #hand(subpartition: number): void {
-    const batch = this.#take(subpartition);
-    if (batch !== undefined) this.#handOn(subpartition, batch);
-  }
-
-  #handOn(subpartition: number, batch: Batch): void {
+  #hand(subpartition: number, batch: Batch | undefined = this.#take(subpartition)): void {
+    if (batch === undefined) return;
     this.#batchesHanded++;
     if (this.#selection.kind === 'broadcast') this.#handToAll(batch);
     else this.#write(subpartition, batch);

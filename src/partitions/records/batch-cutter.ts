@@ -105,3 +105,8 @@ export class BatchCutter {
     return true;
   }
 }
+
+/** Of the records of a batch that come one by one, one in 256 is sampled, and more at the beginning. @param length with it */
+export function isSampled(length: number): boolean {
+  return (length & (length - 1)) === 0 || (length & 255) === 0;
+}

@@ -8,7 +8,7 @@ import { type AttemptNumber, drawRunId, type PartitionId } from '../../ids.ts';
 import type { EdgeIdentity, PartitioningIdentity } from '../../journal/identity/job-identity.ts';
 import type { StoredResult } from '../../journal/stored-result.ts';
 import type { Partitioning } from '../../operators/operator-description.ts';
-import { selectionOf } from '../../operators/task/open-task.ts';
+import { selectionOf } from '../../operators/task/channel-selection.ts';
 import { RecordWriter } from '../../operators/task/record-writer.ts';
 import { ByteBudget } from '../../partitions/byte-budget.ts';
 import type { BatchLimits } from '../../partitions/records/batch-cutter.ts';
