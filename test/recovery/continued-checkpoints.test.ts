@@ -212,6 +212,60 @@ describe('the files of checkpoints', () => {
   });
 });
 
+describe('RE5: a checkpoint that is stored, of which the storage says nothing', () => {
+  it('is not used once a task has restarted without it: neither now nor by the next process', async () => {
+    let isSilent = false;
+    let hasFailed = false;
+    const pass = (world: World<number>): Job => {
+      const job = Job.create('pass', { mode: 'streaming' });
+      job
+        .source('ticks', tickingSource(count), { version: 1 })
+        .map(
+          (n) => {
+            if (!isSilent || hasFailed) return n;
+            hasFailed = true;
+            throw new Error('the disk is slow');
+          },
+          { uid: 'map', version: 1 },
+        )
+        .sink('out', transactionalSink(world), { version: 1 });
+      return job;
+    };
+    using runs = new AbandonedRuns(pass, {});
+    const storage = fileCheckpoints(join(runs.stateDirectory, 'checkpoints'));
+    const commit = storage.commit.bind(storage);
+    const numbers: number[] = [];
+    let land = (): void => {};
+    const restarted = new Promise<void>((resolve) => (land = resolve));
+    jest.spyOn(storage, 'commit').mockImplementation(async (manifest) => {
+      numbers.push(manifest.checkpoint);
+      if (numbers.length !== 3) return await commit(manifest);
+      isSilent = true;
+      await restarted;
+      await commit(manifest);
+      await new Promise(() => {});
+    });
+    const limited = { ...checkpoints, timeoutMs: 20 };
+    let hasRestarted = false;
+    const { events } = await runs.runUntil(
+      (event) => {
+        if (event.type === 'checkpoint.restored') {
+          hasRestarted = true;
+          land();
+        }
+        return hasRestarted && event.type === 'checkpoint.triggered';
+      },
+      { checkpoints: { ...limited, storage } },
+    );
+    const [, second, silent] = numbers;
+    expect(of(events, 'checkpoint.failed')).toMatchObject([{ checkpoint: silent, reason: 'storing' }]);
+    expect(of(events, 'checkpoint.restored')).toMatchObject([{ checkpoint: second }]);
+    const next = await runs.run({ checkpoints: limited });
+    expect(of(next.events, 'checkpoint.restored')).toMatchObject([{ checkpoint: second }]);
+    expect(runs.world.transacted).toEqual(Array.from({ length: count }, (_, n) => n));
+  });
+});
+
 describe('a checkpoint that is damaged', () => {
   const damage = (stateDirectory: string, which: (files: string[]) => string[]): void => {
     for (const path of which(checkpointFiles(stateDirectory).sort())) truncateSync(path, 40);

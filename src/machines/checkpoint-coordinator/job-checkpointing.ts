@@ -8,10 +8,7 @@ export interface JobCheckpointing extends CoordinatorSettings {
   /** How many completed checkpoints of each component are kept. */
   readonly retained: number;
   readonly storage: CheckpointStorage;
-  /**
-   * How long the storage may take to store a complete checkpoint, in ms. Infinity if another process may find it: then only
-   * the storage knows whether it exists, and restarts wait.
-   */
+  /** How long the storage may take to store a complete checkpoint, in ms. */
   readonly storingTimeoutMs: number;
   /** The name of a component's checkpoints in the storage, by its first head, unless it continues others. */
   readonly scopeOf: (head: string) => string;

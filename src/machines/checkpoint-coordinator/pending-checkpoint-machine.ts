@@ -14,7 +14,7 @@ import { told } from '../told.ts';
  *
  * CK1 It is complete once every task has acknowledged it, and exists once it is stored: then it is announced, not before.
  * CK2 Until it is complete it ends with the first decline, at its timeout, or when it is aborted.
- * CK3 Once it is complete only the storage decides: whoever wants to restart the component waits for that.
+ * CK3 Once it is complete only the storage decides, or its time is over: whoever wants to restart the component waits for that.
  * CK4 A checkpoint that failed leaves nothing: the states that its tasks have stored are discarded, and they are told once.
  */
 export interface PendingInput {

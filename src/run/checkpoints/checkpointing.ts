@@ -44,15 +44,21 @@ export function storageOf({
  * @throws InvalidArgumentError if a source cannot take part
  */
 export function checkpointingOf(
-  { run, checkpoints, stateDirectory, shape }: CheckpointedRun,
+  { run, checkpoints, shape }: CheckpointedRun,
   storage: CheckpointStorage | undefined,
 ): JobCheckpointing | undefined {
   if (checkpoints === undefined || storage === undefined) return undefined;
   if (checkpoints.mode === 'exactly-once') refuseUnrepeatable(shape);
   const { mode, storage: _storage, stateBackend: _backend, ...settings } = checkpoints;
-  const storingTimeoutMs = stateDirectory === undefined ? checkpoints.timeoutMs : Number.POSITIVE_INFINITY;
   const scopeOf = (head: string): string => scopeOfSeries(shape.job, run, head);
-  return { ...settings, alignment: mode, storage, storingTimeoutMs, maxQueued: mostQueued, scopeOf };
+  return {
+    ...settings,
+    alignment: mode,
+    storage,
+    storingTimeoutMs: checkpoints.timeoutMs,
+    maxQueued: mostQueued,
+    scopeOf,
+  };
 }
 
 /** Records of a source that cannot be read again are lost with its task, unless what it has written is kept. */

@@ -42,6 +42,8 @@ export interface RunJournalOptions {
  * RE3 It settles only if a later run will find that the job has finished, if it has.
  * RE4 A later run gives its checkpoints numbers above all that this one has triggered, completed or not. They are reserved by the
  *   hundred.
+ * RE5 A later run does not continue from a checkpoint whose storing failed, although it may be stored after all, once a task has
+ *   restarted without it or the run has ended: sinks have taken back what came after the one before.
  */
 export class RunJournal {
   readonly #options: RunJournalOptions;
@@ -53,6 +55,8 @@ export class RunJournal {
   #hasFinished = false;
   /** Numbers of checkpoints up to this one are reserved by this run. */
   #numbered = 0;
+  /** By component: checkpoints that were complete and which the storage did not store, or not in time. */
+  readonly #unstored = new Map<ComponentId, number[]>();
 
   constructor(options: RunJournalOptions) {
     this.#options = options;
@@ -102,6 +106,14 @@ export class RunJournal {
         return;
       case 'checkpoint.completed':
         if (event.kind === 'checkpoint') this.#checkpointCompleted(event.component);
+        return;
+      case 'checkpoint.failed':
+        this.#checkpointFailed(event);
+        return;
+      case 'region.stateChanged':
+        if (event.state === 'deploying' && this.#unstored.size > 0) {
+          this.#forgoUnstored(this.#componentsOfJob().componentOf(event.region).id);
+        }
         return;
       case 'checkpoint.unreadable':
         this.#checkpointLost(event);
@@ -185,15 +197,36 @@ export class RunJournal {
     this.#write({ type: instead === undefined ? 'checkpoints.doubted' : 'checkpoints.lost', head, checkpoint });
   }
 
+  #checkpointFailed({ component, checkpoint, reason }: Extract<JobEvent, { type: 'checkpoint.failed' }>): void {
+    if (reason !== 'storing' || checkpoint === undefined) return;
+    const unstored = this.#unstored.get(component) ?? [];
+    unstored.push(checkpoint);
+    this.#unstored.set(component, unstored);
+  }
+
+  /** RE5 */
+  #forgoUnstored(component: ComponentId): void {
+    const unstored = this.#unstored.get(component);
+    if (unstored === undefined) return;
+    this.#unstored.delete(component);
+    const head = this.#headOf(component);
+    if (this.#books?.checkpointsOf(head) === undefined) return;
+    for (const checkpoint of unstored) this.#write({ type: 'checkpoints.lost', head, checkpoint });
+  }
+
   #headOf(component: ComponentId): EntryTask {
+    return this.#taskOf(this.#componentsOfJob().list[component]?.heads[0] as ExecutionVertexId);
+  }
+
+  #componentsOfJob(): StreamingComponents {
     const { graph, regions } = this.#options.shape;
-    this.#components ??= streamingComponents(graph, regions);
-    return this.#taskOf(this.#components.list[component]?.heads[0] as ExecutionVertexId);
+    return (this.#components ??= streamingComponents(graph, regions));
   }
 
   #end(status: RunEnd): void {
     const { clock, finishedAtMs } = this.#options;
     this.#hasFinished = status === 'finished';
+    if (!this.#hasFinished) for (const component of [...this.#unstored.keys()]) this.#forgoUnstored(component);
     this.#write({ type: 'run.ended', atMs: finishedAtMs ?? clock.epochMs(), status });
   }
 

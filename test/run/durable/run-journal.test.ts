@@ -31,6 +31,7 @@ async function journalOf(on: MemoryJournalStorage, failed: (cause: Error) => voi
     finished: [],
     parts: [],
     plans: [],
+    checkpoints: [{ head: { vertex: 0, subtask: 0 }, vertices: [0, 1], scope: 's', hasCompleted: false }],
   });
   return { journal, log };
 }
@@ -110,6 +111,32 @@ describe('the journal of a run', () => {
       [650, 749, 8],
     ]);
     expect(journal.books?.lastCheckpoint).toBe(749);
+  });
+
+  it.each([
+    ['a task of its component has restarted', { type: 'region.stateChanged', region: 0, state: 'deploying' }, [7, 9]],
+    [
+      'a region that reads its results is deployed',
+      { type: 'region.stateChanged', region: 2, state: 'deploying' },
+      [7, 9],
+    ],
+    ['one of them has failed', { type: 'region.stateChanged', region: 0, state: 'failed' }, undefined],
+    ['the run has failed', { type: 'job.statusChanged', status: 'failed' }, [7, 9]],
+    ['the next one is complete', { type: 'checkpoint.completed', component: 0, checkpoint: 10 }, undefined],
+  ])('RE5: checkpoints whose storing failed are given up once %s', async (_, event, lost) => {
+    const on = storage();
+    const { journal } = await journalOf(on);
+    for (const [checkpoint, reason] of [
+      [7, 'storing'],
+      [8, 'expired'],
+      [9, 'storing'],
+    ] as const) {
+      journal.next({ type: 'checkpoint.failed', atMs: 0, component: 0, checkpoint, reason } as never);
+    }
+    const given = () => read(on)?.checkpoints.map((series) => series.lost);
+    expect(given()).toEqual([undefined]);
+    journal.next({ ...event, atMs: 0 } as never);
+    expect(given()).toEqual([lost]);
   });
 
   it('RE2: after an entry that cannot be written, the run is told once, and nothing is written any more', async () => {

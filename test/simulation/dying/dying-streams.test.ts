@@ -34,3 +34,7 @@ it('seed 198: a process continues one that was drained, and is in no other savep
 it('seed 5111: what was damaged in a process that died is found by the next one, which rightly fails', async () => {
   expect(await simulateDying(5111)).toMatchObject({ isWithoutCheckpoint: true });
 });
+
+it('seed 2000024: a checkpoint that its storage never says to have stored holds up no restart', async () => {
+  expect(await simulateDying(2000024)).toMatchObject({ isWithoutCheckpoint: false });
+});
