@@ -202,10 +202,11 @@ type StartedParts = ReturnType<typeof guarded> & {
   readonly places: SavepointPlaces;
 };
 
-function savepointsOf({ checkpointStorage: storage, ledger, master, ...parts }: StartedParts): Savepoints {
+function savepointsOf({ checkpointStorage: storage, checkpoints, ledger, master, ...parts }: StartedParts): Savepoints {
   return new Savepoints({
     ...{ ...parts, storage },
     checkpoints: () => checkpointsOf(master()),
+    timeoutMs: checkpoints?.timeoutMs ?? 0,
     planOf: (vertex) => ledger.sourcePlanOf(vertex),
   });
 }

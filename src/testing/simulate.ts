@@ -158,7 +158,7 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
   const later = unexpected === undefined ? await continued(job, set, options) : undefined;
   if (later !== undefined) problems.push(...continuedProblems(later, undisturbed, captured, options));
   if (savepoint?.outcome === 'failed') await environment.drive(savepoint.settled(environment.clock));
-  if (checkpoints !== undefined) problems.push(...(savepoint?.problems(checkpoints.moments) ?? []));
+  if (checkpoints !== undefined) problems.push(...(savepoint?.problems() ?? []));
   if (problems.length > 0) throw new SimulationError(job.name, drawn, problems, { cause: failure });
   const why = { isTooLarge, isInputChanged, isIncomplete, isWithoutCheckpoint };
   const struckCheckpoints = checkpoints?.moments.fired ?? [];

@@ -3,6 +3,7 @@ import { deleteFiles } from './changing-file.ts';
 import { drawJobAndFiles } from './drawn-job.ts';
 import { withQuarantine } from './drawn-quarantine.ts';
 import { drawRudeExtensions } from './rude-extensions.ts';
+import { simulateStream } from './run-streams.ts';
 
 afterAll(deleteFiles);
 
@@ -17,5 +18,17 @@ describe('over workers', () => {
     const { job } = drawJobAndFiles(seed);
     const report = await simulate(job, { seed, workers: true, ...withQuarantine(seed, drawRudeExtensions(seed)) });
     expect(report.history.events.at(-1)).toMatchObject({ status: 'finished' });
+  });
+});
+
+/** Seeds of streams with checkpoints that went wrong once, and what was wrong. */
+const streams: readonly (readonly [seed: number, why: string])[] = [
+  [1_012_248, 'K9: states were copied into the directory of a savepoint that had failed and was removed'],
+];
+
+describe('streams with checkpoints', () => {
+  it.each(streams)('seed %i: %s', async (seed) => {
+    const { savepoint } = await simulateStream(seed);
+    expect(savepoint?.outcome).toBe('failed');
   });
 });

@@ -65,7 +65,7 @@ describe('K9: a savepoint that fails', () => {
     savepoint.take(run as never, new OwnTimers(clock), moments);
     clock.advance(1);
     while (savepoint.outcome === 'not taken') await Promise.resolve();
-    return savepoint.problems(moments);
+    return savepoint.problems();
   };
 
   const refused = Object.assign(new Error('a task restarts'), { code: 'SAVEPOINT_FAILED' });

@@ -42,10 +42,13 @@ export async function readState(
   return { ...state, chain: mapTables(state.chain, (table) => tables.get(table) ?? table) };
 }
 
+/** Where the pieces of a state are. */
+export type ReadStorage = Pick<CheckpointStorage, 'readChunk'>;
+
 type StoredHandle = Extract<WrittenHandle, { kind: 'stored' }>;
 
 /** The state of a task, with its keyed states as they are stored: the runs name the pieces that they are in. */
-export async function readOutline(storage: CheckpointStorage | undefined, handle: WrittenHandle): Promise<TaskState> {
+export async function readOutline(storage: ReadStorage | undefined, handle: WrittenHandle): Promise<TaskState> {
   const state = handle.kind === 'inline' ? handle.state : await new StateReading(storage).state(handle);
   const own = handle.kind === 'stored' ? handle : undefined;
   const located = (table: KeyedStates): KeyedStates =>
@@ -58,13 +61,13 @@ function locatedRuns(runs: readonly TableRun[], handle: StoredHandle | undefined
 }
 
 class StateReading {
-  readonly #storage: CheckpointStorage | undefined;
+  readonly #storage: ReadStorage | undefined;
   readonly #selection: KeySelection | undefined;
 
   readonly #backend: Pick<StateBackend, 'beginLoading'> | undefined;
 
   constructor(
-    storage: CheckpointStorage | undefined,
+    storage: ReadStorage | undefined,
     selection?: KeySelection,
     backend?: Pick<StateBackend, 'beginLoading'>,
   ) {
@@ -110,7 +113,7 @@ class StateReading {
     }
   }
 
-  #needed(location: string): CheckpointStorage {
+  #needed(location: string): ReadStorage {
     if (this.#storage !== undefined) return this.#storage;
     throw new IllegalStateError(`State ${location} is in a storage, and this executor has none`);
   }

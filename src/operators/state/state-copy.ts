@@ -1,7 +1,7 @@
-import type { CheckpointStorage, StoredPiece } from '../../checkpoints/checkpoint-storage.ts';
+import type { StoredPiece } from '../../checkpoints/checkpoint-storage.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { packData } from '../../partitions/records/packed-data.ts';
-import { readOutline } from './read-state.ts';
+import { readOutline, type ReadStorage } from './read-state.ts';
 import type { WrittenHandle } from './state-handle.ts';
 import { mapTables, tablesIn } from './state-tables.ts';
 import type { KeyedStates } from './tables/keyed-states.ts';
@@ -12,7 +12,7 @@ import type { StatePlace } from './write-state.ts';
 /** The state that is copied, and where it is. */
 export interface CopiedState {
   /** undefined if all of it is in the handle. */
-  readonly storage: CheckpointStorage | undefined;
+  readonly storage: ReadStorage | undefined;
   readonly handle: WrittenHandle;
   /** What is different in the copy. Default: nothing. */
   readonly change?: (state: TaskState) => TaskState | Promise<TaskState>;

@@ -1,4 +1,5 @@
 import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
+import { untilAborted } from '../../checkpoints/until-aborted.ts';
 import type { CheckpointId } from '../../ids.ts';
 import { readState } from './read-state.ts';
 import type { StateBackend } from './tables/state-table.ts';
@@ -49,19 +50,4 @@ export class StateReader {
       else next();
     }
   }
-}
-
-/** A storage that never answers must not keep a place for ever. @param tooLate takes an answer that nobody waits for */
-function untilAborted<Value>(
-  answer: Promise<Value>,
-  signal: AbortSignal,
-  tooLate: (value: Value) => void,
-): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    answer
-      .then((value) => (signal.aborted ? tooLate(value) : resolve(value)), reject)
-      .finally(() => signal.removeEventListener('abort', abort));
-  });
 }

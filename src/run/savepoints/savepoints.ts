@@ -1,5 +1,7 @@
+import { awaitAnswer } from '../../checkpoints/await-answer.ts';
 import type { CheckpointStorage, StoredPiece } from '../../checkpoints/checkpoint-storage.ts';
 import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
+import { untilAborted } from '../../checkpoints/until-aborted.ts';
 import type { Environment } from '../../environment.ts';
 import { SavepointFailedError } from '../../errors/savepoint-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
@@ -8,6 +10,7 @@ import type { CheckpointId, ExecutionVertexId, JobVertexId, RunId } from '../../
 import type { SavepointKind } from '../../partitions/stream-element.ts';
 import type { JobCheckpoints } from '../../machines/checkpoint-coordinator/job-checkpoints.ts';
 import type { SavepointStates } from '../../machines/checkpoint-coordinator/savepoint-order.ts';
+import type { ReadStorage } from '../../operators/state/read-state.ts';
 import { copyState } from '../../operators/state/state-copy.ts';
 import type { TaskState } from '../../operators/state/task-state.ts';
 import { sinksOf } from '../durable/output-parts.ts';
@@ -19,6 +22,7 @@ import type { SavepointPlaces } from './open-savepoint.ts';
 import { emptyDirectory } from './savepoint-directory.ts';
 import { preparedIn, StoppedOutput } from './stopped-output.ts';
 import { outlinesOf, type SavepointContent, savepointScope, type SavepointTask } from './savepoint-content.ts';
+import { SavepointWriting } from './savepoint-writing.ts';
 
 /** A savepoint that is wanted. */
 export interface WantedSavepoint {
@@ -37,12 +41,15 @@ export interface SavepointsParts {
   readonly checkpoints: () => JobCheckpoints | undefined;
   /** Where its checkpoints are. */
   readonly storage: CheckpointStorage | undefined;
+  /** How long the error of one that fails waits until nothing is left of it. */
+  readonly timeoutMs: number;
   readonly planOf: (vertex: JobVertexId) => { readonly plan: unknown } | undefined;
   readonly places: SavepointPlaces;
 }
 
 /** A savepoint that is being written. */
 interface SavepointCopy {
+  readonly writing: SavepointWriting;
   readonly storage: CheckpointStorage;
   readonly tasks: Map<ExecutionVertexId, SavepointTask>;
   readonly outputs: ExportedOutputs;
@@ -57,6 +64,7 @@ const theOnly = 1 as CheckpointId;
  * manifest, which comes last, a directory is no savepoint.
  *
  * - SV1 A savepoint refers to nothing outside its directory, and may be moved: also what sinks had prepared is in it.
+ * - SV3 One that fails leaves nothing: its directory is its own until nothing is written there any more, and then removed.
  */
 export class Savepoints {
   /** That of the savepoint with which the run stops. */
@@ -76,30 +84,48 @@ export class Savepoints {
   take(wanted: WantedSavepoint, ended: Promise<unknown>): Promise<string> {
     const end = new AbortController();
     const fail = (): Promise<never> => {
-      end.abort();
-      return Promise.reject(hasEnded(wanted.directory));
+      const error = hasEnded(wanted.directory);
+      end.abort(error);
+      return Promise.reject(error);
     };
-    return Promise.race([this.#takeAlone(wanted, end.signal), ended.then(fail, fail)]);
+    return Promise.race([this.#takeAlone(wanted, end), ended.then(fail, fail)]);
   }
 
   /** Two that write one directory, of this process or another, would remove each other's files. */
-  async #takeAlone({ directory, kind }: WantedSavepoint, ended: AbortSignal): Promise<string> {
+  async #takeAlone({ directory, kind }: WantedSavepoint, end: AbortController): Promise<string> {
     const path = emptyDirectory(directory);
     this.#checkpoints();
     const release = this.#parts.places.claim(path, directory);
+    const writing = new SavepointWriting(end.signal);
     try {
-      return await this.#take(path, kind, ended);
-    } finally {
-      release();
+      await this.#take(path, kind, writing);
+    } catch (error) {
+      end.abort(error);
+      await this.#leaveNothing(path, writing, release);
+      throw error;
     }
+    release();
+    return path;
   }
 
-  /** @param ended aborted once nobody waits for it any more: then nothing may be left of it */
-  async #take(path: string, kind: SavepointKind, ended: AbortSignal): Promise<string> {
+  /** SV3. Resolves early if that takes too long, such as the copy of a sink that does not end. */
+  #leaveNothing(path: string, writing: SavepointWriting, release: () => void): Promise<void> {
+    const { places, environment, timeoutMs } = this.#parts;
+    const removed = writing.settled().then(() => places.remove(path));
+    return new Promise((resolve) =>
+      awaitAnswer(removed.finally(release), {
+        ...{ clock: environment.clock, timeoutMs, who: path },
+        ...{ done: resolve, failed: () => resolve() },
+      }),
+    );
+  }
+
+  /** Nobody waits for it any more once it is given up. */
+  async #take(path: string, kind: SavepointKind, writing: SavepointWriting): Promise<void> {
     const checkpoints = this.#checkpoints();
     const storage = this.#parts.places.open(path);
     const copy: SavepointCopy = {
-      storage,
+      ...{ writing, storage },
       tasks: new Map<ExecutionVertexId, SavepointTask>(),
       outputs: new ExportedOutputs(path),
       prepared: [],
@@ -108,7 +134,7 @@ export class Savepoints {
     const goOn = (): void => {
       if (kind === 'stop') for (const resume of resuming) resume();
     };
-    const commit = (): Promise<void> => this.#held(() => this.#commit(copy, kind === 'drain'));
+    const commit = (): Promise<void> => this.#held(copy, () => this.#commit(copy, kind === 'drain'));
     // What was drained cannot go on: no component is complete before all are.
     const whole = kind === 'drain' ? new Jointly(checkpoints.components.length, commit) : undefined;
     const outcomes = await Promise.allSettled(
@@ -138,16 +164,14 @@ export class Savepoints {
     try {
       if (failed !== undefined) throw failed.reason;
       if (whole === undefined) await commit();
-      if (ended.aborted) throw hasEnded(path);
+      writing.givenUp.throwIfAborted();
       if (kind === 'stop') this.stopped.take(copy.prepared);
     } catch (error) {
       goOn();
-      this.#parts.places.remove(path);
       if (error instanceof SavepointFailedError) throw error;
       const cause = toError(error);
       throw new SavepointFailedError(path, 'storing', cause.message, { cause });
     }
-    return path;
   }
 
   #checkpoints(): JobCheckpoints {
@@ -168,13 +192,15 @@ export class Savepoints {
   }
 
   async #write({ states, finished }: SavepointStates, copy: SavepointCopy): Promise<void> {
-    const { storage: to, tasks, outputs } = copy;
-    const { storage, shape, plan } = this.#parts;
+    const { writing, storage: to, tasks, outputs } = copy;
+    const { shape, plan } = this.#parts;
+    const storage = this.#parts.storage && readUntil(writing.givenUp, this.#parts.storage);
     const { graph } = shape;
     const sinks = sinksOf(plan);
     for (const vertex of finished) tasks.set(vertex, { kind: 'finished' });
-    await this.#held(async () => {
+    await this.#held(copy, async () => {
       for (const [vertex, { state }] of states) {
+        writing.givenUp.throwIfAborted();
         const name = `${graph.jobVertexOf(vertex).id}.${graph.subtaskOf(vertex)}`;
         const place = { storage: to, name: { scope: savepointScope, checkpoint: theOnly, name } };
         const own = (sinks[graph.jobVertexIndexOf(vertex)] ?? []).map(({ sink }) => sink);
@@ -217,15 +243,20 @@ export class Savepoints {
   }
 
   /** The clock cannot see this work: files are written and synced. */
-  async #held<Result>(work: () => Promise<Result>): Promise<Result> {
+  async #held<Result>({ writing }: SavepointCopy, work: () => Promise<Result>): Promise<Result> {
     const { places, environment } = this.#parts;
     const release = places.holdsTime ? environment.hold?.() : undefined;
     try {
-      return await work();
+      return await writing.part(work);
     } finally {
       release?.();
     }
   }
+}
+
+/** The states of a run, as long as somebody waits for them. */
+function readUntil(givenUp: AbortSignal, storage: ReadStorage): ReadStorage {
+  return { readChunk: (location, offset) => untilAborted(storage.readChunk(location, offset), givenUp) };
 }
 
 function hasEnded(directory: string): SavepointFailedError {

@@ -64,7 +64,7 @@ export class SimulatedSavepoint implements SavepointPlaces {
           this.#outcome = { kind: 'failed', cause };
           // Tasks restart after a drain that failed, which they may a few times.
           const left = Math.min(tries - 1, drains ? mostDrains : mostTries);
-          if (this.problems(moments).length === 0 && left > 0) {
+          if (this.problems().length === 0 && left > 0) {
             this.take(run, timers, moments, retryMs, left);
           }
         },
@@ -98,17 +98,14 @@ export class SimulatedSavepoint implements SavepointPlaces {
   }
 
   /** K9. */
-  problems({ fired }: Pick<Moments, 'fired'>): string[] {
+  problems(): string[] {
     const outcome = this.#outcome;
     if (outcome.kind === 'taken') return [];
     const cause = outcome.kind === 'failed' ? outcome.cause : undefined;
     const isExpected = cause === undefined || propertyOf(cause, 'code') === 'SAVEPOINT_FAILED';
     return [
       ...(isExpected ? [] : [`K9: the savepoint failed: ${toError(cause).message}`]),
-      // Who waits for the storage of the run without end removes nothing.
-      ...(fired.some(({ effect }) => effect === 'never ends') ? [] : this.#files.files).map(
-        (file) => `K9: a savepoint that was not taken left ${file}`,
-      ),
+      ...this.#files.files.map((file) => `K9: a savepoint that was not taken left ${file}`),
     ];
   }
 }

@@ -61,8 +61,9 @@ export class SimulatedStorage {
     for (const [scope, files] of other.#files) this.#files.set(scope, new Map(files));
   }
 
+  /** Removes everything; what is being written comes after that. */
   clear(): void {
-    this.#files.clear();
+    for (const files of this.#files.values()) files.clear();
   }
 
   #open(scope: string): CheckpointFiles {

@@ -270,7 +270,7 @@ async function looked(
   | { readonly kind: 'ended'; readonly isDrained: boolean; readonly isWithoutCheckpoint: boolean }
 > {
   const { number, drawn, undisturbed } = process;
-  const { environment, moments, checkpoints, captured, savepoint } = set;
+  const { environment, checkpoints, captured, savepoint } = set;
   const stop = drawn.checkpoints.savepoint;
   const hasStopped = savepoint?.hasStopped(failure) === true && stop?.drains !== true;
   const isWithoutCheckpoint = checkpoints.mayFailWith(failure);
@@ -281,7 +281,7 @@ async function looked(
       : [`process ${number} failed: ${failure.message}`]),
     ...captured.problems(failure === undefined || hasStopped),
     ...captured.lateCommits(history.events, drawn),
-    ...(savepoint?.problems(moments) ?? []),
+    ...(savepoint?.problems() ?? []),
     ...leftovers,
     ...unrecorded,
   ];
