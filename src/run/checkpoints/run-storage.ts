@@ -62,11 +62,21 @@ export class RunStorage implements CheckpointStorage {
 
   async remove(scope: string): Promise<void> {
     this.#removed.add(scope);
-    const writing = [...(this.#writing.get(scope) ?? [])];
-    await this.#storage.remove(scope);
-    if (writing.length === 0) return;
-    await Promise.allSettled(writing);
-    await this.#storage.remove(scope);
+    const writing = new Set<Promise<unknown>>();
+    for (const written of this.#writing.get(scope) ?? []) {
+      const settled = written.then(ended, ended);
+      function ended(): void {
+        writing.delete(settled);
+      }
+      writing.add(settled);
+    }
+    // One that never ends must not keep what the others write.
+    for (;;) {
+      const unsettled = writing.size;
+      await this.#storage.remove(scope);
+      if (unsettled === 0) return;
+      if (writing.size === unsettled) await Promise.race(writing);
+    }
   }
 
   #noting<Value>(scope: string, write: () => Promise<Value>): Promise<Value> {

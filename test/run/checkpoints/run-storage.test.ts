@@ -31,7 +31,7 @@ it('a scope that is removed stays removed: what was still being written is remov
   );
   const removed = storage.remove(scope);
   // What exists is removed, although a write never ends.
-  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  await turns();
   expect(await storage.lastNumber(scope)).toBeUndefined();
   go();
   await slow;
@@ -39,3 +39,68 @@ it('a scope that is removed stays removed: what was still being written is remov
   await removed;
   expect(await storage.lastNumber(scope)).toBeUndefined();
 });
+
+it('a scope that is removed stays removed: a write that never ends does not keep what others wrote', async () => {
+  const storage = new RunStorage(memoryCheckpoints());
+  const goOn: (() => void)[] = [];
+  const slow = (name: string) =>
+    storage.write(
+      { scope, checkpoint: 1 as never, name },
+      (async function* () {
+        await new Promise<void>((resolve) => goOn.push(resolve));
+        yield Uint8Array.of(1);
+      })(),
+    );
+  const writes = [slow('soon'), slow('later'), slow('never')];
+  void storage.remove(scope);
+  for (const at of [0, 1]) {
+    await turns();
+    goOn[at]?.();
+    await writes[at];
+    expect(await storage.lastNumber(scope)).toBe(1);
+    await turns();
+    expect(await storage.lastNumber(scope)).toBeUndefined();
+  }
+});
+
+it('a scope that is removed stays removed: what is written while the others are removed', async () => {
+  const inner = memoryCheckpoints();
+  const goOn: (() => void)[] = [];
+  const gate = (): Promise<void> => new Promise((resolve) => goOn.push(resolve));
+  const storage = new RunStorage({
+    description: inner.description,
+    address: inner.address,
+    write: async (...given) => {
+      await gate();
+      return await inner.write(...given);
+    },
+    read: (location) => inner.read(location),
+    readChunk: (location, offset) => inner.readChunk(location, offset),
+    commit: (given) => inner.commit(given),
+    find: (of) => inner.find(of),
+    lastNumber: (of) => inner.lastNumber(of),
+    discard: (of, checkpoint) => inner.discard(of, checkpoint),
+    sweep: (of, before) => inner.sweep(of, before),
+    // It has listed what is there before it answers.
+    remove: async (of) => {
+      await inner.remove(of);
+      await gate();
+    },
+  });
+  const write = storage.write({ scope, checkpoint: 1 as never, name: 'late' }, [Uint8Array.of(1)]);
+  const removed = storage.remove(scope);
+  await turns();
+  goOn[0]?.();
+  await write;
+  for (let at = 1; at < 3; at++) {
+    goOn[at]?.();
+    await turns();
+  }
+  await removed;
+  expect(await storage.lastNumber(scope)).toBeUndefined();
+});
+
+/** Lets whatever does not wait for the test go on. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 40; turn++) await Promise.resolve();
+}
