@@ -16,7 +16,8 @@ export type AcknowledgementOutcome = 'accepted' | 'duplicate' | 'unknown';
  * The answers to one checkpoint: who is to acknowledge it, and the states of those who have.
  *
  * - PN1 Each attempt is accepted once. Another attempt of a task is unknown, because its barrier is another.
- * - PN2 A task that has finished has no state, and counts as acknowledged, unless it had acknowledged already.
+ * - PN2 A task that has finished has no state, and counts as acknowledged, unless it had acknowledged already. One that passed over
+ *   the barrier has declined before it finishes: what it took since then is not in the states of the tasks before it.
  *
  * (Flink: `PendingCheckpoint`.)
  */

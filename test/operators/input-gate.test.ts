@@ -637,14 +637,16 @@ describe('barriers in an InputGate', () => {
     expect(takeAll()).toEqual([[2, [0, 1, 0]], 'a']);
   });
 
-  it('BA3, property: whichever barriers each channel brings, those that all bring last let everything through', () => {
+  it('BA3, BA4, property: whichever barriers each channel brings, those that all bring last let everything through, and those it passes over are declined', () => {
     fc.assert(
       fc.property(
         fc.array(fc.subarray([1, 2, 3, 4]), { minLength: 1, maxLength: 4 }),
+        fc.constantFrom(barrier, unaligned),
         fc.infiniteStream(fc.nat()),
-        (brought, choices) => {
-          const { takeAll, channel } = aligned(brought.length);
-          const steps = brought.map((ids) => [...ids, 5].flatMap((id): (string | Mark)[] => ['record', barrier(id)]));
+        (brought, mark, choices) => {
+          const declined = new Set<unknown>();
+          const { takeAll, channel } = aligned(brought.length, { declined: (checkpoint) => declined.add(checkpoint) });
+          const steps = brought.map((ids) => [...ids, 5].flatMap((id): (string | Mark)[] => ['record', mark(id)]));
           const records = steps.flat().filter((step) => step === 'record').length;
           const seen: unknown[] = [];
           for (let left = steps.flat().length; left > 0; left--) {
@@ -659,16 +661,41 @@ describe('barriers in an InputGate', () => {
           expect(seen.filter((one) => one === 'record')).toHaveLength(records);
           const passedOn = seen.filter((one) => one !== 'record') as [number, unknown][];
           expect(passedOn.at(-1)).toEqual([5, brought.map(({ length }) => length + 1)]);
-          expect(passedOn.map(([id]) => id)).toEqual([...new Set(passedOn.map(([id]) => id))].sort());
+          const ids = passedOn.map(([id]) => id);
+          expect(ids).toEqual([...new Set(ids)].sort());
+          expect([...declined, ...ids].sort()).toEqual([...new Set([...brought.flat(), 5])].sort());
         },
       ),
     );
   });
 
+  it('BA4: it declines a checkpoint that begins at the task before an older one has come on all channels', () => {
+    const declined: unknown[] = [];
+    const { gate, takeAll, channel } = aligned(2, { declined: (...told) => declined.push(told) });
+    channel(0).emitMark(barrier(1));
+    expect(takeAll()).toEqual([]);
+    channel(1).end();
+    gate.trigger(barrier(2) as Barrier);
+    channel(0).emitMark(barrier(2));
+    expect(takeAll()).toEqual([[2, [0, 0]]]);
+    gate.trigger(barrier(4) as Barrier);
+    channel(0).emitMark(barrier(3));
+    channel(0).emitMark(barrier(4));
+    expect(takeAll()).toEqual([[4, [0, 0]]]);
+    expect(declined).toEqual([
+      [1, 'the barrier of a newer one came first'],
+      [3, 'the barrier of a newer one came first'],
+    ]);
+  });
+
   it('BA3: barriers from before the attempt are dropped, also where it continues', () => {
     const state: GateState = { kind: 'gate', channels: [1, 0], order: undefined };
     const restored = { state, checkpoint: 4 as CheckpointId };
-    const { takeAll, channel } = aligned(2, { restored, checkpointBefore: 6 as CheckpointId });
+    const declined: unknown[] = [];
+    const { takeAll, channel } = aligned(2, {
+      ...{ restored, checkpointBefore: 6 as CheckpointId },
+      declined: (checkpoint) => declined.push(checkpoint),
+    });
     channel(0).emitMark(barrier(4));
     channel(0).emitMark(barrier(5));
     channel(0).emit('a');
@@ -678,6 +705,7 @@ describe('barriers in an InputGate', () => {
     channel(1).emitMark(barrier(4));
     channel(1).emitMark(barrier(7));
     expect(takeAll()).toEqual(['a', [7, [2, 0]]]);
+    expect(declined).toEqual([]);
   });
 
   it('IG6: a barrier is taken without records if no record is before it', () => {

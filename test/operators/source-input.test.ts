@@ -1,5 +1,6 @@
 import type { CheckpointId } from '../../src/ids.ts';
 import { SourceInput } from '../../src/operators/task/source-input.ts';
+import type { Barrier } from '../../src/partitions/stream-element.ts';
 import { unpackData } from '../../src/partitions/records/packed-data.ts';
 import type { SourceReader } from '../../src/operators/source.ts';
 
@@ -206,6 +207,33 @@ describe('the state of a source', () => {
     const snapshot = opened.snapshot();
     if (snapshot.kind === 'absent') throw new Error(snapshot.reason);
     expect([unpackData(snapshot.state.position), unpackData(snapshot.state.waiting)]).toEqual([[0], []]);
+  });
+
+  it('a later barrier waits behind that of a savepoint, which waits for what was read before', () => {
+    let next = 0;
+    const opened = new SourceInput(
+      { position: () => next, read: () => [next++, next++, next++], close: () => {} },
+      { ...limits, batchSize: 2 },
+      'ticks',
+    );
+    const taken: unknown[] = [];
+    opened.elements$.subscribe((element) => {
+      if (element.kind === 'records') taken.push(...element.records);
+      else if (element.kind === 'barrier') taken.push([element.checkpoint, positionOf(opened)]);
+    });
+    opened.emitNext();
+    const barrier = (checkpoint: number): Barrier => ({ kind: 'barrier', checkpoint: checkpoint as CheckpointId });
+    opened.trigger(barrier(1));
+    opened.trigger({ ...barrier(2), alignment: 'savepoint' });
+    opened.trigger(barrier(3));
+    opened.abandon(1 as CheckpointId);
+    expect([opened.emitBarrier(), opened.emitNext(), opened.emitNext(), opened.emitNext()]).toEqual([
+      false,
+      true,
+      true,
+      true,
+    ]);
+    expect(taken).toEqual([0, 1, 2, [2, 3], [3, 3]]);
   });
 
   it('is absent if the reader has no position', () => {

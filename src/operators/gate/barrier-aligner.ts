@@ -25,6 +25,8 @@ export interface BarrierAlignerOptions {
   readonly bringsBarriers?: ((channel: number) => boolean) | undefined;
   /** Barriers up to that of this checkpoint are of no concern. Default: none is. */
   readonly after?: CheckpointId | undefined;
+  /** Called with a checkpoint whose barrier never is passed on, because of a newer one; perhaps more than once. BA4 */
+  readonly passedOver?: ((checkpoint: CheckpointId) => void) | undefined;
   /** Default: alignment takes no time. */
   readonly clock?: { now(): number } | undefined;
 }
@@ -38,11 +40,14 @@ export interface BarrierAlignerOptions {
  * - BA3 A newer barrier on a channel gives an older one up: its checkpoint was aborted, or the task before passed it over because
  *   it had a newer one. So the channel never brings the older one, whether others have brought it or will. Barriers of settled checkpoints, up
  *   to the one before this attempt, are dropped, wherever they come from.
+ * - BA4 It tells which checkpoints it passes over: who finishes without having told would be taken to have finished before the barrier.
  */
 export class BarrierAligner {
   readonly #count: number;
   readonly #brings: boolean[];
   readonly #now: () => number;
+  readonly #after: number;
+  readonly #passedOver: (checkpoint: CheckpointId) => void;
   #bringingCount = 0;
   /** Oldest first. */
   #pending: Pending[] = [];
@@ -53,11 +58,14 @@ export class BarrierAligner {
   readonly #released: number[] = [];
   readonly #aligned: AlignedBarrier[] = [];
 
-  constructor({ channelCount, bringsBarriers = () => true, after, clock }: BarrierAlignerOptions) {
+  constructor(options: BarrierAlignerOptions) {
+    const { channelCount, bringsBarriers = () => true, after = -1, passedOver = () => {}, clock } = options;
     this.#count = channelCount;
     this.#brings = Array.from({ length: channelCount }, (_, channel) => bringsBarriers(channel));
     for (const brings of this.#brings) if (brings) this.#bringingCount++;
-    this.#settled = after ?? -1;
+    this.#after = after;
+    this.#settled = after;
+    this.#passedOver = passedOver;
     this.#now = () => clock?.now() ?? 0;
   }
 
@@ -117,15 +125,20 @@ export class BarrierAligner {
   }
 
   #pendingFor(barrier: Barrier): Pending | undefined {
-    if (this.isSettled(barrier)) return undefined;
-    const known = this.#pending.find((pending) => pending.barrier.checkpoint === barrier.checkpoint);
+    const { checkpoint } = barrier;
+    if (this.isSettled(barrier)) {
+      if (checkpoint > this.#after && checkpoint < this.#settled) this.#passedOver(checkpoint);
+      return undefined;
+    }
+    const known = this.#pending.find((pending) => pending.barrier.checkpoint === checkpoint);
     if (known !== undefined) return known;
     if (barrier.alignment !== 'at-least-once') {
-      if (this.#pending.some((newer) => newer.barrier.checkpoint > barrier.checkpoint)) {
-        this.#settle(barrier.checkpoint);
+      if (this.#pending.some((newer) => newer.barrier.checkpoint > checkpoint)) {
+        this.#settle(checkpoint);
+        this.#passedOver(checkpoint);
         return undefined;
       }
-      this.#giveUp((older) => older.barrier.checkpoint < barrier.checkpoint);
+      this.#giveUp((older) => older.barrier.checkpoint < checkpoint);
     }
     const positions = Array.from({ length: this.#count }, (): number | undefined => undefined);
     const pending = { barrier, sinceMs: this.#now(), positions, missing: this.#bringingCount };
@@ -139,7 +152,10 @@ export class BarrierAligner {
     const newest = this.#pending.findLast(({ missing }) => missing === 0);
     if (newest === undefined) return;
     const { barrier, sinceMs, positions } = newest;
-    this.#giveUp((pending) => pending.barrier.checkpoint <= barrier.checkpoint);
+    this.#giveUp((pending) => pending.barrier.checkpoint < barrier.checkpoint);
+    this.#pending = this.#pending.filter((pending) => pending !== newest);
+    this.#release(newest);
+    this.#settle(barrier.checkpoint);
     this.#aligned.push({ barrier, alignmentMs: this.#now() - sinceMs, positions });
   }
 
@@ -147,12 +163,20 @@ export class BarrierAligner {
     const over = this.#pending.filter(isOver);
     if (over.length === 0) return;
     this.#pending = this.#pending.filter((pending) => !isOver(pending));
-    for (const { barrier, positions } of over) {
-      if (!this.#aborted.has(barrier.checkpoint)) this.#settle(barrier.checkpoint);
-      if (barrier.alignment === 'at-least-once') continue;
-      for (const [channel, position] of positions.entries()) {
-        if (position !== undefined && this.#blocked.delete(channel)) this.#released.push(channel);
-      }
+    for (const pending of over) {
+      const { checkpoint } = pending.barrier;
+      const isAborted = this.#aborted.has(checkpoint);
+      this.#release(pending);
+      if (isAborted) continue;
+      this.#settle(checkpoint);
+      this.#passedOver(checkpoint);
+    }
+  }
+
+  #release({ barrier, positions }: Pending): void {
+    if (barrier.alignment === 'at-least-once') return;
+    for (const [channel, position] of positions.entries()) {
+      if (position !== undefined && this.#blocked.delete(channel)) this.#released.push(channel);
     }
   }
 

@@ -96,6 +96,7 @@ export class InputGate implements TaskInput {
       channelCount: views.length,
       bringsBarriers: options.bringsBarriers,
       after: options.checkpointBefore,
+      passedOver: (checkpoint) => declined(checkpoint, 'the barrier of a newer one came first'),
       clock: options.clock,
     });
     this.#declined = declined;

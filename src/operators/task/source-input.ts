@@ -54,8 +54,8 @@ export class SourceInput implements TaskInput {
   /** Number of emitted records, including those before the restored state; and the number of the latter. */
   #emitted: number;
   readonly #first: number;
-  /** The barrier to emit next. */
-  #barrier: Barrier | undefined;
+  /** Those to emit, in order: one of a savepoint may have to wait, and no later one passes it over. */
+  #barriers: Barrier[] = [];
 
   /**
    * @param name the name of the source, for messages and for records that the reader cannot locate
@@ -91,7 +91,7 @@ export class SourceInput implements TaskInput {
 
   emitNext(): boolean {
     const state = this.#state;
-    if (this.#barrier !== undefined && !this.#hasReadAhead(this.#barrier)) return this.emitBarrier();
+    if (this.#barriers.length > 0 && this.emitBarrier()) return true;
     switch (state.kind) {
       case 'idle':
         return (this.#pull !== undefined && this.#offer(this.#pull)) || this.#read();
@@ -107,21 +107,20 @@ export class SourceInput implements TaskInput {
   }
 
   emitBarrier(): boolean {
-    const barrier = this.#barrier;
+    const [barrier] = this.#barriers;
     if (barrier === undefined || this.#hasReadAhead(barrier)) return false;
-    this.#barrier = undefined;
+    this.#barriers.shift();
     this.#elements.next(barrier);
     return true;
   }
 
-  /** A later barrier takes the place of one that was not emitted yet. */
   trigger(barrier: Barrier): void {
-    this.#barrier = barrier;
+    this.#barriers.push(barrier);
     this.#listener?.();
   }
 
   abandon(checkpoint: CheckpointId): void {
-    if (this.#barrier?.checkpoint === checkpoint) this.#barrier = undefined;
+    this.#barriers = this.#barriers.filter((barrier) => barrier.checkpoint !== checkpoint);
   }
 
   onAvailable(listener: () => void): void {
