@@ -85,4 +85,14 @@ export type CheckpointEvent =
       readonly task?: string;
       readonly cause: Error;
       readonly instead: CheckpointId | undefined;
+    } & CheckpointScope)
+  /**
+   * A checkpoint is not used, because a task runs again whose complete result (`blocking`) the component reads: the new one
+   * may differ from what was read. The component begins anew.
+   */
+  | ({
+      readonly type: 'checkpoint.outdated';
+      readonly checkpoint: CheckpointId;
+      /** The first subtask of those whose result is produced anew. */
+      readonly task: string;
     } & CheckpointScope);

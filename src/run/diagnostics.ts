@@ -54,6 +54,7 @@ const channelOf = {
   'checkpoint.failed': checkpoint,
   'checkpoint.restored': checkpoint,
   'checkpoint.unreadable': checkpoint,
+  'checkpoint.outdated': checkpoint,
 } as const satisfies Record<JobEventType, Channel>;
 
 /**

@@ -134,6 +134,16 @@ describe('the books of a run', () => {
     });
   });
 
+  it('of a series, those up to a number are outdated', () => {
+    const head = { vertex: 0, subtask: 0 };
+    const series = { head, vertices: [0], scope: 'labels.r', hasCompleted: true };
+    const steps: RunStep[] = [{ type: 'checkpoints.outdated', head, upTo: 5 }];
+    expect(fold(entriesOf({ ...began('r'), checkpoints: [series] }, steps)).checkpointsOf(head)).toEqual({
+      ...series,
+      outdated: 5,
+    });
+  });
+
   it('RB3: the numbers of checkpoints grow, and nothing counts if the entry of that is lost', () => {
     const beginning = { ...began('r'), lastCheckpoint: 7 };
     const finished: RunStep = { type: 'task.finished', vertex: 0, subtask: 0, results: [] };

@@ -32,6 +32,8 @@ const eventsOf = ({ cluster }: CheckpointedJob): string[] =>
         return [`${event.head} restored ${event.checkpoint} region ${event.region}`];
       case 'checkpoint.unreadable':
         return [`${event.head} unreadable ${event.checkpoint}, instead ${event.instead}`];
+      case 'checkpoint.outdated':
+        return [`${event.head} outdated ${event.checkpoint}, by ${event.task}`];
       default:
         return [];
     }
@@ -300,6 +302,47 @@ describe('the checkpoints of a job', () => {
     expect(job.coordinators).toHaveLength(1);
     expect(eventsOf(job)).toEqual(['b[0] failed 1: notAllRunning']);
   });
+
+  it.each([
+    ['runs', 'b[0]', []],
+    ['has finished', 'x[0]', ['b[0]', 'c[0]']],
+  ] as const)(
+    'JC5: a component that %s begins anew if what it reads complete is written anew, be its last checkpoint stored or not',
+    (_, failing, finished) => {
+      const job = new CheckpointedJob({
+        vertices: ['a', 'b', 'c', 'x'].map((id) => ({ id, parallelism: 1 })),
+        edges: [
+          { from: 'a', to: 'b', exchange: exchangeTypes.blocking },
+          { from: 'b', to: 'c', exchange: exchangeTypes.reliable },
+        ],
+        ...{ ...immediately, failoverStrategy: failoverStrategyMachine(restartAll()) },
+      });
+      const { cluster, storage } = job;
+      cluster.start().runAll(['a[0]', 'x[0]']);
+      cluster.report('a[0]', 'finished');
+      cluster.runAll(['b[0]', 'c[0]']);
+      job.completeUpTo(1);
+      for (const task of finished) cluster.report(task, 'finished');
+      storage.isSlow = true;
+      job.trigger();
+      job.acknowledgeAll(2);
+      cluster.fail(failing);
+      job.endCanceled();
+      storage.answer();
+      job.passRestartDelay();
+      cluster.runAll(['a[0]']);
+      cluster.report('a[0]', 'finished');
+      job.passRestartDelay();
+      const again = cluster.deployments.filter(({ attempt, task }) => attempt > 0 && /^[bc]/.test(task));
+      expect(again.map(({ task, restore }) => [task, restore])).toEqual([
+        ['b[0]', undefined],
+        ['c[0]', undefined],
+      ]);
+      expect(eventsOf(job).filter((told) => told.includes('outdated'))).toEqual(
+        expect.arrayContaining(['b[0] outdated 1, by a[0]', 'b[0] outdated 2, by a[0]']),
+      );
+    },
+  );
 
   it('once all tasks have finished, and once the job is over, nothing is triggered', () => {
     const job = twoPipelines();

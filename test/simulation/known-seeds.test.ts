@@ -31,4 +31,9 @@ describe('streams with checkpoints', () => {
     const { savepoint } = await simulateStream(seed);
     expect(savepoint?.outcome).toBe('failed');
   });
+
+  it('seed 595: consumers of a blocking result continued from their checkpoint in a new one, which had another order', async () => {
+    const { history } = await simulateStream(595);
+    expect(history.events.map(({ type }) => type)).toContain('checkpoint.outdated');
+  });
 });

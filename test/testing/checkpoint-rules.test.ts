@@ -102,6 +102,16 @@ describe('the rules of checkpoints', () => {
       [begun(10, 1), done(11, 1), begun(20, 2), done(21, 2), [30, 'checkpoint.restored', { checkpoint: 1, region: 0 }]],
     ],
     [
+      'K3: a restart from one whose input was produced anew',
+      /^K3.*checkpoint 1, not undefined/,
+      [
+        begun(10, 1),
+        done(11, 1),
+        [12, 'checkpoint.outdated', { checkpoint: 1, task: 'z[0]' }],
+        [30, 'checkpoint.restored', { checkpoint: 1, region: 0 }],
+      ],
+    ],
+    [
       'K3: a region that begins while one is under way',
       /^K3.*region 0 begins while checkpoint 1 is under way/,
       [running(0), begun(10, 1), [11, 'region.stateChanged', { region: 0, state: 'deploying' }]],

@@ -145,6 +145,9 @@ export class RunBooks {
       case 'checkpoints.doubted':
         this.#noteSeries(entry.head, ({ doubted = [] }) => ({ doubted: [...doubted, entry.checkpoint] }));
         return;
+      case 'checkpoints.outdated':
+        this.#noteSeries(entry.head, () => ({ outdated: entry.upTo }));
+        return;
       case 'checkpoints.numbered':
         this.#lastCheckpoint = Math.max(this.#lastCheckpoint, entry.upTo);
         return;

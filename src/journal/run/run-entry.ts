@@ -79,6 +79,8 @@ export interface EntryCheckpoints {
   readonly lost?: readonly number[];
   /** Numbers of those of which a task could not read its state, while there was none before them; absent if there are none. */
   readonly doubted?: readonly number[];
+  /** Those up to this one are of complete results that were produced anew. */
+  readonly outdated?: number;
 }
 
 /** By vertex and subtask: absolute paths of files. */
@@ -97,6 +99,8 @@ export type RunStep =
   | { readonly type: 'checkpoints.lost'; readonly head: EntryTask; readonly checkpoint: number }
   /** One of a series could not be read, and there was none before it: the job fails. */
   | { readonly type: 'checkpoints.doubted'; readonly head: EntryTask; readonly checkpoint: number }
+  /** Complete results that the tasks of a series read are produced anew: those up to this one are of what was there before. */
+  | { readonly type: 'checkpoints.outdated'; readonly head: EntryTask; readonly upTo: number }
   /** Checkpoints get numbers up to this one, in whatever series. */
   | { readonly type: 'checkpoints.numbered'; readonly upTo: number }
   | { readonly type: 'run.ended'; readonly atMs: number; readonly status: RunEnd };
@@ -117,6 +121,7 @@ const vitalTypes: ReadonlySet<RunEntry['type']> = new Set([
   'source.planned',
   'tasks.restarted',
   'checkpoints.lost',
+  'checkpoints.outdated',
   'checkpoints.numbered',
 ]);
 

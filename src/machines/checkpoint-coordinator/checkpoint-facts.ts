@@ -1,15 +1,21 @@
 import type { CheckpointedTask } from '../../actors/checkpoint-event.ts';
 import type { JobEvent } from '../../actors/job-event.ts';
-import type { PassedRecords } from '../../actors/protocol/checkpoint-messages.ts';
+import type { CheckpointReport } from '../../actors/protocol/checkpoint-messages.ts';
+import { reasonOfDecline } from '../../checkpoints/failure-reason.ts';
 import type { PendingCheckpoint } from '../../checkpoints/pending-checkpoint.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
-import type { CheckpointId } from '../../ids.ts';
+import type { CheckpointId, ExecutionVertexId, RegionId } from '../../ids.ts';
+import { fromPlainError } from '../../plain-error.ts';
 import type { AcknowledgedTask, ComponentCheckpoint } from './checkpoint-content.ts';
-import type { JobTasks } from './component-tasks.ts';
-import type { CheckpointProblem } from './pending-events.ts';
+import type { CheckpointProblem, PendingEvent } from './pending-events.ts';
 
 /** What all events about a checkpoint have. */
 type Common = 'atMs' | 'component' | 'head';
+
+/** An event about a checkpoint, without its time and component. */
+export type CheckpointFact = OmitEach<Extract<JobEvent, { type: `checkpoint.${string}` }>, Common>;
+
+type OmitEach<Union, Key extends PropertyKey> = Union extends unknown ? Omit<Union, Key> : never;
 
 /** The event of a completed checkpoint. */
 export function completedEvent(
@@ -47,9 +53,24 @@ export function failedEvent(
   };
 }
 
-/** What every retained checkpoint has passed: the oldest of them has passed the least. */
-export function passedRecords(oldest: ComponentCheckpoint | undefined, { graph, resultOf }: JobTasks): PassedRecords[] {
-  return [...(oldest?.states ?? [])].flatMap(([vertex, { outputs }]) =>
-    outputs.map(({ edge, records }) => ({ result: resultOf(graph.partitionOf(edge, vertex)), records })),
-  );
+/** A task takes no part in a checkpoint, for its chart. */
+export function declinedEvent({
+  reason,
+  vertex,
+  cause,
+}: Extract<CheckpointReport, { type: 'checkpoint.declined' }>): PendingEvent {
+  return { type: 'checkpoint.declined', reason: reasonOfDecline(reason), vertex, cause: fromPlainError(cause) };
+}
+
+/** The event of a region whose tasks are deployed with the states of a checkpoint. */
+export function restoredEvent(
+  { id, kind, states }: ComponentCheckpoint,
+  region: RegionId,
+  tasks: ArrayLike<number>,
+): Omit<Extract<JobEvent, { type: 'checkpoint.restored' }>, Common> {
+  let bytes = 0;
+  for (let at = 0; at < tasks.length; at++) {
+    bytes += states.get(tasks[at] as ExecutionVertexId)?.statistics.bytes ?? 0;
+  }
+  return { type: 'checkpoint.restored', checkpoint: id, kind, region, taskCount: tasks.length, bytes };
 }

@@ -1,7 +1,9 @@
 import type { ActorRef, Snapshot } from 'xstate';
+import type { PendingCheckpoint } from '../../checkpoints/pending-checkpoint.ts';
 import type { CheckpointFailureReason } from '../../checkpoints/failure-reason.ts';
 import type { CheckpointRequest } from '../../checkpoints/request-decider.ts';
 import type { CheckpointId } from '../../ids.ts';
+import type { AcknowledgedTask } from './checkpoint-content.ts';
 import type { CheckpointProblem, PendingEvent, PendingToCoordinatorEvent } from './pending-events.ts';
 
 /** The chart of a checkpoint. */
@@ -12,6 +14,12 @@ export type CoordinatorParentRef = ActorRef<Snapshot<unknown>, PendingToCoordina
 
 /** The chart that asks for something, and gets the answer as an event. */
 export type AskingCheckpoint = Pick<PendingActorRef, 'send'>;
+
+/** A checkpoint that has a number and has not ended. */
+export interface Pending {
+  readonly book: PendingCheckpoint<AcknowledgedTask>;
+  readonly asker: AskingCheckpoint;
+}
 
 /** A checkpoint without a number yet, or with one. */
 export interface CheckpointOfRequest {

@@ -2,7 +2,6 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import type { CheckpointReport } from '../../actors/protocol/checkpoint-messages.ts';
 import { retain, type RetainedCheckpoints, withoutUnreadable } from '../../checkpoints/completed-checkpoint.ts';
 import { Leftovers } from '../../checkpoints/leftovers.ts';
-import { reasonOfDecline } from '../../checkpoints/failure-reason.ts';
 import { PendingCheckpoint, type TaskAttempt } from '../../checkpoints/pending-checkpoint.ts';
 import type { CheckpointRequest } from '../../checkpoints/request-decider.ts';
 import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
@@ -10,31 +9,25 @@ import { CheckpointsFailedError, DrainFailedError } from '../../errors/checkpoin
 import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { CheckpointId, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
-import { fromPlainError } from '../../plain-error.ts';
 import { awaitAnswer } from '../../checkpoints/await-answer.ts';
 import { type SavepointOrder, SavepointOrders } from './savepoint-order.ts';
 import { type AcknowledgedTask, type ComponentCheckpoint, manifestOf } from './checkpoint-content.ts';
-import { completedEvent, failedEvent, passedRecords } from './checkpoint-facts.ts';
+import { type CheckpointFact, completedEvent, declinedEvent, failedEvent, restoredEvent } from './checkpoint-facts.ts';
 import type {
   AskingCheckpoint,
   CheckpointedComponent,
   CheckpointOfRequest,
   CoordinatorParentRef,
+  Pending,
   PendingActorRef,
 } from './checkpointed-component.ts';
 import { CheckpointSeries } from './checkpoint-series.ts';
 import type { ComponentCheckpointsOptions, ContinuedCheckpoints } from './component-checkpoints-options.ts';
-import { barrierStarts, tasksAtTrigger } from './component-tasks.ts';
+import { barrierStarts, passedRecords, tasksAtTrigger } from './component-tasks.ts';
 import type { CheckpointProblem } from './pending-events.ts';
 
 /** How often the checkpoint of a drained component is stored. */
 const drainedTries = 5;
-
-/** A checkpoint that has a number and has not ended. */
-interface Pending {
-  readonly book: PendingCheckpoint<AcknowledgedTask>;
-  readonly asker: AskingCheckpoint;
-}
 
 /**
  * The checkpoints of one streaming component: those that are under way, those from which it can restart, and its tasks
@@ -48,6 +41,8 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   #newest: CheckpointId | undefined;
   readonly #leftovers: Leftovers;
   readonly #orders = new SavepointOrders();
+  /** Who produces anew what it reads complete, until one of its regions has begun anew too. */
+  #outdatedBy: ExecutionVertexId | undefined;
   /** Called once no checkpoint is under way. */
   #whenSettled: (() => void)[] = [];
 
@@ -103,7 +98,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   begin(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void {
     const { component, job, clock, gateway } = this.#options;
     const order = this.#orders.of(request);
-    const { running, finished, missing } = tasksAtTrigger(component, job);
+    const { running, finished, missing = this.#outdatedBy } = tasksAtTrigger(component, job);
     if (missing !== undefined) {
       asker.send({ type: 'checkpoint.unprepared', reason: 'notAllRunning', vertex: missing });
       return;
@@ -187,7 +182,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     const kind = order === undefined || order.kind === 'savepoint' ? book.kind : 'checkpoint';
     const about = { component: component.id, completedMs: clock.now(), ...this.#end(order?.kind === 'drain') };
     const completed = { id, kind, triggeredMs, states, finished, ...about };
-    const { retained, dropped } = retain(this.#retained, completed, count);
+    const { retained, dropped } = retain(this.#retained, completed, this.#outdatedBy === undefined ? count : 0);
     this.#retained = retained;
     this.#observe(completedEvent({ ...completed, kind: book.kind }, job.graph));
     if (kind === 'checkpoint') gateway.completed(checkpoint, book.tasks, passedRecords(retained[0], job));
@@ -244,10 +239,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     // It finished before its barrier came, which it has reported already.
     if (!pending.book.has(report) || (report.reason === 'notRunning' && pending.book.finished.has(report.vertex)))
       return;
-    pending.asker.send({
-      ...{ type: 'checkpoint.declined', reason: reasonOfDecline(report.reason), vertex: report.vertex },
-      cause: fromPlainError(report.cause),
-    });
+    pending.asker.send(declinedEvent(report));
   }
 
   /** A task has finished: it will acknowledge nothing more. */
@@ -275,12 +267,8 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   }
 
   /** The tasks of a region are deployed with the states of a checkpoint. */
-  reportRestored({ id, kind, states }: ComponentCheckpoint, region: RegionId, tasks: ArrayLike<number>): void {
-    let bytes = 0;
-    for (let at = 0; at < tasks.length; at++) {
-      bytes += states.get(tasks[at] as ExecutionVertexId)?.statistics.bytes ?? 0;
-    }
-    this.#observe({ type: 'checkpoint.restored', checkpoint: id, kind, region, taskCount: tasks.length, bytes });
+  reportRestored(from: ComponentCheckpoint, region: RegionId, tasks: ArrayLike<number>): void {
+    this.#observe(restoredEvent(from, region, tasks));
   }
 
   /** A checkpoint cannot be read by a task. @returns the one that is used instead; undefined if there is none */
@@ -293,6 +281,26 @@ export class ComponentCheckpoints implements CheckpointedComponent {
       this.#observe({ type: 'checkpoint.unreadable', checkpoint, kind: lost.kind, task, cause, instead });
     }
     return instead;
+  }
+
+  /**
+   * What it reads complete is produced anew: where a checkpoint has read to means nothing there. Those that are under way may
+   * still be stored, and are not used either.
+   */
+  outdate(producer: ExecutionVertexId): void {
+    if (this.#outdatedBy !== undefined) return;
+    this.#outdatedBy = producer;
+    const retained = this.#retained.map(({ id }) => id);
+    this.#retained = [];
+    const task = this.#options.job.graph.nameOf(producer);
+    for (const checkpoint of [...retained, ...this.#pending.keys()])
+      this.#observe({ type: 'checkpoint.outdated', checkpoint, kind: 'checkpoint', task });
+    this.#clean(retained);
+  }
+
+  /** A region of it begins, with what it reads now. */
+  renew(): void {
+    this.#outdatedBy = undefined;
   }
 
   /** The newest checkpoint that has begun; undefined if none has. */
@@ -340,8 +348,3 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     observe({ ...event, atMs: clock.now(), component: component.id, head: this.head } as JobEvent);
   }
 }
-
-/** An event about a checkpoint, without its time and component. */
-type CheckpointFact = OmitEach<Extract<JobEvent, { type: `checkpoint.${string}` }>, 'atMs' | 'component' | 'head'>;
-
-type OmitEach<Union, Key extends PropertyKey> = Union extends unknown ? Omit<Union, Key> : never;

@@ -1,4 +1,4 @@
-import type { AttemptOfTask, CheckpointCommand } from '../../actors/protocol/checkpoint-messages.ts';
+import type { AttemptOfTask, CheckpointCommand, PassedRecords } from '../../actors/protocol/checkpoint-messages.ts';
 import type { ExecutionState } from '../../actors/protocol/states.ts';
 import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
@@ -10,6 +10,10 @@ import type {
   RegionId,
   ResultPartitionId,
 } from '../../ids.ts';
+import { executionGroups } from '../execution/execution-machine.ts';
+import type { JobLedger } from '../job-master/job-ledger.ts';
+import { shownState } from '../state-tap.ts';
+import type { ComponentCheckpoint } from './checkpoint-content.ts';
 
 /** What the checkpoints of a component need to know of the job's tasks. */
 export interface JobTasks {
@@ -81,4 +85,38 @@ function hasEndedInput(
         finished.has(producer as ExecutionVertexId),
       ),
     );
+}
+
+/** A task of each region that has not finished. */
+export function oneOfEach(
+  { regions }: StreamingComponent,
+  { stateOf }: Pick<JobTasks, 'stateOf'>,
+  ledger: JobLedger,
+): ExecutionVertexId[] {
+  return regions.flatMap((region) => {
+    const vertices = [...ledger.regions.verticesOf(region)] as ExecutionVertexId[];
+    return vertices.every((vertex) => stateOf(vertex) === 'finished') ? [] : vertices.slice(0, 1);
+  });
+}
+
+/** The tasks of a job, from its books. */
+export function jobTasks({ graph, regions, attempts, executions }: JobLedger): JobTasks {
+  return {
+    graph,
+    stateOf: (vertex) => {
+      const execution = executions[vertex];
+      return execution && shownState<ExecutionState>(execution.getSnapshot().value, executionGroups);
+    },
+    attemptOf: (vertex) => attempts.of(vertex),
+    regionOf: (vertex) => regions.regionOf(vertex),
+    executorOf: (vertex) => attempts.executorOf(vertex),
+    resultOf: (partition) => attempts.presentResult(partition),
+  };
+}
+
+/** What every retained checkpoint has passed: the oldest of them has passed the least. */
+export function passedRecords(oldest: ComponentCheckpoint | undefined, { graph, resultOf }: JobTasks): PassedRecords[] {
+  return [...(oldest?.states ?? [])].flatMap(([vertex, { outputs }]) =>
+    outputs.map(({ edge, records }) => ({ result: resultOf(graph.partitionOf(edge, vertex)), records })),
+  );
 }

@@ -4,7 +4,7 @@ import type { ExecutorGateway } from '../../actors/executor-gateway.ts';
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { CheckpointReport } from '../../actors/protocol/checkpoint-messages.ts';
 import type { PartitionRegistration, TaskDeployment } from '../../actors/protocol/deployment.ts';
-import type { ExecutionState, JobStatus } from '../../actors/protocol/states.ts';
+import type { JobStatus } from '../../actors/protocol/states.ts';
 import {
   type StreamingComponent,
   type StreamingComponents,
@@ -13,16 +13,16 @@ import {
 import type { Clock } from '../../environment.ts';
 import { NoCheckpointLeftError } from '../../errors/checkpoint-errors.ts';
 import { ownCauseWithCode } from '../../failover/own-causes.ts';
+import type { RestartCommand } from '../../failover/restart-plan.ts';
+import type { BoundaryGroup } from '../../graph/region-boundaries.ts';
 import type { AttemptNumber, CheckpointId, ComponentId, ExecutionVertexId, RegionId } from '../../ids.ts';
-import { executionGroups } from '../execution/execution-machine.ts';
 import type { JobLedger } from '../job-master/job-ledger.ts';
 import type { Failed } from '../job-master/job-master-setup.ts';
-import { shownState } from '../state-tap.ts';
 import type { CheckpointCoordinatorRef, checkpointCoordinatorMachine } from './checkpoint-coordinator-machine.ts';
 import { barrierPlace, type ComponentCheckpoint, restoredState } from './checkpoint-content.ts';
 import { ComponentCheckpoints } from './component-checkpoints.ts';
 import type { ContinuedCheckpoints } from './component-checkpoints-options.ts';
-import type { JobTasks } from './component-tasks.ts';
+import { jobTasks, oneOfEach } from './component-tasks.ts';
 import { ComponentCondition } from './component-condition.ts';
 import type { CoordinatorEvent } from './coordinator-setup.ts';
 import { AwaitedOrders, type SavepointOrder } from './savepoint-order.ts';
@@ -76,6 +76,8 @@ interface ContinuingAttempt {
  * - JC3 That may be one of an earlier run; new ones get greater numbers.
  * - JC4 A savepoint that is asked for before all tasks run waits for them, as long as a checkpoint may take. One of tasks that
  *   an earlier one has drained, and that only finish, is refused: it would not know where another run has to read on.
+ * - JC5 A component begins anew once a task whose complete result it reads writes a new one: that may have other records, or
+ *   another order, and its checkpoints tell how far the old one was read.
  */
 export class JobCheckpoints {
   readonly #options: JobCheckpointsOptions;
@@ -223,9 +225,26 @@ export class JobCheckpoints {
 
   /** JC2. An attempt of a region begins: it continues from the checkpoint that is the latest now. */
   begin(region: RegionId, attempt: AttemptNumber): void {
-    const from = this.#of(region)?.checkpoints.latest;
+    const checkpoints = this.#of(region)?.checkpoints;
+    checkpoints?.renew();
+    const from = checkpoints?.latest;
     if (from === undefined) this.#continuing.delete(region);
     else this.#continuing.set(region, { attempt, from, isReported: false });
+  }
+
+  /** JC5. Regions are about to be told to restart. O(their groups, and the consumers of those) */
+  invalidate(restarts: ReadonlyMap<RegionId, RestartCommand>): void {
+    const { ledger } = this.#options;
+    const seen = new Set<BoundaryGroup>();
+    for (const [region, command] of restarts) {
+      if (ledger.modeAfter(region, command) !== 'new') continue;
+      for (const group of ledger.regions.outputsOf(region)) {
+        if (seen.has(group) || group.exchange.consumption !== 'after-producer-finished') continue;
+        seen.add(group);
+        const producer = ledger.graph.producerOf(group.firstPartition);
+        for (const consumer of group.consumerRegions) this.#of(consumer as RegionId)?.checkpoints.outdate(producer);
+      }
+    }
   }
 
   /** A result of a restarted task begins where the barrier of its checkpoint was. JC2 */
@@ -299,30 +318,4 @@ export class JobCheckpoints {
     const awaited = new AwaitedOrders(clock, timeoutMs);
     return { checkpoints, coordinator, condition: new ComponentCondition(component.regions.length), awaited };
   }
-}
-
-/** A task of each region that has not finished. */
-function oneOfEach(
-  { regions }: StreamingComponent,
-  { stateOf }: Pick<JobTasks, 'stateOf'>,
-  ledger: JobLedger,
-): ExecutionVertexId[] {
-  return regions.flatMap((region) => {
-    const vertices = [...ledger.regions.verticesOf(region)] as ExecutionVertexId[];
-    return vertices.every((vertex) => stateOf(vertex) === 'finished') ? [] : vertices.slice(0, 1);
-  });
-}
-
-function jobTasks({ graph, regions, attempts, executions }: JobLedger): JobTasks {
-  return {
-    graph,
-    stateOf: (vertex) => {
-      const execution = executions[vertex];
-      return execution && shownState<ExecutionState>(execution.getSnapshot().value, executionGroups);
-    },
-    attemptOf: (vertex) => attempts.of(vertex),
-    regionOf: (vertex) => regions.regionOf(vertex),
-    executorOf: (vertex) => attempts.executorOf(vertex),
-    resultOf: (partition) => attempts.presentResult(partition),
-  };
 }

@@ -215,6 +215,11 @@ export class JobLedger implements IsolationView {
     return unable;
   }
 
+  /** Whether a region will reproduce its results or write new ones, once it is told. */
+  modeAfter(region: RegionId, command: RestartCommand): RestartMode {
+    return modeByPlan[planAfter[this.planOf(region)][command]];
+  }
+
   /**
    * Prepares regions for a restart: removes them from all queues, and invalidates the results of those that write new
    * ones. Returns consumed results that will be read again.
@@ -225,9 +230,9 @@ export class JobLedger implements IsolationView {
       this.slots.cancelRequest(region);
       this.#restored.delete(region);
     }
-    const modeAfter = (region: RegionId): RestartMode =>
-      modeByPlan[planAfter[this.planOf(region)][restarts.get(region) as RestartCommand]];
-    const wanted = this.results.invalidate(regions, modeAfter);
+    const wanted = this.results.invalidate(regions, (region) =>
+      this.modeAfter(region, restarts.get(region) as RestartCommand),
+    );
     this.scheduling.invalidate(regions);
     return wanted.map((partition) => this.presentResult(partition));
   }

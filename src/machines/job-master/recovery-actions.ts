@@ -40,7 +40,7 @@ export const recoveryActions = {
     if (failed !== undefined) failovers.open(failed, self);
   }),
   restartRegions: enqueueActions(({ enqueue, system, self }, decided: Told<'failover.decided'>) => {
-    const { ledger, gateway, observe, failovers } = servicesOf(system);
+    const { ledger, gateway, observe, failovers, checkpoints } = servicesOf(system);
     const { failover, restartAtMs } = decided;
     const atMs = now(system);
     const change = applyQuarantine(decided, { ledger, failovers }, atMs);
@@ -56,6 +56,7 @@ export const recoveryActions = {
     }
     const modes = restartCommands(restart);
     ledger.noteFailover(failover, modes.keys());
+    checkpoints?.invalidate(modes);
     const wanted = ledger.invalidate(modes);
     if (wanted.length > 0) gateway.forbidReclaim(wanted);
     for (const [region, mode] of modes) {

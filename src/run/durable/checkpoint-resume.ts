@@ -29,6 +29,8 @@ export interface ComponentResume {
   readonly damaged: readonly DamagedCheckpoint[];
   /** Numbers of those that an earlier run gave up for an earlier one. */
   readonly lost: readonly number[];
+  /** Those up to this one are of complete results that an earlier run has produced anew; 0 if none is. */
+  readonly outdated: number;
   /** Whether a checkpoint of the earlier run has completed. */
   readonly hasCompleted: boolean;
   /** Why it begins anew although a checkpoint had completed. */
@@ -90,7 +92,15 @@ async function resumeOf(component: StreamingComponent, question: CheckpointQuest
   const { shape, storage } = question;
   const head = component.heads[0] as ExecutionVertexId;
   const series = seriesOf(head, question);
-  const none = { scope: undefined, retained: [], completedAtMs: undefined, damaged: [], lost: [], why: undefined };
+  const none = {
+    scope: undefined,
+    retained: [],
+    completedAtMs: undefined,
+    damaged: [],
+    lost: [],
+    outdated: 0,
+    why: undefined,
+  };
   const anew = { ...none, component, head: shape.graph.nameOf(head), hasCompleted: series?.hasCompleted === true };
   if (series === undefined) {
     if (!hadCompleted(component, question)) return anew;
@@ -100,8 +110,11 @@ async function resumeOf(component: StreamingComponent, question: CheckpointQuest
   const { retained, damaged, completedAtMs } = await checkpointsOf(component, series, { shape, storage });
   const hasCompleted = series.hasCompleted || retained.length > 0 || damaged.length > 0;
   if (why !== undefined) return { ...anew, hasCompleted, ...(hasCompleted && { why }) };
-  if (hasCompleted && retained.length === 0) return { ...anew, hasCompleted, damaged, why: nothingLeft };
-  return { ...anew, scope: series.scope, retained, completedAtMs, damaged, lost: series.lost ?? [], hasCompleted };
+  const { scope, lost = [], outdated = 0 } = series;
+  if (hasCompleted && retained.length === 0) {
+    return { ...anew, hasCompleted, damaged, why: outdated > 0 ? 'what it reads was produced again' : nothingLeft };
+  }
+  return { ...anew, scope, retained, completedAtMs, damaged, lost, outdated, hasCompleted };
 }
 
 const nothingLeft = 'none of its checkpoints can be read any more';
@@ -132,18 +145,19 @@ async function damageIn(
 
 async function checkpointsOf(
   component: StreamingComponent,
-  { scope, lost = [], doubted = [] }: EntryCheckpoints,
+  { scope, lost = [], doubted = [], outdated = 0 }: EntryCheckpoints,
   { shape, storage }: Pick<CheckpointQuestion, 'shape' | 'storage'>,
 ): Promise<Pick<ComponentResume, 'retained' | 'damaged' | 'completedAtMs'>> {
   const retained: ComponentCheckpoint[] = [];
   const damaged: DamagedCheckpoint[] = [];
   for await (const found of storage.find(scope)) {
-    if (lost.includes(found.kind === 'damaged' ? found.checkpoint : found.manifest.checkpoint)) continue;
+    const number = found.kind === 'damaged' ? found.checkpoint : found.manifest.checkpoint;
+    if (number <= outdated || lost.includes(number)) continue;
     if (found.kind === 'damaged') {
       damaged.push(found);
       continue;
     }
-    const unreadable = doubted.includes(found.manifest.checkpoint) && (await damageIn(found.manifest, storage));
+    const unreadable = doubted.includes(number) && (await damageIn(found.manifest, storage));
     if (unreadable) {
       damaged.push(unreadable);
       continue;

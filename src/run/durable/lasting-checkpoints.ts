@@ -106,7 +106,17 @@ export class LastingCheckpoints {
         const { scope, retained } = begun.components.get(one.component.id) ?? {};
         if (scope === undefined || retained === undefined) return one;
         const completedAtMs = retained.at(-1)?.completedMs;
-        return { ...one, scope, retained, completedAtMs, hasCompleted: true, damaged: [], lost: [], why: undefined };
+        return {
+          ...one,
+          scope,
+          retained,
+          completedAtMs,
+          hasCompleted: true,
+          damaged: [],
+          lost: [],
+          outdated: 0,
+          why: undefined,
+        };
       }),
     };
     return begun.plans;
@@ -192,7 +202,7 @@ export class LastingCheckpoints {
   #series(): EntryCheckpoints[] {
     if (this.#options.checkpoints === undefined) return [];
     const { graph } = this.#shape;
-    return (this.#resume?.components ?? []).map(({ component, head, scope, hasCompleted, lost }) => {
+    return (this.#resume?.components ?? []).map(({ component, head, scope, hasCompleted, lost, outdated }) => {
       const first = component.heads[0] as ExecutionVertexId;
       return {
         head: { vertex: graph.jobVertexIndexOf(first), subtask: graph.subtaskOf(first) },
@@ -200,6 +210,7 @@ export class LastingCheckpoints {
         scope: scope ?? this.#scopeOf(head),
         hasCompleted: scope !== undefined && hasCompleted,
         ...(lost.length > 0 && { lost }),
+        ...(outdated > 0 && { outdated }),
       };
     });
   }

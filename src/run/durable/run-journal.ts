@@ -118,6 +118,9 @@ export class RunJournal {
       case 'checkpoint.unreadable':
         this.#checkpointLost(event);
         return;
+      case 'checkpoint.outdated':
+        this.#checkpointOutdated(event);
+        return;
       case 'job.statusChanged':
         if (isTerminalJobStatus(event.status)) this.#end(event.status as RunEnd);
         return;
@@ -212,6 +215,14 @@ export class RunJournal {
     const head = this.#headOf(component);
     if (this.#books?.checkpointsOf(head) === undefined) return;
     for (const checkpoint of unstored) this.#write({ type: 'checkpoints.lost', head, checkpoint });
+  }
+
+  /** Earlier ones may still be in the storage. */
+  #checkpointOutdated({ component, checkpoint }: Extract<JobEvent, { type: 'checkpoint.outdated' }>): void {
+    this.#forgoUnstored(component);
+    const head = this.#headOf(component);
+    if (this.#books?.checkpointsOf(head) === undefined) return;
+    this.#write({ type: 'checkpoints.outdated', head, upTo: checkpoint });
   }
 
   #headOf(component: ComponentId): EntryTask {

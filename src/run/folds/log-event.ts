@@ -173,6 +173,11 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     message: `Checkpoint ${checkpoint} behind ${head} cannot be read${task === undefined ? '' : `, by ${task}`}; ${instead === undefined ? 'there is none before it' : `checkpoint ${instead} is used instead`}: ${cause.message}`,
     about: { component, cause },
   }),
+  'checkpoint.outdated': ({ checkpoint, component, head, task }) => ({
+    level: 'warn',
+    message: `Checkpoint ${checkpoint} behind ${head} is not used, because what it reads of ${task} is produced anew: the tasks behind it begin anew`,
+    about: { component },
+  }),
   'executor.draining': ({ executor, graceMs }) => ({
     level: 'info',
     message: `Executor ${executor} gets no more tasks, and stops within ${graceMs} ms`,

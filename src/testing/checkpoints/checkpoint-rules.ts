@@ -13,6 +13,8 @@ interface Component {
   readonly pending: Map<CheckpointId, { readonly kind: 'checkpoint' | 'savepoint'; isDisturbed: boolean }>;
   /** Those from which it can restart. */
   retained: CheckpointId[];
+  /** Those of an input that is produced anew. */
+  readonly outdated: Set<CheckpointId>;
   newest: number;
   completedMs: number;
   readonly running: Set<RegionId>;
@@ -32,7 +34,7 @@ interface Component {
  * - K2 A checkpoint is aborted for a failover only if a region of its own component has stopped running.
  * - K3 A region continues from the latest completed checkpoint of its component that can be read. A savepoint is none, unless the
  *   run is to stop with it: its sinks commit. None is under way in a component when a region of it begins: it would complete with the states of
- *   an attempt from before.
+ *   an attempt from before. One of an input that was produced anew since is never used.
  * - K4 While a component runs, checkpoints go on at their interval, whatever becomes of other components.
  * - K5 The reports of the run count what happened.
  */
@@ -89,6 +91,9 @@ export class CheckpointRules {
         return this.#failed(event, complain);
       case 'checkpoint.restored':
         return this.#restored(event, complain);
+      case 'checkpoint.outdated':
+        this.#of(event.component).outdated.add(event.checkpoint);
+        return;
       case 'checkpoint.unreadable': {
         const state = this.#of(event.component);
         state.retained = state.retained.filter((id) => id !== event.checkpoint);
@@ -155,8 +160,9 @@ export class CheckpointRules {
   #restored({ component, checkpoint, region }: EventOf<'checkpoint.restored'>, complain: Complain): void {
     const of = this.#of(component);
     of.restored++;
-    if (checkpoint !== of.retained.at(-1)) {
-      complain('K3', `region ${region} continues from checkpoint ${checkpoint}, not ${of.retained.at(-1)}`);
+    const latest = of.retained.filter((id) => !of.outdated.has(id)).at(-1);
+    if (checkpoint !== latest) {
+      complain('K3', `region ${region} continues from checkpoint ${checkpoint}, not ${latest}`);
     }
   }
 
@@ -204,7 +210,13 @@ export class CheckpointRules {
     let state = this.#states.get(component);
     if (state === undefined) {
       state = {
-        ...{ pending: new Map(), retained: [...this.#first], newest: this.#first.length, completedMs: -Infinity },
+        ...{
+          pending: new Map(),
+          retained: [...this.#first],
+          outdated: new Set(),
+          newest: this.#first.length,
+          completedMs: -Infinity,
+        },
         ...{ running: new Set(), finished: new Set(), idleSinceMs: undefined },
         ...{ completed: 0, failed: 0, restored: 0 },
       };

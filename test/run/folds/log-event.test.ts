@@ -122,6 +122,10 @@ const rows: { readonly [Type in JobEventType]: Row<Type> } = {
     { ...scope, checkpoint, task: 'map[2]', cause, instead: 3 as CheckpointId },
     'error: Checkpoint 4 behind orders[0] cannot be read, by map[2]; checkpoint 3 is used instead: gone',
   ],
+  'checkpoint.outdated': [
+    { ...scope, checkpoint, task: 'sort[0]' },
+    'warn: Checkpoint 4 behind orders[0] is not used, because what it reads of sort[0] is produced anew: the tasks behind it begin anew',
+  ],
   'executor.registered': [{ executor, slots: 4 }, undefined],
   'message.invalid': [
     { executor, receiver: 'executor', message: 'task.deploy', problem: 'it has no deployment' },

@@ -36,6 +36,8 @@ const texts: { readonly [Type in RecordedEvent['type']]: TextOf<Type> | undefine
     `a message "${message}" ${receiver === 'master' ? 'of' : 'to'} executor ${executor} was not valid and was ignored: ${problem}`,
   'checkpoint.unreadable': ({ head, checkpoint, task, cause, instead }) =>
     `checkpoint ${checkpoint} of ${head} cannot be read${task === undefined ? '' : ` by ${task}`}: ${cause.message}; ${instead === undefined ? 'there is none before it' : `${instead} is used`}`,
+  'checkpoint.outdated': ({ head, checkpoint, task }) =>
+    `checkpoint ${checkpoint} of ${head} is outdated: ${task} produces its input anew`,
   'job.statusChanged': undefined,
   'task.stateChanged': undefined,
   'task.ended': undefined,
