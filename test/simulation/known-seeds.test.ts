@@ -21,17 +21,7 @@ describe('over workers', () => {
   });
 });
 
-/** Seeds of streams with checkpoints that went wrong once, and what was wrong. */
-const streams: readonly (readonly [seed: number, why: string])[] = [
-  [1_012_248, 'K9: states were copied into the directory of a savepoint that had failed and was removed'],
-];
-
 describe('streams with checkpoints', () => {
-  it.each(streams)('seed %i: %s', async (seed) => {
-    const { savepoint } = await simulateStream(seed);
-    expect(savepoint?.outcome).toBe('failed');
-  });
-
   it('seed 595: consumers of a blocking result continued from their checkpoint in a new one, which had another order', async () => {
     const { history } = await simulateStream(595);
     expect(history.events.map(({ type }) => type)).toContain('checkpoint.outdated');
