@@ -5,7 +5,8 @@
  * `async` (a task failed to write its state).
  *
  * The others are a matter of circumstances: `notAllRunning` (a task of the component does not run), `notReady` (a task
- * declined because it does not run yet or any more, or because the barrier of a newer one came first), `tooSoon` (within the minimum pause), `tooManyRequests`, `failover`
+ * declined because it does not run yet or any more, or because the barrier of a newer one came first), `tooSoon`
+ * (within the minimum pause), `tooManyRequests`, `failover`
  * (a region of the component restarts), `subsumed` (a later one completed first), `triggering` and `storing` (the
  * master could not begin or record it), `periodicStopped` (a periodic request while there is no periodic trigger),
  * `stopped` (the run is over).

@@ -73,7 +73,6 @@ export class CheckpointRig {
         scope: 'case',
         alignment: 'exactly-once',
         timeoutMs: Number.POSITIVE_INFINITY,
-        storingTimeoutMs: Number.POSITIVE_INFINITY,
         tolerableFailures: 0,
       },
       job: {

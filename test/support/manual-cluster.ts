@@ -362,7 +362,6 @@ function usualCheckpointing(): JobCheckpointing {
       alignment: 'exactly-once',
       retained: 1,
       storage: new InstantStorage(),
-      storingTimeoutMs: Number.POSITIVE_INFINITY,
       scopeOf: (head) => head,
     },
   };

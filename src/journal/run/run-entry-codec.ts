@@ -3,8 +3,8 @@ import type { RunEntry } from './run-entry.ts';
 import type { LogFormat } from '../log-scan.ts';
 
 /**
- * The journal of runs. Since format 3 it has `checkpoints.lost`, `.doubted`, `.outdated` and `.numbered`: a reader that does not know them would
- * use a checkpoint that was given up, and numbers again. Format 2 is the same without them.
+ * The journal of runs. Since format 3 it has `checkpoints.lost`, `.doubted`, `.outdated` and `.numbered`: a reader
+ * that does not know them would use a checkpoint that was given up, and numbers again. Format 2 is the same without them.
  */
 export const runJournalFormat: LogFormat = {
   kind: 'RUNJ',

@@ -31,10 +31,8 @@ export interface ComponentCheckpointsOptions {
   readonly scope: string;
   readonly alignment: BarrierAlignment;
   readonly tolerableFailures: number;
-  /** How long the storage is waited for, in ms: for the removal of old checkpoints, */
+  /** How long the storage is waited for, in ms: to store a complete checkpoint, and to remove an old one. */
   readonly timeoutMs: number;
-  /** and to store one that is complete. */
-  readonly storingTimeoutMs: number;
   /** How many completed ones are kept. */
   readonly retained: number;
   readonly clock: Clock;

@@ -118,12 +118,12 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   }
 
   store(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void {
-    const { storage, clock, storingTimeoutMs } = this.#options;
+    const { storage, clock, timeoutMs } = this.#options;
     const { book } = this.#pending.get(checkpoint) as Pending;
     const order = this.#orders.of(request);
     const stored = (): void => asker.send({ type: 'checkpoint.stored' });
     awaitAnswer(order === undefined ? this.#commit(book, book.kind) : this.#writeSavepoint(book, order), {
-      ...{ clock, timeoutMs: storingTimeoutMs, who: storage.description },
+      ...{ clock, timeoutMs, who: storage.description },
       done: order?.kind === 'drain' ? () => this.#storeDrained(book, stored) : stored,
       failed: (cause) => asker.send({ type: 'checkpoint.unstored', reason: 'storing', cause }),
       late: () => this.#clean([checkpoint]),
@@ -149,9 +149,9 @@ export class ComponentCheckpoints implements CheckpointedComponent {
 
   /** All components of the job are drained: the others end, so this one cannot fail any more, whatever its storage says. */
   #storeDrained(book: Pending['book'], ended: () => void, tries = drainedTries): void {
-    const { storage, clock, storingTimeoutMs } = this.#options;
+    const { storage, clock, timeoutMs } = this.#options;
     awaitAnswer(this.#commit(book, 'checkpoint', true), {
-      ...{ clock, timeoutMs: storingTimeoutMs, who: storage.description },
+      ...{ clock, timeoutMs, who: storage.description },
       done: ended,
       failed: () => (tries > 1 ? this.#storeDrained(book, ended, tries - 1) : ended()),
     });

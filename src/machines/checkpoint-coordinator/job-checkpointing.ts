@@ -8,8 +8,6 @@ export interface JobCheckpointing extends CoordinatorSettings {
   /** How many completed checkpoints of each component are kept. */
   readonly retained: number;
   readonly storage: CheckpointStorage;
-  /** How long the storage may take to store a complete checkpoint, in ms. */
-  readonly storingTimeoutMs: number;
   /** The name of a component's checkpoints in the storage, by its first head, unless it continues others. */
   readonly scopeOf: (head: string) => string;
 }

@@ -295,10 +295,10 @@ export class JobCheckpoints {
 
   #coordinate(component: StreamingComponent): Coordinated {
     const { checkpointing, ledger, gateway, clock, observe, actors, charts, failed } = this.#options;
-    const { storage, scopeOf, alignment, retained, tolerableFailures, timeoutMs, storingTimeoutMs } = checkpointing;
+    const { storage, scopeOf, alignment, retained, tolerableFailures, timeoutMs } = checkpointing;
     const job = jobTasks(ledger);
     const checkpoints = new ComponentCheckpoints({
-      ...{ component, storage, alignment, retained, tolerableFailures, clock, observe, timeoutMs, storingTimeoutMs },
+      ...{ component, storage, alignment, retained, tolerableFailures, clock, observe, timeoutMs },
       job,
       gateway: gateway.checkpoints,
       scope: scopeOf(ledger.graph.nameOf(component.heads[0] as ExecutionVertexId)),

@@ -51,14 +51,7 @@ export function checkpointingOf(
   if (checkpoints.mode === 'exactly-once') refuseUnrepeatable(shape);
   const { mode, storage: _storage, stateBackend: _backend, ...settings } = checkpoints;
   const scopeOf = (head: string): string => scopeOfSeries(shape.job, run, head);
-  return {
-    ...settings,
-    alignment: mode,
-    storage,
-    storingTimeoutMs: checkpoints.timeoutMs,
-    maxQueued: mostQueued,
-    scopeOf,
-  };
+  return { ...settings, alignment: mode, storage, maxQueued: mostQueued, scopeOf };
 }
 
 /** Records of a source that cannot be read again are lost with its task, unless what it has written is kept. */
