@@ -81,6 +81,23 @@ describe('the rules of checkpoints', () => {
     expect(violations(told, counts)).toEqual([expect.stringMatching(/^K3.*checkpoint 2, not 1/)]);
   });
 
+  it.each([
+    ['fails, as it must', 'failed', []],
+    ['has a process that dies before it fails', undefined, []],
+    ['finishes all the same', 'finished', [expect.stringMatching(/^K3.*checkpoint 1, not undefined/)]],
+  ])(
+    'K3: a region continues from one that another could not read, none is left, and the job %s',
+    (_, status, expected) => {
+      const told: Told[] = [
+        ...[running(0), begun(10, 1), done(12, 1)],
+        [20, 'checkpoint.unreadable', { checkpoint: 1, task: 'b[0]' }],
+        [21, 'checkpoint.restored', { checkpoint: 1, region: 0 }],
+        ...(status === undefined ? [] : [[22, 'job.statusChanged', { status }] as const]),
+      ];
+      expect(violations(told, { completed: 1, failed: 0, restored: 1 })).toEqual(expected);
+    },
+  );
+
   it.each<[string, RegExp, readonly Told[], object?]>([
     ['K1: numbers that do not grow', /^K1.*checkpoint 1 follows 1/, [begun(10, 1), done(11, 1), begun(20, 1)]],
     ['K1: more under way than may be', /^K1.*2 checkpoints are under way/, [begun(10, 1), begun(20, 2)]],

@@ -1,13 +1,14 @@
 import type { JobEvent } from '../../src/actors/job-event.ts';
+import type { AttemptNumber } from '../../src/ids.ts';
 import { commitSlackMs, lateCommits, type NotedTransaction } from '../../src/testing/checkpoints/late-commits.ts';
 
 const completed = (atMs: number, durationMs: number, task = 'out[0]', kind = 'checkpoint'): JobEvent =>
   ({ type: 'checkpoint.completed', atMs, durationMs, kind, tasks: [{ task }] }) as never;
-const became = (atMs: number, state: string, task = 'out[0]'): JobEvent =>
-  ({ type: 'task.stateChanged', atMs, task, state }) as never;
+const became = (atMs: number, state: string, task = 'out[0]', attempt = 1): JobEvent =>
+  ({ type: 'task.stateChanged', atMs, task, attempt, state }) as never;
 const ended = (atMs: number): JobEvent => ({ type: 'job.statusChanged', atMs, status: 'finished' }) as never;
 const prepared = (preparedMs: number, committedMs?: number): NotedTransaction => ({
-  ...{ sink: 'out', task: 'out[0]', preparedMs, committedMs },
+  ...{ sink: 'out', task: 'out[0]', attempt: 1 as AttemptNumber, preparedMs, committedMs },
 });
 
 const slackMs = 10;
@@ -32,6 +33,16 @@ describe('K7: what was prepared is committed soon after the checkpoint that foll
       [completed(20, 10, 'out[0]', 'savepoint'), ended(99)],
     ],
     ['by the next attempt', prepared(5), [completed(20, 10), became(24, 'failed'), ended(99)]],
+    [
+      'by the next attempt, because this one had gone before it prepared, and did not know',
+      prepared(5),
+      [became(3, 'failed'), became(4, 'running', 'out[0]', 2), completed(20, 10), ended(99)],
+    ],
+    [
+      'by the next attempt, which has begun',
+      prepared(5),
+      [became(4, 'created', 'out[0]', 2), completed(20, 10), ended(99)],
+    ],
     ['at the end of the job, which came first', prepared(5, 25), [completed(20, 10), ended(25)]],
     ['by nobody, in a job that ended with it', prepared(5), [completed(20, 10), ended(22)]],
   ])('%s', (_, noted, events) => {
@@ -56,6 +67,12 @@ describe('K7: what was prepared is committed soon after the checkpoint that foll
       'although its task failed, but long after',
       prepared(5),
       [completed(20, 10), became(50, 'failed'), ended(99)],
+      /^K7/,
+    ],
+    [
+      'although the attempt before had gone',
+      prepared(5),
+      [became(3, 'failed', 'out[0]', 0), became(4, 'running'), completed(20, 10), ended(99)],
       /^K7/,
     ],
     [

@@ -2,6 +2,7 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import { type StreamingComponents, streamingComponents } from '../../checkpoints/streaming-components.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import type { PipelinedRegions } from '../../graph/pipelined-region.ts';
+import type { JobStatus } from '../../actors/protocol/states.ts';
 import type { CheckpointId, RegionId } from '../../ids.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { DrawnCheckpoints } from './drawn-checkpoints.ts';
@@ -15,6 +16,8 @@ interface Component {
   retained: CheckpointId[];
   /** Those of an input that is produced anew. */
   readonly outdated: Set<CheckpointId>;
+  /** The latest that could not be read. */
+  unreadable: CheckpointId | undefined;
   newest: number;
   completedMs: number;
   readonly running: Set<RegionId>;
@@ -34,7 +37,7 @@ interface Component {
  * - K2 A checkpoint is aborted for a failover only if a region of its own component has stopped running.
  * - K3 A region continues from the latest completed checkpoint of its component that can be read. A savepoint is none, unless the
  *   run is to stop with it: its sinks commit. None is under way in a component when a region of it begins: it would complete with the states of
- *   an attempt from before. One of an input that was produced anew since is never used.
+ *   an attempt from before. One of an input that was produced anew since is never used. If none is left, the job fails.
  * - K4 While a component runs, checkpoints go on at their interval, whatever becomes of other components.
  * - K5 The reports of the run count what happened.
  */
@@ -46,6 +49,9 @@ export class CheckpointRules {
   readonly #longestMs: number;
   readonly #states = new Map<number, Component>();
   readonly #found: string[] = [];
+  /** Problems unless the job fails. */
+  readonly #unlessFailed: string[] = [];
+  #status: JobStatus | undefined;
   /** Those from which it can continue at its beginning. */
   readonly #first: readonly CheckpointId[];
 
@@ -67,12 +73,14 @@ export class CheckpointRules {
 
   violations(events: readonly JobEvent[], run: Pick<JobRun, 'receipt' | 'checkpoints'>): string[] {
     for (const [index, event] of events.entries()) {
-      const complain = (rule: string, problem: string): void => {
-        this.#found.push(`${rule} at event ${index}: ${problem}`);
+      const complain: Complain = (rule, problem, mayFail = false) => {
+        (mayFail ? this.#unlessFailed : this.#found).push(`${rule} at event ${index}: ${problem}`);
       };
       if ('atMs' in event) this.#waitFor(event.atMs, complain);
       this.#next(event, complain);
     }
+    // A process that dies has not ended its job: the next one has to fail.
+    if (this.#status === 'finished' || this.#status === 'canceled') this.#found.push(...this.#unlessFailed);
     return [...this.#found, ...this.#miscounted(run)];
   }
 
@@ -81,6 +89,7 @@ export class CheckpointRules {
       case 'region.stateChanged':
         return this.#regionChanged(event, complain);
       case 'job.statusChanged':
+        this.#status = event.status;
         if (event.status !== 'running') for (const state of this.#states.values()) state.idleSinceMs = undefined;
         return;
       case 'checkpoint.triggered':
@@ -97,6 +106,7 @@ export class CheckpointRules {
       case 'checkpoint.unreadable': {
         const state = this.#of(event.component);
         state.retained = state.retained.filter((id) => id !== event.checkpoint);
+        state.unreadable = event.checkpoint;
         return;
       }
       default:
@@ -161,9 +171,10 @@ export class CheckpointRules {
     const of = this.#of(component);
     of.restored++;
     const latest = of.retained.filter((id) => !of.outdated.has(id)).at(-1);
-    if (checkpoint !== latest) {
-      complain('K3', `region ${region} continues from checkpoint ${checkpoint}, not ${latest}`);
-    }
+    if (checkpoint === latest) return;
+    // None is left: the job is about to fail, and regions that already have their slots may begin.
+    const isLast = latest === undefined && checkpoint === of.unreadable;
+    complain('K3', `region ${region} continues from checkpoint ${checkpoint}, not ${latest}`, isLast);
   }
 
   #ended(of: Component, component: number, atMs: number): void {
@@ -214,6 +225,7 @@ export class CheckpointRules {
           pending: new Map(),
           retained: [...this.#first],
           outdated: new Set(),
+          unreadable: undefined,
           newest: this.#first.length,
           completedMs: -Infinity,
         },
@@ -226,7 +238,7 @@ export class CheckpointRules {
   }
 }
 
-type Complain = (rule: string, problem: string) => void;
+type Complain = (rule: string, problem: string, mayFail?: boolean) => void;
 
 function countsOf({
   completed = 0,

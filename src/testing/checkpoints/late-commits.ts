@@ -1,10 +1,12 @@
 import type { JobEvent } from '../../actors/job-event.ts';
+import type { AttemptNumber } from '../../ids.ts';
 
 /** What a sink has prepared at a barrier. */
 export interface NotedTransaction {
   /** Of the sink, and of the task that it is in: `out`, `map[0]`. */
   readonly sink: string;
   readonly task: string;
+  readonly attempt: AttemptNumber;
   readonly preparedMs: number;
   /** undefined if it was not, or its writer was replaced. */
   committedMs: number | undefined;
@@ -26,12 +28,12 @@ export function commitSlackMs({ outages, slowness }: Hindrances): number {
   return outages > 0 || slowness !== undefined ? Number.POSITIVE_INFINITY : mostMs;
 }
 
-/** States in which a task does not hear of its checkpoints any more. */
-const gone: ReadonlySet<string> = new Set(['failed', 'canceling', 'canceled', 'created']);
+/** States in which an attempt does not hear of its checkpoints any more. */
+const gone: ReadonlySet<string> = new Set(['failed', 'canceling', 'canceled']);
 
 /**
  * K7: what a sink prepared before a checkpoint was triggered is committed soon after that is complete, be it that the sink goes on or
- * finishes; unless its task has gone, and the next attempt commits it.
+ * finishes; unless its attempt has gone, be it that it only does not know that yet, and the next one commits it.
  *
  * @param slackMs how long that may take
  */
@@ -45,7 +47,7 @@ export function lateCommits(
       event.type === 'checkpoint.completed' && event.kind === 'checkpoint',
   );
   const endMs = events.findLast((event) => 'atMs' in event)?.atMs ?? 0;
-  return noted.flatMap(({ sink, task, preparedMs, committedMs }) => {
+  return noted.flatMap(({ sink, task, attempt, preparedMs, committedMs }) => {
     const first = completed.find(
       ({ atMs, durationMs, tasks }) => atMs - durationMs > preparedMs && tasks.some((one) => one.task === task),
     );
@@ -54,11 +56,14 @@ export function lateCommits(
     if ((committedMs ?? Number.POSITIVE_INFINITY) <= dueMs || endMs <= dueMs) return [];
     const hasGone = events.some(
       (event) =>
-        (event.type === 'task.stateChanged' && event.task === task && gone.has(event.state) && isWithin(event.atMs)) ||
-        (event.type === 'job.statusChanged' && event.status !== 'running' && isWithin(event.atMs)),
+        (event.type === 'task.stateChanged' && event.task === task && isAfter(event) && event.atMs <= dueMs) ||
+        (event.type === 'job.statusChanged' &&
+          event.status !== 'running' &&
+          preparedMs <= event.atMs &&
+          event.atMs <= dueMs),
     );
-    function isWithin(atMs: number): boolean {
-      return preparedMs <= atMs && atMs <= dueMs;
+    function isAfter(event: Extract<JobEvent, { readonly type: 'task.stateChanged' }>): boolean {
+      return event.attempt > attempt || (event.attempt === attempt && gone.has(event.state));
     }
     const when = committedMs === undefined ? 'not committed' : `committed at ${committedMs} ms`;
     return hasGone

@@ -102,7 +102,7 @@ export class SinkLedger {
     let number = (before?.number ?? -1) + 1;
     let records: unknown[] = [];
     const next = (isCommitted: boolean): TransactionName => {
-      const noted = isCommitted ? undefined : this.#note(task);
+      const noted = isCommitted ? undefined : this.#note(task, attempt);
       if (attempt === account.owner) account.transactions.set(number, { attempt, records, isCommitted, noted });
       records = [];
       return { generation, subtask, attempt, number: number++ };
@@ -124,8 +124,8 @@ export class SinkLedger {
     };
   }
 
-  #note(task: string): NotedTransaction {
-    const noted = { sink: this.#name, task, preparedMs: this.#nowMs(), committedMs: undefined };
+  #note(task: string, attempt: AttemptNumber): NotedTransaction {
+    const noted = { sink: this.#name, task, attempt, preparedMs: this.#nowMs(), committedMs: undefined };
     this.noted.push(noted);
     return noted;
   }
