@@ -8,7 +8,8 @@ const usage = `Measures the cost of the engine, beside baselines in the same run
   NAME …         only benches whose name contains one of these (--only NAME says the same)
   --effort N     N times as many rounds (default 1; 0.2 for a quick look)
   --json         prints the rows as JSON instead of a table
-  --publish      writes the figures into the tables of the README and of docs/performance.md
+  --publish      keeps the figures, and writes the tables of the README and of docs/performance.md
+  --readme       writes these tables from the figures that are kept, and measures nothing
   --check        fails if a published ratio has fallen by more than a tenth
   --list         lists the names
 `;
@@ -20,6 +21,7 @@ const { values: options, positionals } = parseArgs({
     effort: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     publish: { type: 'boolean', default: false },
+    readme: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -29,6 +31,11 @@ const effort = Number(options.effort);
 if (options.help || !(effort > 0)) {
   console.log(usage);
   process.exit(options.help ? 0 : 1);
+}
+
+if (options.readme) {
+  publish([]);
+  process.exit(0);
 }
 
 /** The benches of the other files in this folder, which are bundled beside this one (`bundled`). */

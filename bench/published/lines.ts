@@ -98,6 +98,11 @@ export const publishedLines: readonly PublishedLine[] = [
     inReadme: true,
   },
   {
+    what: 'the same, CPU of the process once its code is optimized',
+    rows: ['100', '1,000', '10,000'].map((n) => `failure of one pipeline of ${n} → it runs again, CPU`),
+    shown: 'ms',
+  },
+  {
     what: 'one consumer runs again with 1 · 10 M records retained',
     rows: ['1', '10'].map((n) => `${n} M records retained: failure of the one consumer → it runs`),
     shown: 'ms',

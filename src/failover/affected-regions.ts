@@ -30,11 +30,14 @@ export function affectedRegions(
   topology: Topology,
   lost: ReadonlySet<PartitionId>,
 ): ReadonlyMap<RegionId, RestartMode> {
-  const involvement = takeInvolvement(topology);
+  const kept = keptOf(topology);
+  const involvement = kept.involvement ?? new Involvement(topology);
+  // A call within this one has marks of its own.
+  kept.involvement = undefined;
   involvement.begin(topology, lost);
   for (const region of seed) involvement.involve(region, 'again');
   const affected = involvement.spread();
-  kept.set(topology.regions, involvement);
+  kept.involvement = involvement;
   return affected;
 }
 
@@ -48,13 +51,17 @@ const marksPerCall = 8;
  * One for each job, kept between calls: a call costs what it marks and not the size of the job. Besides, V8 discards
  * optimized code of a class when a collection finds no object of it, and the next call would be ten times as slow.
  */
-const kept = new WeakMap<PipelinedRegions, Involvement>();
+const keptByRegions = new WeakMap<PipelinedRegions, Kept>();
 
-function takeInvolvement(topology: Topology): Involvement {
-  const known = kept.get(topology.regions);
-  // A call within a call has marks of its own.
-  kept.delete(topology.regions);
-  return known ?? new Involvement(topology);
+interface Kept {
+  /** undefined before the first call, and during a call. */
+  involvement: Involvement | undefined;
+}
+
+function keptOf({ regions }: Topology): Kept {
+  let kept = keptByRegions.get(regions);
+  if (kept === undefined) keptByRegions.set(regions, (kept = { involvement: undefined }));
+  return kept;
 }
 
 /** The regions involved so far in one call. */

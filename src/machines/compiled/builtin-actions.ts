@@ -24,9 +24,64 @@ export const assigns = builtin(assign({})).resolve;
 const spawns = builtin(spawnChild('')).resolve;
 const stops = builtin(stopChild('')).resolve;
 
-/** Whether an action changes nothing in a snapshot but its children. */
-export function changesChildren({ resolve }: BuiltinAction): boolean {
-  return resolve === spawns || resolve === stops;
+interface SpawnAction extends BuiltinAction, Omit<SpawnOptions, 'id'> {
+  readonly src: string | AnyActorLogic;
+  readonly id: string | ((args: ActionArgs) => string) | undefined;
+}
+
+interface StopAction extends BuiltinAction {
+  readonly actorRef: string | AnyActorRef | ((args: ActionArgs, params: unknown) => string | AnyActorRef);
+}
+
+/** What an action that changes nothing in a snapshot but its children makes of them, and what it is executed with. */
+type ChangedChildren = readonly [children: ChartSnapshot['children'], given: unknown];
+
+/**
+ * The children after a `spawnChild` or a `stopChild`; undefined for other actions. XState works out a whole snapshot,
+ * with the states that are active.
+ */
+export function changedChildren(
+  action: BuiltinAction,
+  snapshot: ChartSnapshot,
+  args: ActionArgs,
+  params: unknown,
+  scope: Scope,
+): ChangedChildren | undefined {
+  if (action.resolve === spawns) return withChild(action as SpawnAction, snapshot, args, scope);
+  if (action.resolve === stops) return withoutChild(action as StopAction, snapshot.children, args, params);
+  return undefined;
+}
+
+/** undefined if there is no such logic, of which XState warns. */
+function withChild(
+  { src, id: named, systemId, syncSnapshot, input: given }: SpawnAction,
+  { machine, context, children }: ChartSnapshot,
+  args: ActionArgs,
+  { self }: Scope,
+): ChangedChildren | undefined {
+  const logic = typeof src === 'string' ? referencedLogic(machine, src) : src;
+  if (!logic) return undefined;
+  const id = typeof named === 'function' ? named(args) : named;
+  const input = inputOf(given, context, args.event, self);
+  const options = { id, src, parent: self, syncSnapshot, systemId, input };
+  const actorRef = createActor(logic as AnyActorLogic, options as object);
+  return [
+    { ...children, [id as string]: actorRef },
+    { id: named, systemId, actorRef, src, input },
+  ];
+}
+
+function withoutChild(
+  { actorRef: named }: StopAction,
+  children: ChartSnapshot['children'],
+  args: ActionArgs,
+  params: unknown,
+): ChangedChildren {
+  const told = typeof named === 'function' ? named(args, params) : named;
+  const child = typeof told === 'string' ? children[told] : told;
+  if (!child) return [children, child];
+  const { [child.id]: _, ...others } = children;
+  return [others, child];
 }
 
 interface AssignAction extends BuiltinAction {
@@ -120,16 +175,18 @@ export class Spawner {
   }
 
   #inputOf(src: string | AnyActorLogic, options: SpawnOptions | undefined): unknown {
-    const input = options?.input;
-    if (typeof src !== 'string' || typeof input !== 'function') return input;
-    const { context } = this.#snapshot;
-    return (input as (args: object) => unknown)({ context, event: this.#event, self: this.#scope.self });
+    if (typeof src !== 'string') return options?.input;
+    return inputOf(options?.input, this.#snapshot.context, this.#event, this.#scope.self);
   }
+}
+
+function inputOf(input: unknown, context: unknown, event: EventObject, self: AnyActorRef): unknown {
+  return typeof input === 'function' ? (input as (args: object) => unknown)({ context, event, self }) : input;
 }
 
 /** The actor that a chart names, or that it invokes without a name. */
 function referencedLogic(machine: AnyStateMachine, src: string): unknown {
-  const inline = /^xstate\.invoke\.(\d+)\.(.*)/.exec(src);
+  const inline = src.startsWith('xstate.invoke.') ? /^xstate\.invoke\.(\d+)\.(.*)/.exec(src) : null;
   if (inline === null) return implementationsOf(machine).actors[src];
   const [, index, id] = inline as unknown as [string, string, string];
   const { invoke } = machine.getStateNodeById(id).config as { invoke?: unknown };

@@ -1,5 +1,5 @@
 import { type AnyStateMachine, type EventObject, stopChild } from 'xstate';
-import { assigned, assigns, changesChildren } from './builtin-actions.ts';
+import { assigned, assigns, changedChildren } from './builtin-actions.ts';
 import { type ChartPlans, idle } from './chart-plans.ts';
 import {
   type ActionArgs,
@@ -245,16 +245,12 @@ export class Macrostep {
     scope: Scope,
   ): ChartSnapshot {
     if (action.resolve === assigns && now.context) return assigned(action, now, args, params, scope);
-    const [resolved, given, more] = action.resolve(
-      scope,
-      // XState works out the states of a copy anew, which costs nothing without nodes.
-      changesChildren(action) ? { ...now, _nodes: [] } : now,
-      args,
-      params,
-      action,
-      surroundings,
-    );
-    let next = changesChildren(action) ? withContext(now, now.context, resolved.children) : resolved;
+    const changed = changedChildren(action, now, args, params, scope);
+    const [resolved, given, more] =
+      changed === undefined
+        ? action.resolve(scope, now, args, params, action, surroundings)
+        : [withContext(now, now.context, changed[0]), changed[1]];
+    let next = resolved;
     if ('retryResolve' in action) retries?.push([action, given]);
     if ('execute' in action) {
       scope.actionExecutor({

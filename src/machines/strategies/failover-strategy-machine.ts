@@ -3,6 +3,7 @@ import type { Environment } from '../../environment.ts';
 import type { FailoverDecision, FailoverRule, TaskFailure } from '../../failover/failover-strategy.ts';
 import type { Topology } from '../../graph/topology.ts';
 import type { FailoverId, RegionId } from '../../ids.ts';
+import { engineChart } from '../engine-chart.ts';
 
 /** The input of a failover strategy. One actor serves a whole run. */
 export interface FailoverStrategyInput {
@@ -78,19 +79,21 @@ export function failoverStrategySetup<Context extends MachineContext = MachineCo
 /** Wraps a rule in a strategy machine, which decides each failure separately. */
 export function failoverStrategyMachine(rule: FailoverRule) {
   const ruleSetup = failoverStrategySetup<{ topology: Topology }>();
-  return ruleSetup.createMachine({
-    id: 'failoverStrategy',
-    context: ({ input }) => ({ topology: input.topology }),
-    on: {
-      'failover.requested': {
-        actions: ruleSetup.emit(({ event }) => {
-          const { failover, failure, topology } = event as Extract<
-            FailoverStrategyEvent,
-            { type: 'failover.requested' }
-          >;
-          return { type: 'failover.decided', failover, decision: rule(failure, topology) };
-        }),
+  return engineChart(
+    ruleSetup.createMachine({
+      id: 'failoverStrategy',
+      context: ({ input }) => ({ topology: input.topology }),
+      on: {
+        'failover.requested': {
+          actions: ruleSetup.emit(({ event }) => {
+            const { failover, failure, topology } = event as Extract<
+              FailoverStrategyEvent,
+              { type: 'failover.requested' }
+            >;
+            return { type: 'failover.decided', failover, decision: rule(failure, topology) };
+          }),
+        },
       },
-    },
-  });
+    }),
+  );
 }

@@ -4,6 +4,7 @@ import type { TaskFailure } from '../../failover/failover-strategy.ts';
 import type { RestartBackoffRule } from '../../failover/backoffs/restart-backoff.ts';
 import type { FailoverId } from '../../ids.ts';
 import { callNow } from '../../user-code.ts';
+import { engineChart } from '../engine-chart.ts';
 
 /** The input of a restart backoff. One actor serves one region, unless `backoffScope` is `job`. */
 export interface RestartBackoffInput {
@@ -58,31 +59,33 @@ export function restartBackoffSetup<Context extends MachineContext = MachineCont
 /** Wraps a rule in a backoff machine. */
 export function restartBackoffMachine<State>(rule: RestartBackoffRule<State>) {
   const ruleSetup = restartBackoffSetup<{ environment: Environment; state: State; newAttempt: boolean }>();
-  return ruleSetup.createMachine({
-    id: 'restartBackoff',
-    context: ({ input }) => ({ environment: input.environment, state: rule.initial, newAttempt: true }),
-    on: {
-      'backoff.requested': {
-        actions: [
-          ruleSetup.assign(({ context, event }) => {
-            const { random } = context.environment;
-            const noted = callNow('onFailure', () => rule.onFailure(context.state, event.nowMs, random));
-            if (noted.kind === 'error') throw noted.error;
-            const { state, newAttempt } = noted.value;
-            return { state, newAttempt };
-          }),
-          ruleSetup.emit(({ context, event }) => ({
-            type: 'backoff.decided',
-            failover: event.failover,
-            canRestart: answerOf('canRestart', () => rule.canRestart(context.state, event.nowMs)),
-            delayMs: answerOf('delayMs', () => rule.delayMs(context.state, event.nowMs)),
-            newAttempt: context.newAttempt,
-            ...restartsLeft(rule, context.state, event.nowMs),
-          })),
-        ],
+  return engineChart(
+    ruleSetup.createMachine({
+      id: 'restartBackoff',
+      context: ({ input }) => ({ environment: input.environment, state: rule.initial, newAttempt: true }),
+      on: {
+        'backoff.requested': {
+          actions: [
+            ruleSetup.assign(({ context, event }) => {
+              const { random } = context.environment;
+              const noted = callNow('onFailure', () => rule.onFailure(context.state, event.nowMs, random));
+              if (noted.kind === 'error') throw noted.error;
+              const { state, newAttempt } = noted.value;
+              return { state, newAttempt };
+            }),
+            ruleSetup.emit(({ context, event }) => ({
+              type: 'backoff.decided',
+              failover: event.failover,
+              canRestart: answerOf('canRestart', () => rule.canRestart(context.state, event.nowMs)),
+              delayMs: answerOf('delayMs', () => rule.delayMs(context.state, event.nowMs)),
+              newAttempt: context.newAttempt,
+              ...restartsLeft(rule, context.state, event.nowMs),
+            })),
+          ],
+        },
       },
-    },
-  });
+    }),
+  );
 }
 
 function restartsLeft<State>(rule: RestartBackoffRule<State>, state: State, nowMs: number) {
