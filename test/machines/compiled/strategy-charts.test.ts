@@ -8,7 +8,7 @@ import { bothStories, type Step } from './actor-story.ts';
 
 const failure = { vertex: 1, attempt: 0, cause: new Error('boom'), atMs: 0, lostPartitions: [] };
 
-const asked: readonly Step[] = [1, 2, 3].flatMap((failover): Step[] => [
+const asked: readonly Step[] = [1, 2, 3].flatMap((failover) => [
   { type: 'failover.requested', failover, failure, topology: {} },
   { type: 'backoff.requested', failover, failure, nowMs: failover * 10 },
   { type: 'failover.completed', failover, regions: [1] },
