@@ -17,6 +17,7 @@ import {
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { isLong } from '../support/draws.ts';
 
 /**
@@ -89,7 +90,8 @@ function isBuilt(): boolean {
     join('src', name),
   );
   const changedMs = (path: string): number => statSync(path).mtimeMs;
-  const newest = Math.max(...['src', ...configs, ...sources].map((name) => changedMs(join(root, name))));
+  const builders = readdirSync(join(root, 'build')).map((name) => join('build', name));
+  const newest = Math.max(...['src', ...configs, ...builders, ...sources].map((name) => changedMs(join(root, name))));
   return !isLong && built.every((path) => existsSync(path) && changedMs(path) > newest);
 }
 
@@ -211,11 +213,11 @@ describe('the package', () => {
   });
 
   it.each([
-    ['index.js', 9],
-    ['inspector/index.js', 9],
-    ['metrics/index.js', 8],
-    ['testing/index.js', 8],
-    ['cli/bin.js', 8],
+    ['index.js', 2],
+    ['inspector/index.js', 6],
+    ['metrics/index.js', 4],
+    ['testing/index.js', 3],
+    ['cli/bin.js', 3],
   ])('opens few of its files on import: %s', (door, atMost) => {
     const files = openedBy(join(unpacked, 'dist', door));
     expect(files.size).toBeGreaterThan(1);
@@ -226,16 +228,71 @@ describe('the package', () => {
 describe('the libraries that the import of the package opens', () => {
   it('are few, and of RxJS it is one file', () => {
     const imports = [...openedBy(join(unpacked, 'dist', 'index.js'))].flatMap(importsOf);
-    const libraries = [
-      'immer',
-      'msgpackr/pack',
-      'picomatch',
-      'rxjs/internal/ReplaySubject',
-      'xstate',
-      'xstate/package.json',
-    ];
+    const libraries = ['immer', 'rxjs/internal/ReplaySubject', 'xstate', 'xstate/package.json'];
     const imported = imports.filter((name) => !/^(?:\.|node:)/.test(name));
     expect([...new Set(imported)].toSorted()).toEqual(libraries);
+  });
+});
+
+describe('the parts of the package that are loaded with their first use', () => {
+  const core = (): string => JSON.stringify(pathToFileURL(join(unpacked, 'dist', 'shared', 'core.js')).href);
+  const parts = (): string[] =>
+    readdirSync(join(unpacked, 'dist', 'shared')).flatMap((file) => (file.endsWith('.cjs') ? [file.slice(0, -4)] : []));
+  const run = (text: string): string => {
+    const home = project({ 'parts.mjs': text });
+    const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
+    return execFileSync(process.execPath, ['parts.mjs'], options);
+  };
+  const loaded = `
+import { createRequire } from 'node:module';
+const loaded = () => Object.keys(createRequire(import.meta.url).cache).filter((file) => file.endsWith('.cjs'))
+  .map((file) => file.slice(file.lastIndexOf('shared') + 7)).filter((file) => !/[.]cjs[.]/.test(file) && !/dist/.test(file));
+`;
+
+  it('are not loaded by a simple job', () => {
+    const text = `${loaded}
+import { forEach, fromArray, Job } from 'kintsugi';
+const job = Job.create('words');
+job.source('words', fromArray(['gold'])).map((word) => word.length).sink('lengths', forEach(() => {}));
+await job.run().result;
+console.log(loaded().join());
+`;
+    expect(run(text)).toBe('\n');
+  });
+
+  it('are loaded by a job that uses them', () => {
+    const text = `${loaded}
+import { collect, fromArray, Job } from 'kintsugi';
+const job = Job.create('words');
+const sums = collect();
+const words = job.source('words', fromArray(['gold', 'dust', 'lacquer']));
+words.keyBy((word) => word.length, { exchange: 'reliable' }).count().sink('counts', sums);
+await job.run().result;
+console.log(sums.records.length, loaded().length > 0);
+`;
+    expect(run(text)).toBe('2 true\n');
+  });
+
+  it('work in any order, and have all that others use of them', () => {
+    expect(parts().length).toBeGreaterThan(4);
+    const lacking = parts().flatMap((first) => {
+      const text = `
+import { part } from ${core()};
+for (const name of ${JSON.stringify([first, ...parts()])}) {
+  for (const [key, value] of Object.entries(part(name))) if (value === undefined) console.log(name, key);
+}`;
+      return run(text).split('\n').filter(Boolean);
+    });
+    expect(lacking).toEqual([]);
+  });
+
+  it('are found where Node takes no files of its own conditions', () => {
+    const { imports } = manifest as unknown as { imports: Record<string, Record<string, string>> };
+    const targets = Object.values(imports['#parts'] ?? {}).map((file) => existsSync(join(unpacked, file)));
+    expect(targets).toEqual([true, true]);
+    const home = project({ 'main.mjs': `import { collect, fromArray, Job } from 'kintsugi';\n${source}` });
+    const options = { cwd: home, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
+    expect(execFileSync(process.execPath, ['--no-addons', 'main.mjs'], options)).toBe('4 4 7\n');
   });
 });
 

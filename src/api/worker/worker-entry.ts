@@ -69,4 +69,10 @@ function observe(executor: WorkerExecutor, plan: JobPlan, port: MessagePort): vo
   new WorkerTap({ port: new ThreadPort(port), executor, shape: jobShape(plan), clock: systemEnvironment().clock });
 }
 
-if (!isMainThread && isWorkerBoot(workerData) && isFirstStart()) void start(workerData);
+async function startIfAsked(): Promise<void> {
+  // The modules that are in one file with this one have run by then.
+  await Promise.resolve();
+  if (isWorkerBoot(workerData) && isFirstStart()) await start(workerData);
+}
+
+if (!isMainThread) void startIfAsked();

@@ -1,0 +1,102 @@
+/** The doors of the package: their place in `dist`, and their source. */
+export const doors: Readonly<Record<string, string>> = {
+  index: 'src/index.ts',
+  'inspector/index': 'src/inspector/index.ts',
+  'metrics/index': 'src/metrics/index.ts',
+  'testing/index': 'src/testing/index.ts',
+  'cli/bin': 'src/cli/bin.ts',
+};
+
+/** The folders whose modules are loaded with their first use, by the part that is loaded then. */
+const folders: Readonly<Record<string, readonly string[]>> = {
+  calls: ['operators/answers', 'operators/calls', 'operators/identity'],
+  connectors: ['connectors'],
+  durable: ['api/explain', 'journal', 'run/durable', 'run/identity', 'run/savepoints'],
+  inspection: ['inspector/recorder', 'inspector/recording', 'inspector/tap'],
+  results: ['partitions'],
+  state: ['checkpoints', 'operators/state'],
+  workers: ['executors/shares', 'executors/workers', 'partitions/remote'],
+};
+
+/**
+ * Modules in these folders that are loaded at once: the first record of a job needs them, or a door exports their values.
+ * A test says what is missing here.
+ */
+const atOnce: readonly string[] = [
+  'api/explain/explain',
+  'connectors/byte-range',
+  'connectors/collect',
+  'connectors/csv/csv-file',
+  'connectors/csv/to-csv-file',
+  'connectors/for-each',
+  'connectors/from-array',
+  'connectors/from-iterable',
+  'connectors/index-ranges',
+  'connectors/json/json-lines-file',
+  'connectors/json/to-json-lines-file',
+  'connectors/kafka/from-kafka',
+  'connectors/kafka/to-kafka',
+  'connectors/kept-result-source',
+  'connectors/lines/decoder',
+  'connectors/outputs/part-writer',
+  'connectors/parquet/parquet-file',
+  'connectors/parquet/to-parquet-file',
+  'connectors/postgres/to-postgres',
+  'connectors/record-position',
+  'connectors/streams/from-async-iterable',
+  'connectors/streams/from-observable',
+  'connectors/streams/node-stream',
+  'connectors/streams/web-stream',
+  'executors/shares/result-budgets',
+  'executors/shares/service-shapes',
+  'executors/shares/shared-services',
+  'executors/workers/pulse',
+  'inspector/recorder/flight-recorder',
+  'operators/answers/answer-errors',
+  'operators/answers/remembered-answers',
+  'operators/answers/run-answers',
+  'operators/calls/call-errors',
+  'operators/calls/call-limiters',
+  'operators/identity/step-declaration',
+  'operators/state/declared-states',
+  'operators/state/disk/lmdb-state',
+  'operators/state/state-reader',
+  'operators/state/subtask-states',
+  'partitions/byte-budget',
+  'partitions/checkpoints/checkpoint-storages',
+  'partitions/checkpoints/s3-checkpoints',
+  'partitions/claims/output-claims',
+  'partitions/claims/process-table',
+  'partitions/claims/run-directory',
+  'partitions/loop-ends',
+  'partitions/records/batch-cutter',
+  'partitions/records/blank-list',
+  'partitions/records/freeze-records',
+  'partitions/records/key-hash',
+  'partitions/records/record-size',
+  'partitions/result-partition',
+  'partitions/storage/file-pool',
+  'partitions/storage/file-spill-store',
+  'partitions/storage/kept-result',
+  'partitions/storage/spill-store',
+  'partitions/stream-element',
+  'run/savepoints/open-savepoint',
+  'run/savepoints/savepoint-directory',
+  'run/savepoints/savepoint-option',
+  'run/savepoints/savepoints',
+  'run/savepoints/stopped-output',
+];
+
+const parts = Object.entries(folders).flatMap(([part, own]) =>
+  own.map((folder) => ({ part, folder: `src/${folder}/` })),
+);
+const isAtOnce = new Set(atOnce.map((module) => `src/${module}.ts`));
+
+/** The part of a module of the source; undefined if it is in none of these folders, or loaded at once. */
+export function listedPartOf(path: string): string | undefined {
+  if (isAtOnce.has(path)) return undefined;
+  const [found] = parts
+    .filter(({ folder }) => path.startsWith(folder))
+    .sort((one, other) => other.folder.length - one.folder.length);
+  return found?.part;
+}
