@@ -121,8 +121,9 @@ export class CapturedOutput {
       from: unknown,
     ): SinkWriter<unknown> => {
       if (this.#sinks === 'transactional') {
-        const opener = { task: `${vertex}[${subtask}]`, subtask, attempt: (first + attempt) as AttemptNumber };
-        return ledger.open({ ...opener, nowMs: () => environment.clock.now() }, from);
+        const attempts = { attempt: (first + attempt) as AttemptNumber, attemptOfRun: attempt };
+        const nowMs = () => environment.clock.now();
+        return ledger.open({ task: `${vertex}[${subtask}]`, subtask, ...attempts, nowMs }, from);
       }
       if (this.#sinks === 'at once') return writingAtOnce(committed, subtask);
       const records: unknown[] = [];

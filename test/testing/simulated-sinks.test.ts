@@ -4,8 +4,9 @@ import { SimulatedSavepoint } from '../../src/testing/checkpoints/simulated-save
 import { SinkLedger } from '../../src/testing/checkpoints/sink-ledger.ts';
 import { seededRandom, virtualEnvironment } from '../../src/testing/index.ts';
 
-const attemptOf = (attempt: number) => ({
-  ...{ task: 'out[0]', subtask: 0, attempt: attempt as AttemptNumber, nowMs: () => 0 },
+const attemptOf = (attempt: number, before = 0) => ({
+  ...{ attempt: (before + attempt) as AttemptNumber, attemptOfRun: attempt as AttemptNumber },
+  ...{ task: 'out[0]', subtask: 0, nowMs: () => 0 },
 });
 
 describe('the ledger of a transactional sink', () => {
@@ -15,6 +16,13 @@ describe('the ledger of a transactional sink', () => {
     void writer.write([1]);
     return { ledger, writer, prepared: writer.prepareCheckpoint?.() as never };
   };
+
+  it('notes what is prepared with the attempt that the events of the run name', () => {
+    const ledger = new SinkLedger('out', new Moments());
+    const ofEarlierProcesses = 10;
+    ledger.open(attemptOf(0, ofEarlierProcesses), undefined).prepareCheckpoint?.();
+    expect(ledger.noted).toMatchObject([{ sink: 'out', task: 'out[0]', attempt: 0, committedMs: undefined }]);
+  });
 
   it('has nothing to say of a sink that commits what it has prepared, and goes on behind it', () => {
     const { ledger, prepared } = begun();

@@ -16,7 +16,10 @@ interface Transaction {
 interface Opener {
   readonly task: string;
   readonly subtask: number;
+  /** Higher than those of earlier processes, */
   readonly attempt: AttemptNumber;
+  /** and as the run of this process counts. */
+  readonly attemptOfRun: AttemptNumber;
   readonly nowMs: () => number;
 }
 
@@ -81,7 +84,7 @@ export class SinkLedger {
     return copy;
   }
 
-  open({ task, subtask, attempt, nowMs }: Opener, from: unknown): SinkWriter<unknown> {
+  open({ task, subtask, attempt, attemptOfRun, nowMs }: Opener, from: unknown): SinkWriter<unknown> {
     this.#nowMs = nowMs;
     const continued = from as TransactionName | Succession | undefined;
     const { generation } = continued ?? { generation: 0 };
@@ -102,7 +105,7 @@ export class SinkLedger {
     let number = (before?.number ?? -1) + 1;
     let records: unknown[] = [];
     const next = (isCommitted: boolean): TransactionName => {
-      const noted = isCommitted ? undefined : this.#note(task, attempt);
+      const noted = isCommitted ? undefined : this.#note(task, attemptOfRun);
       if (attempt === account.owner) account.transactions.set(number, { attempt, records, isCommitted, noted });
       records = [];
       return { generation, subtask, attempt, number: number++ };
