@@ -10,7 +10,7 @@ import type { Sink, SinkWriter } from '../operators/sink.ts';
 import { commitSlackMs, type Hindrances, lateCommits } from './checkpoints/late-commits.ts';
 import { declining } from './checkpoints/declining-source.ts';
 import { Moments } from './checkpoints/moments.ts';
-import { SinkLedger } from './checkpoints/sink-ledger.ts';
+import { type Opener, SinkLedger } from './checkpoints/sink-ledger.ts';
 import { DrawnAnswers } from './drawn-answers.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
@@ -116,15 +116,9 @@ export class CapturedOutput {
     const ledger = this.#ledgers.get(name) ?? new SinkLedger(name, this.#moments ?? new Moments());
     if (this.#sinks === 'transactional') this.#ledgers.set(name, ledger);
     const first = this.#firstAttempt;
-    const writerOf = (
-      { vertex, subtask, attempt, environment }: RuntimeContext,
-      from: unknown,
-    ): SinkWriter<unknown> => {
-      if (this.#sinks === 'transactional') {
-        const attempts = { attempt: (first + attempt) as AttemptNumber, attemptOfRun: attempt };
-        const nowMs = () => environment.clock.now();
-        return ledger.open({ task: `${vertex}[${subtask}]`, subtask, ...attempts, nowMs }, from);
-      }
+    const writerOf = (context: RuntimeContext, from: unknown): SinkWriter<unknown> => {
+      if (this.#sinks === 'transactional') return ledger.open(openerOf(context, first), from);
+      const { subtask } = context;
       if (this.#sinks === 'at once') return writingAtOnce(committed, subtask);
       const records: unknown[] = [];
       return {
@@ -207,6 +201,16 @@ export class CapturedOutput {
   problems(hasFinished: boolean): string[] {
     return [...this.#ledgers.values()].flatMap((ledger) => ledger.problems(hasFinished));
   }
+}
+
+function openerOf({ vertex, subtask, attempt, environment }: RuntimeContext, first: number): Opener {
+  return {
+    task: `${vertex}[${subtask}]`,
+    subtask,
+    attempt: (first + attempt) as AttemptNumber,
+    attemptOfRun: attempt,
+    nowMs: () => environment.clock.now(),
+  };
 }
 
 /** Nothing is undone: a task that restarts writes again what it wrote after its checkpoint. */

@@ -13,7 +13,7 @@ interface Transaction {
 }
 
 /** The attempt of a task that opens a sink. */
-interface Opener {
+export interface Opener {
   readonly task: string;
   readonly subtask: number;
   /** Higher than those of earlier processes, */
