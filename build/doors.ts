@@ -27,6 +27,8 @@ const common = {
   logLevel: 'warning',
 } satisfies BuildOptions;
 
+const withNativePart = 'msgpackr';
+
 type Where = (path: string) => boolean;
 
 const moduleOf = (path: string): SourceModule => modules.get(path) as SourceModule;
@@ -113,10 +115,24 @@ function boundary(isInside: Where, textOf: (path: string) => string): Plugin {
   };
 }
 
-/** In a part: Node's modules, and the libraries that the core has. */
+/**
+ * A library that only parts have is read with the first use of one of its values. What `require` gives of msgpackr contains
+ * its native part, which would be another copy of the library if it were imported.
+ */
+function libraryOfPart(path: string, names: readonly string[]): string {
+  const library = `use.libraryOf('${path}')`;
+  if (path === withNativePart) return `if (use.isGiven('${path}/pack')) import('${path}');`;
+  if (names.includes('default')) return `module.exports = ${library};`;
+  return `module.exports = {${names.map((name) => `get ${name}() { return ${library}.${name}; }`).join()}};`;
+}
+
+/** In a part: Node's modules, and libraries. */
 function givenLibraries(isInside: Where): Plugin {
   const load = (path: string): OnLoadResult => {
     const names = namesUsed(path, isInside);
+    if (!path.startsWith('node:') && !libraries.has(path)) {
+      return { contents: libraryOfPart(path, names), resolveDir: root };
+    }
     if (!path.startsWith('node:')) {
       const assigned = (name: string): string => (name === 'default' ? 'export default' : `export const ${name} =`);
       return { contents: names.map((name) => `${assigned(name)} core.${flat(path, name)};`).join('\n') };
@@ -129,8 +145,9 @@ function givenLibraries(isInside: Where): Plugin {
     name: 'given-libraries',
     setup: (bundle) => {
       bundle.onResolve({ filter: /^[^./]/, namespace: 'file' }, ({ path, kind }) => {
-        const isGiven = kind === 'import-statement' && (path.startsWith('node:') || libraries.has(path));
-        return isGiven ? { path, namespace: 'given', sideEffects: false } : undefined;
+        return kind === 'import-statement' || path === withNativePart
+          ? { path, namespace: 'given', sideEffects: false }
+          : undefined;
       });
       bundle.onLoad({ filter: /.*/, namespace: 'given' }, ({ path }) => load(path));
     },
@@ -185,12 +202,12 @@ async function buildPart(part: string): Promise<void> {
     stdin: { contents, resolveDir: root, sourcefile: `${part}.ts` },
     format: 'iife',
     globalName: 'part',
-    banner: { js: 'module.exports=(core,later)=>{' },
+    banner: { js: 'module.exports=(core,use)=>{' },
     footer: { js: 'return part};' },
     outfile: join(outdir, 'shared', `${part}.cjs`),
     plugins: [
       givenLibraries(isInside),
-      boundary(isInside, (path) => (isOfPart(path) ? onFirstUse(path, isInside, 'later') : fromCore(path))),
+      boundary(isInside, (path) => (isOfPart(path) ? onFirstUse(path, isInside, 'use.laterIn') : fromCore(path))),
     ],
   });
 }
@@ -244,8 +261,16 @@ function mapSources(): void {
 await Promise.all([buildCore(), buildDoors(), ...parts.map(buildPart)]);
 const names = moduleOf('src/index.ts').exports;
 writeFileSync(join(outdir, 'index.js'), `import"#parts";\nexport{${names.join()}}from"./shared/core.js";\n`);
-const all = parts.map((part) => `import ${part} from"./${part}.cjs";`);
-const provided = `import{provide}from"./core.js";\n${all.join('\n')}\nprovide({${parts.join()}});\n`;
+const ofParts = [...modules.keys()].filter(isOfPart).flatMap((path) => moduleOf(path).imports.map(({ from }) => from));
+const others = [...new Set(ofParts)].filter((from) => isLibrary(from) && !libraries.has(from));
+const imports = [
+  ...parts.map((part) => `import ${part} from"./${part}.cjs";`),
+  ...others.map(
+    (from, index) => `import ${namesUsed(from, isOfPart).includes('default') ? '' : '* as '}l${index} from"${from}";`,
+  ),
+];
+const given = others.map((from, index) => `"${from}":l${index}`).join();
+const provided = `import{provide}from"./core.js";\n${imports.join('\n')}\nprovide({${parts.join()}},{${given}});\n`;
 writeFileSync(join(outdir, 'shared', 'parts.js'), provided);
 chmodSync(join(outdir, 'cli', 'bin.js'), 0o755);
 mapSources();

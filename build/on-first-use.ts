@@ -1,13 +1,15 @@
 // What the core begins with. A part is a function that makes its modules, given the values of the core.
 
 type Values = Readonly<Record<string, unknown>>;
-type MakePart = (core: Values, later: typeof laterIn) => Values;
+type MakePart = (core: Values, use: typeof ofParts) => Values;
 
 let core: Values | undefined;
 let makeCore: () => Values;
 let place: string;
 const makers: Record<string, MakePart> = {};
 const made: Record<string, Values> = {};
+const libraries: Record<string, Values> = {};
+const ofParts = { laterIn, libraryOf, isGiven: (library: string): boolean => library in libraries };
 
 /** Called once, when all modules of the core have run; its parts are beside it. */
 export function begin(values: () => Values, url: string): void {
@@ -15,20 +17,28 @@ export function begin(values: () => Values, url: string): void {
   place = url;
 }
 
-/** Takes parts that are loaded already: a bundler knows of one only by an import. */
-export function provide(given: Readonly<Record<string, MakePart>>): void {
+/** Takes parts, and libraries of theirs, that are loaded already: a bundler knows of one only by an import. */
+export function provide(given: Readonly<Record<string, MakePart>>, those: Readonly<Record<string, Values>>): void {
   Object.assign(makers, given);
+  Object.assign(libraries, those);
+}
+
+// Only `require` loads a file without waiting for it.
+function required(name: string): unknown {
+  return process.getBuiltinModule('node:module').createRequire(place)(name);
+}
+
+function libraryOf(name: string): Values {
+  return libraries[name] ?? (required(name) as Values);
 }
 
 /** The values of a part, which is loaded by the first call. */
 export function part(name: string): Values {
   const earlier = made[name];
   if (earlier !== undefined) return earlier;
-  // Only `require` loads a file without waiting for it.
-  const make =
-    makers[name] ?? (process.getBuiltinModule('node:module').createRequire(place)(`./${name}.cjs`) as MakePart);
+  const make = makers[name] ?? (required(`./${name}.cjs`) as MakePart);
   core ??= makeCore();
-  return (made[name] = make(core, laterIn));
+  return (made[name] = make(core, ofParts));
 }
 
 /** The exports of a module of a part, which is loaded when one of them is used. */

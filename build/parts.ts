@@ -7,19 +7,27 @@ export const doors: Readonly<Record<string, string>> = {
   'cli/bin': 'src/cli/bin.ts',
 };
 
-/** The folders whose modules are loaded with their first use, by the part that is loaded then. */
-const folders: Readonly<Record<string, readonly string[]>> = {
+/** The folders and modules that are loaded with their first use, by the part that is loaded then. */
+const places: Readonly<Record<string, readonly string[]>> = {
   calls: ['operators/answers', 'operators/calls', 'operators/identity'],
   connectors: ['connectors'],
   durable: ['api/explain', 'journal', 'run/durable', 'run/identity', 'run/savepoints'],
   inspection: ['inspector/recorder', 'inspector/recording', 'inspector/tap'],
-  results: ['partitions'],
-  state: ['checkpoints', 'operators/state'],
+  results: ['operators/gate', 'operators/task/record-writer', 'partitions'],
+  state: [
+    'checkpoints',
+    'machines/checkpoint-coordinator/checkpoint-content',
+    'machines/checkpoint-coordinator/component-checkpoints',
+    'machines/checkpoint-coordinator/component-tasks',
+    'operators/fused/keyed-state',
+    'operators/state',
+    'run/checkpoints/run-storage',
+  ],
   workers: ['executors/shares', 'executors/workers', 'partitions/remote'],
 };
 
 /**
- * Modules in these folders that are loaded at once: the first record of a job needs them, or a door exports their values.
+ * Modules in these places that are loaded at once: the first record of a job needs them, or a door exports their values.
  * A test says what is missing here.
  */
 const atOnce: readonly string[] = [
@@ -87,16 +95,14 @@ const atOnce: readonly string[] = [
   'run/savepoints/stopped-output',
 ];
 
-const parts = Object.entries(folders).flatMap(([part, own]) =>
-  own.map((folder) => ({ part, folder: `src/${folder}/` })),
-);
+const parts = Object.entries(places).flatMap(([part, own]) => own.map((place) => ({ part, place: `src/${place}` })));
 const isAtOnce = new Set(atOnce.map((module) => `src/${module}.ts`));
 
-/** The part of a module of the source; undefined if it is in none of these folders, or loaded at once. */
+/** The part of a module of the source; undefined if it is in none of these places, or loaded at once. */
 export function listedPartOf(path: string): string | undefined {
   if (isAtOnce.has(path)) return undefined;
   const [found] = parts
-    .filter(({ folder }) => path.startsWith(folder))
-    .sort((one, other) => other.folder.length - one.folder.length);
+    .filter(({ place }) => path === `${place}.ts` || path.startsWith(`${place}/`))
+    .sort((one, other) => other.place.length - one.place.length);
   return found?.part;
 }

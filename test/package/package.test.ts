@@ -38,8 +38,13 @@ job.run().result.then(() => console.log(lengths.records.join(' ')));
 const shared = `
 import { Observable } from 'rxjs';
 const other = Job.create('other');
-other.source('none', fromArray([])).sink('nothing', collect());
-console.log(other.run().events$ instanceof Observable);
+const kept = collect();
+// It loads parts of the package, and a library of theirs.
+other.source('one', fromArray([{ its: 'gold' }])).rebalance({ exchange: 'reliable' }).sink('kept', kept);
+const first = other.run();
+console.log(first.events$ instanceof Observable);
+await first.result;
+console.log(kept.records.length);
 `;
 const inspected = `
 const job = Job.create('words');
@@ -339,7 +344,7 @@ await run.result;
     execFileSync(esbuild, [...args, ...given, ...external, '--external:*.node'], { cwd: home, shell: isWindows });
     // Far from the libraries that it was made of.
     const options = { cwd: directory, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
-    expect(execFileSync(process.execPath, ['--no-warnings', built], options)).toBe('true\n4 4 7\n');
+    expect(execFileSync(process.execPath, ['--no-warnings', built], options)).toBe('true\n1\n4 4 7\n');
   });
 
   it.each([
