@@ -80,6 +80,9 @@ export interface DrawnRun extends DrawnShape {
   readonly checkpointFaults: readonly DrawnCheckpointFault[];
 }
 
+/** The number of restarts that a run may take beside those for its faults. */
+export const sparedRestarts = 10;
+
 /** What a shape may be. */
 interface ShapeLimits {
   readonly maxParallelism?: number | undefined;

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { planJob } from '../api/job-planner.ts';
 import type { JobDefinition } from '../api/stream-graph.ts';
+import { streamingComponents } from '../checkpoints/streaming-components.ts';
 import { causeWithCode } from '../errors/cause-chain.ts';
 import { propertyOf } from '../foreign-value.ts';
 import { KintsugiError } from '../errors/kintsugi-error.ts';
@@ -213,7 +214,13 @@ async function runAsDrawn(set: SetUp, options: SimulationOptions) {
     ...{ checkpoints, savepoint },
     running: (run) => {
       checkpoints?.watch(graph, random.fork('strikes'), () => ({ run, executors }));
-      if (checkpoints !== undefined) savepoint?.take(run, checkpoints.timers, checkpoints.moments);
+      if (checkpoints !== undefined)
+        savepoint?.take(
+          run,
+          checkpoints.timers,
+          checkpoints.moments,
+          streamingComponents(graph, pipelinedRegions(graph)).list.length,
+        );
     },
   });
   return { ended, firedFaults };

@@ -20,7 +20,7 @@ import { defaultExceptionHistorySize, type JobRunOptions } from '../run/run-opti
 import { runJob, type RunSeams } from '../run/run-job.ts';
 import type { SimulatedCheckpoints } from './checkpoints/simulated-checkpoints.ts';
 import type { SimulatedSavepoint } from './checkpoints/simulated-savepoint.ts';
-import type { DrawnRun, DrawnShape } from './drawn-run.ts';
+import { type DrawnRun, type DrawnShape, sparedRestarts } from './drawn-run.ts';
 import { JobHistory, unrecorded } from './job-history.ts';
 import type { MemorySpillStore } from './storage/memory-spill-store.ts';
 import type { SpillStore } from '../partitions/storage/spill-store.ts';
@@ -64,7 +64,7 @@ export interface UndrawnOptions {
  * that a job that can never finish (its disk is too small) does not take most of the time.
  */
 function restartLimit(faults: number): number {
-  return 10 + 3 * faults;
+  return sparedRestarts + 3 * faults;
 }
 
 function faultCount({ faults, checkpointFaults }: DrawnRun): number {

@@ -18,8 +18,8 @@ describe.each<[what: string, kind: ChaosKind, seeds: readonly number[], atLeast:
   [
     'whose processes are killed',
     'processes',
-    seedsOf([2, 3, 5, 8, 9, 10], 30),
-    { kills: 10, resumed: 3, damaged: 1, inFlight: 10 },
+    seedsOf([2, 3, 5, 8], 30),
+    { kills: 7, resumed: 2, damaged: 1, inFlight: 7 },
   ],
   // One over workers.
   [

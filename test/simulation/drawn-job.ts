@@ -18,6 +18,7 @@ import {
 import { DrawnAnswers } from '../../src/testing/drawn-answers.ts';
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
 import { type ChangingFile, drawFile } from './changing-file.ts';
+import { type DrawnSize, large } from './drawn-size.ts';
 import { rudeIterable, rudeSource } from './rude-source.ts';
 
 /** The records of drawn jobs. */
@@ -33,15 +34,15 @@ const modulus = 10_007;
  * Draws a job: sources, a graph of operators, a sink on every unread stream. The output of its sinks does not depend on
  * order, batch sizes or parallelism.
  */
-export function drawJob(seed: number): Job {
-  return drawJobAndFiles(seed).job;
+export function drawJob(seed: number, size = large): Job {
+  return drawJobAndFiles(seed, size).job;
 }
 
 /** A drawn job, and its input files; delete them with `deleteFiles` after many draws. */
-export function drawJobAndFiles(seed: number): DrawnJob {
-  const drawn = drawWith(seed, { mayWriteDeadLetters: true });
+export function drawJobAndFiles(seed: number, size = large): DrawnJob {
+  const drawn = drawWith(seed, size, { mayWriteDeadLetters: true });
   // How many records such a job reads is chance, and so is how many it rejects.
-  return drawn.job.steps.some(endsEarly) ? drawWith(seed, { mayWriteDeadLetters: false }) : drawn;
+  return drawn.job.steps.some(endsEarly) ? drawWith(seed, size, { mayWriteDeadLetters: false }) : drawn;
 }
 
 interface DrawnJob {
@@ -49,26 +50,30 @@ interface DrawnJob {
   readonly files: readonly ChangingFile[];
 }
 
-function drawWith(seed: number, { mayWriteDeadLetters }: { readonly mayWriteDeadLetters: boolean }): DrawnJob {
+function drawWith(
+  seed: number,
+  size: DrawnSize,
+  { mayWriteDeadLetters }: { readonly mayWriteDeadLetters: boolean },
+): DrawnJob {
   const files: ChangingFile[] = [];
   const random = seededRandom(seed).fork('job');
   const slots = random.fork('slots');
   const job = Job.create(`drawn-${seed}`, {
     mode: random.pick(['batch', 'streaming']),
-    parallelism: random.integer(1, 3),
+    parallelism: random.integer(1, size.parallelism),
     // The declaration of operators without their own, unless one is drawn to be false.
     deterministic: random.chance(0.5),
     slotSharingGroup: slots.pick([undefined, undefined, 'all']),
   });
-  const open = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, (_, index) =>
-    drawSource(random, job, index, files),
+  const open = Array.from({ length: random.pick(size.sources) }, (_, index) =>
+    drawSource(random, job, index, size.jobRecords, files),
   );
-  for (let step = random.integer(1, 7); step > 0; step--) {
+  for (let step = random.integer(1, size.jobSteps); step > 0; step--) {
     const at = random.integer(0, open.length - 1);
     const stream = open[at] as DataStream<Item>;
     const other = open.length > 1 && random.chance(0.4) ? open[(at + 1) % open.length] : undefined;
     if (other === undefined) {
-      open[at] = withPoison(random.fork(`poison ${step}`), drawOperator(random, stream), mayWriteDeadLetters);
+      open[at] = withPoison(random.fork(`poison ${step}`), drawOperator(random, stream), size, mayWriteDeadLetters);
       // Read by two consumers: the stream before stays open.
       if (random.chance(0.15)) open.push(stream);
     } else {
@@ -100,8 +105,14 @@ const nowhere: Sink<unknown> = {
   },
 };
 
-function drawSource(random: SeededRandom, job: Job, index: number, files: ChangingFile[]): DataStream<Item> {
-  const count = random.pick([0, 1, 10, 60, 200]);
+function drawSource(
+  random: SeededRandom,
+  job: Job,
+  index: number,
+  counts: readonly number[],
+  files: ChangingFile[],
+): DataStream<Item> {
+  const count = random.pick(counts);
   const items = Array.from({ length: count }, (_, at): Item => ({ key: at % 7, value: (at * 31 + index) % modulus }));
   const name = `source-${index}`;
   const rudeness = random.fork(`rude ${name}`);
@@ -318,8 +329,13 @@ function firstFew(random: SeededRandom, stream: DataStream<Item>): DataStream<It
 }
 
 /** Now and then a step whose function fails at some records, and says what becomes of them. */
-function withPoison(random: SeededRandom, stream: DataStream<Item>, mayWriteDeadLetters: boolean): DataStream<Item> {
-  if (!random.chance(0.15)) return stream;
+function withPoison(
+  random: SeededRandom,
+  stream: DataStream<Item>,
+  { poison }: DrawnSize,
+  mayWriteDeadLetters: boolean,
+): DataStream<Item> {
+  if (!random.chance(poison)) return stream;
   const [by, rest] = [random.integer(3, 9), random.integer(0, 2)];
   const taste = (item: Item): Item => {
     if (item.value % by === rest) throw new Error(`${item.value} is poison`);

@@ -15,6 +15,7 @@ import {
   valueState,
 } from '../../src/index.ts';
 import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
+import { type DrawnSize, large } from './drawn-size.ts';
 
 /** The records of drawn streams. */
 interface Item {
@@ -45,20 +46,20 @@ const nowhere: Sink<unknown> = {
  * or without, and sinks. Its output does not depend on order, batch sizes or parallelism; if records may be counted twice, it does
  * not depend on how often either, but for copies.
  */
-export function drawStream(seed: number): DrawnStream {
+export function drawStream(seed: number, size = large): DrawnStream {
   const random = seededRandom(seed).fork('stream');
   const checkpoints = random.chance(0.2) ? 'at-least-once' : 'exactly-once';
-  const job = Job.create(`stream-${seed}`, { mode: 'streaming', parallelism: random.integer(1, 3) });
+  const job = Job.create(`stream-${seed}`, { mode: 'streaming', parallelism: random.integer(1, size.parallelism) });
   const draws = checkpoints === 'exactly-once' ? [...repeatable, ...counting] : repeatable;
-  for (let pipeline = random.pick([1, 1, 1, 2, 3]); pipeline > 0; pipeline--)
-    drawPipeline(random, job, `${pipeline}`, draws);
+  for (let pipeline = random.pick(size.pipelines); pipeline > 0; pipeline--)
+    drawPipeline(random, job, `${pipeline}`, draws, size);
   return { job, checkpoints };
 }
 
-function drawPipeline(random: SeededRandom, job: Job, name: string, draws: readonly Draw[]): void {
-  let stream = drawSource(random, job, `${name}a`);
-  if (random.chance(0.3)) stream = stream.union(drawSource(random, job, `${name}b`)).map((item) => item);
-  for (let step = random.integer(1, 4); step > 0; step--) {
+function drawPipeline(random: SeededRandom, job: Job, name: string, draws: readonly Draw[], size: DrawnSize): void {
+  let stream = drawSource(random, job, `${name}a`, size);
+  if (random.chance(0.3)) stream = stream.union(drawSource(random, job, `${name}b`, size)).map((item) => item);
+  for (let step = random.integer(1, size.streamSteps); step > 0; step--) {
     const before = stream;
     stream = random.pick(draws)(random, stream);
     if (random.chance(0.1)) before.sink(`out-${name}-${step}`, nowhere, { version: 1 });
@@ -66,8 +67,8 @@ function drawPipeline(random: SeededRandom, job: Job, name: string, draws: reado
   stream.sink(`out-${name}`, nowhere, { version: 1 });
 }
 
-function drawSource(random: SeededRandom, job: Job, name: string): DataStream<Item> {
-  const count = random.pick([1, 40, 90, 150]);
+function drawSource(random: SeededRandom, job: Job, name: string, size: DrawnSize): DataStream<Item> {
+  const count = random.pick(size.streamRecords);
   const keys = random.pick([3, 20, 100]);
   return job
     .source(`ticks-${name}`, ticking(count, random.integer(1, 6), random.pick([1, 1, 2])), { version: 1 })

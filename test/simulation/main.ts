@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
-import { runDyingStreams } from './dying/run-dying-streams.ts';
-import { runSeeds } from './run-seeds.ts';
+import { type Area, type DrawnSeeds, isArea, runArea } from './areas.ts';
+import { large, small } from './drawn-size.ts';
+import { runSeeds, seedsInWords } from './run-seeds.ts';
 import { runStreams, streamsInWords } from './run-streams.ts';
 
 /**
@@ -8,8 +9,12 @@ import { runStreams, streamsInWords } from './run-streams.ts';
  * `--resume`, each of them also as if its process had died after any event. With `--staged` they are jobs whose slow tasks
  * get second attempts; with `--workers` they run over workers that are joined by messages. With `--checkpoints` they are
  * streams with checkpoints, which are struck at every moment; with `--dying` such streams with a state directory, in
- * processes that die at drawn moments. With `--json` it prints the
- * summary as JSON, and its progress to standard error.
+ * processes that die at drawn moments; with `--canceled` jobs that are canceled; with `--resumed` jobs without anything rude, each
+ * as if its process had died after any event; with `--journals` and `--answers` what is on disk, through power losses. With
+ * `--small` all of them are small.
+ *
+ * With `--plan` and a list of {@link DrawnSeeds} as JSON it simulates them one after the other, prints a list of their summaries
+ * as JSON, and its progress to standard error.
  */
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -21,51 +26,47 @@ async function main(): Promise<number> {
       workers: { type: 'boolean' },
       checkpoints: { type: 'boolean' },
       dying: { type: 'boolean' },
-      json: { type: 'boolean' },
+      canceled: { type: 'boolean' },
+      resumed: { type: 'boolean' },
+      journals: { type: 'boolean' },
+      answers: { type: 'boolean' },
+      small: { type: 'boolean' },
+      plan: { type: 'string' },
     },
   });
+  if (values.plan !== undefined) return await runPlan(JSON.parse(values.plan) as readonly DrawnSeeds[]);
   const first = wholeNumber('seed', values.seed ?? '1');
   const count = wholeNumber('seeds', values.seeds ?? '10000');
-  const { resume, staged: areStaged, workers: areOverWorkers } = values;
-  const tell = values.json === true ? note : print;
-  if (values.dying === true) {
-    const { failures, ...counts } = await runDyingStreams(first, count, tell);
-    print(JSON.stringify({ ...counts, failed: failures.length }));
-    return failures.length > 0 ? 1 : 0;
+  const { resume, staged: areStaged, workers: areOverWorkers, small: isSmall = false } = values;
+  const size = isSmall ? small : large;
+  const area: Area = (Object.keys(values).find((name) => isArea(name) && name !== 'jobs') as Area) ?? 'jobs';
+  if (area === 'jobs') {
+    const summary = await runSeeds(first, count, print, { resume, areStaged, areOverWorkers, size });
+    for (const line of seedsInWords(summary)) print(line);
+    return summary.failures.length > 0 ? 1 : 0;
   }
-  if (values.checkpoints === true) {
-    const streams = await runStreams(first, count, tell, { areOverWorkers });
-    for (const line of values.json === true ? [JSON.stringify(streams)] : streamsInWords(streams)) print(line);
+  if (area === 'checkpoints') {
+    const streams = await runStreams(first, count, print, { areOverWorkers, size });
+    for (const line of streamsInWords(streams)) print(line);
     return streams.failures.length > 0 ? 1 : 0;
   }
-  const summary = await runSeeds(first, count, tell, {
-    resume,
-    areStaged,
-    areOverWorkers,
-  });
-  if (values.json === true) print(JSON.stringify(summary));
-  else {
-    const { faults, tasks, attempts, again, brokenDeclarations, tooLarge, passed, failures } = summary;
-    const { speculated, preferred, besideSinks, quarantined, released, incomplete } = summary;
-    const { rejected, rudeSinks, overruled, unheard, lostExecutors, appended, changed, inputsChanged } = summary;
-    print(`${faults} faults fired; ${tasks} tasks took ${attempts} attempts`);
-    print(`${rejected} records were rejected, ${lostExecutors} executors were lost`);
-    print(
-      `${again} regions reproduced their output, ${brokenDeclarations} declarations were false, ${tooLarge} jobs were too large`,
+  const { failures, ...counts } = await runArea({ area, isSmall, first, count }, print);
+  print(JSON.stringify({ ...counts, failed: failures.length }));
+  return failures.length > 0 ? 1 : 0;
+}
+
+async function runPlan(plan: readonly DrawnSeeds[]): Promise<number> {
+  const summaries: unknown[] = [];
+  for (const seeds of plan) {
+    const before = process.cpuUsage();
+    summaries.push(await runArea(seeds, note));
+    const { user, system } = process.cpuUsage(before);
+    note(
+      `${seeds.area}, ${seeds.isSmall ? 'small' : 'large'}: ${seeds.count} seeds in ${Math.round((user + system) / 1e6)} s of CPU`,
     );
-    print(
-      `${rudeSinks} jobs had misbehaving sinks, ${overruled} decisions were overruled, ${unheard} other extensions failed`,
-    );
-    print(
-      `${appended} files were appended to, ${changed} changed otherwise, which ${inputsChanged} jobs rightly reported`,
-    );
-    print(
-      `${speculated} slow tasks got a second attempt, ${preferred} of which were preferred; ${besideSinks} had sinks`,
-    );
-    print(`${quarantined} regions were quarantined, ${released} released, ${incomplete} jobs ended as incomplete`);
-    print(`${passed} passed, ${failures.length} failed`);
   }
-  return summary.failures.length > 0 ? 1 : 0;
+  print(JSON.stringify(summaries));
+  return 0;
 }
 
 function wholeNumber(name: string, text: string): number {

@@ -1,8 +1,9 @@
 import { simulate } from '../../src/testing/index.ts';
-import { resumeReport } from '../run/durable/simulated-resume.ts';
+import { resumeReport } from './durable/simulated-resume.ts';
 import { deleteFiles } from './changing-file.ts';
 import { drawJobAndFiles } from './drawn-job.ts';
 import { withQuarantine } from './drawn-quarantine.ts';
+import { type DrawnSize, large, optionOf } from './drawn-size.ts';
 import { drawStagedJob } from './staged-job.ts';
 import { drawRudeExtensions } from './rude-extensions.ts';
 
@@ -58,10 +59,11 @@ export interface SeedsSummary {
 interface SeedsOptions {
   /** Whether each run is also looked at as if its process had died, after every event. */
   readonly resume?: boolean | undefined;
-  /** Whether all jobs consist of stages, whose slow tasks may have second attempts; otherwise one in ten. */
+  /** Whether all jobs consist of stages, whose slow tasks may have second attempts; otherwise as many as their size says. */
   readonly areStaged?: boolean | undefined;
   /** Whether all jobs run over workers; otherwise one in sixteen. */
   readonly areOverWorkers?: boolean | undefined;
+  readonly size?: DrawnSize | undefined;
 }
 
 /**
@@ -72,7 +74,7 @@ export async function runSeeds(
   first: number,
   count: number,
   tell: (line: string) => void,
-  { resume = false, areStaged = false, areOverWorkers = false }: SeedsOptions = {},
+  { resume = false, areStaged = false, areOverWorkers = false, size = large }: SeedsOptions = {},
 ): Promise<SeedsSummary> {
   const failures: string[] = [];
   const sum = {
@@ -102,10 +104,15 @@ export async function runSeeds(
   };
   for (let seed = first; seed < first + count; seed++) {
     try {
-      const isStaged = areStaged || seed % 10 === 0;
-      const { job, files } = isStaged ? { job: drawStagedJob(seed), files: [] } : drawJobAndFiles(seed);
+      const isStaged = areStaged || seed % size.staged === 0;
+      const { job, files } = isStaged ? { job: drawStagedJob(seed, size), files: [] } : drawJobAndFiles(seed, size);
       const workers = areOverWorkers || seed % 16 === 4;
-      const report = await simulate(job, { seed, workers, ...withQuarantine(seed, drawRudeExtensions(seed)) });
+      const report = await simulate(job, {
+        seed,
+        workers,
+        maxParallelism: size.runParallelism,
+        ...withQuarantine(seed, drawRudeExtensions(seed)),
+      });
       const [problem] = resume ? (await resumeReport(job, report)).problems : [];
       if (problem !== undefined) throw new Error(problem);
       const { drawn, firedFaults, isTooLarge, isInputChanged, isIncomplete, receipt, history } = report;
@@ -143,7 +150,7 @@ export async function runSeeds(
       }
       sum.brokenDeclarations += history.events.filter(({ type }) => type === 'determinism.broken').length;
     } catch (error) {
-      const repeat = `--seeds 1 --seed ${seed}${areStaged ? ' --staged' : ''}${areOverWorkers ? ' --workers' : ''}`;
+      const repeat = `--seeds 1 --seed ${seed}${areStaged ? ' --staged' : ''}${areOverWorkers ? ' --workers' : ''}${optionOf(size)}`;
       failures.push(`seed ${seed} (npm run simulate -- ${repeat}): ${(error as Error).message}`);
       tell(`${failures.at(-1)}\n`);
     }
@@ -152,4 +159,18 @@ export async function runSeeds(
   }
   deleteFiles();
   return { passed: count - failures.length, failures, ...sum };
+}
+
+/** What a summary says to people. */
+export function seedsInWords({ passed, failures, ...sum }: SeedsSummary): string[] {
+  return [
+    `${sum.faults} faults fired; ${sum.tasks} tasks took ${sum.attempts} attempts`,
+    `${sum.rejected} records were rejected, ${sum.lostExecutors} executors were lost`,
+    `${sum.again} regions reproduced their output, ${sum.brokenDeclarations} declarations were false, ${sum.tooLarge} jobs were too large`,
+    `${sum.rudeSinks} jobs had misbehaving sinks, ${sum.overruled} decisions were overruled, ${sum.unheard} other extensions failed`,
+    `${sum.appended} files were appended to, ${sum.changed} changed otherwise, which ${sum.inputsChanged} jobs rightly reported`,
+    `${sum.speculated} slow tasks got a second attempt, ${sum.preferred} of which were preferred; ${sum.besideSinks} had sinks`,
+    `${sum.quarantined} regions were quarantined, ${sum.released} released, ${sum.incomplete} jobs ended as incomplete`,
+    `${passed} passed, ${failures.length} failed`,
+  ];
 }

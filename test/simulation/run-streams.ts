@@ -1,4 +1,5 @@
 import { simulate, type SimulationReport } from '../../src/testing/index.ts';
+import { type DrawnSize, large, optionOf } from './drawn-size.ts';
 import { drawStream } from './drawn-stream.ts';
 
 /** Totals over simulated streams with checkpoints. */
@@ -40,9 +41,14 @@ export interface StreamsSummary {
 const isOverWorkers = (seed: number): boolean => seed % 4 === 3;
 
 /** Simulates the stream of one seed. */
-export function simulateStream(seed: number, areOverWorkers = false): Promise<SimulationReport> {
-  const { job, checkpoints } = drawStream(seed);
-  return simulate(job, { seed, checkpoints, workers: areOverWorkers || isOverWorkers(seed) });
+export function simulateStream(seed: number, areOverWorkers = false, size = large): Promise<SimulationReport> {
+  const { job, checkpoints } = drawStream(seed, size);
+  return simulate(job, {
+    seed,
+    checkpoints,
+    workers: areOverWorkers || isOverWorkers(seed),
+    maxParallelism: size.runParallelism,
+  });
 }
 
 /**
@@ -53,7 +59,10 @@ export async function runStreams(
   first: number,
   count: number,
   tell: (line: string) => void,
-  { areOverWorkers = false }: { readonly areOverWorkers?: boolean | undefined } = {},
+  {
+    areOverWorkers = false,
+    size = large,
+  }: { readonly areOverWorkers?: boolean | undefined; readonly size?: DrawnSize } = {},
 ): Promise<StreamsSummary> {
   const failures: string[] = [];
   const failed: Record<string, number> = {};
@@ -73,7 +82,7 @@ export async function runStreams(
   };
   for (let seed = first; seed < first + count; seed++) {
     try {
-      const report = await simulateStream(seed, areOverWorkers);
+      const report = await simulateStream(seed, areOverWorkers, size);
       const components = new Set<number>();
       const { savepoint } = report;
       sum.savepoints += savepoint?.outcome === 'taken' ? 1 : 0;
@@ -97,7 +106,7 @@ export async function runStreams(
       sum.overWorkers += report.drawn.areWorkers ? 1 : 0;
       sum.atLeastOnce += report.drawn.checkpoints?.settings.mode === 'at-least-once' ? 1 : 0;
     } catch (error) {
-      const repeat = `--checkpoints --seeds 1 --seed ${seed}${areOverWorkers ? ' --workers' : ''}`;
+      const repeat = `--checkpoints --seeds 1 --seed ${seed}${areOverWorkers ? ' --workers' : ''}${optionOf(size)}`;
       failures.push(`seed ${seed} (npm run simulate -- ${repeat}): ${(error as Error).message}`);
       tell(`${failures.at(-1)}\n`);
     }

@@ -1,5 +1,6 @@
 import { blocking, fromArray, Job, reliable, type Sink } from '../../src/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
+import { type DrawnSize, large } from './drawn-size.ts';
 
 interface Item {
   readonly key: number;
@@ -16,14 +17,17 @@ const nowhere: Sink<unknown> = {
  * Draws a job of stages whose results are complete before they are read, so that its slow tasks may have second attempts:
  * a source, sums by key, and a sink, with dead letters or without. Its output does not depend on order, batch sizes or parallelism.
  */
-export function drawStagedJob(seed: number): Job {
+export function drawStagedJob(seed: number, { runParallelism, stages, stagedRecords }: DrawnSize = large): Job {
   const random = seededRandom(seed).fork('staged job');
-  const job = Job.create(`staged-${seed}`, { parallelism: random.integer(2, 4), deterministic: random.chance(0.3) });
-  const items = Array.from({ length: random.integer(10, 200) }, (_, n): Item => ({ key: n % 13, value: n }));
+  const job = Job.create(`staged-${seed}`, {
+    parallelism: random.integer(2, runParallelism),
+    deterministic: random.chance(0.3),
+  });
+  const items = Array.from({ length: random.integer(...stagedRecords) }, (_, n): Item => ({ key: n % 13, value: n }));
   let stream = job
     .source('items', fromArray(items))
     .map(({ key, value }) => ({ key: key + 1, value }), { uid: 'named' });
-  for (let stage = random.integer(1, 3); stage > 0; stage--) {
+  for (let stage = random.integer(1, stages); stage > 0; stage--) {
     const last = stage === 1;
     const exchange = last && random.chance(0.3) ? reliable() : blocking();
     const modulus = random.integer(2, 7);

@@ -70,7 +70,7 @@ describe('K9: a savepoint that fails', () => {
         throw error;
       },
     };
-    savepoint.take(run as never, new OwnTimers(clock), moments);
+    savepoint.take(run as never, new OwnTimers(clock), moments, 1);
     clock.advance(1);
     while (savepoint.outcome === 'not taken') await Promise.resolve();
     return savepoint.problems();
@@ -93,4 +93,30 @@ describe('K9: a savepoint that fails', () => {
       'K9: the savepoint failed: undefined is not a function',
     ]);
   });
+
+  it.each([
+    [1, 5],
+    [2, 5],
+    [4, 2],
+    [11, 0],
+  ])(
+    'is no more to be drained, of ten restarts, if %i components restart each time, after %i times',
+    async (components, most) => {
+      const { clock } = virtualEnvironment();
+      const drawn = { atMs: 1, stops: true, drains: true, parallelism: 1 };
+      const savepoint = new SimulatedSavepoint(drawn, clock, seededRandom(1));
+      let drains = 0;
+      const stopWithSavepoint = (): Promise<never> => {
+        drains++;
+        return Promise.reject(refused);
+      };
+      const run = { status: 'running', stopWithSavepoint };
+      savepoint.take(run as never, new OwnTimers(clock), new Moments(), components);
+      for (let turn = 0; turn < 100; turn++) {
+        clock.advance(20);
+        await Promise.resolve();
+      }
+      expect(drains).toBe(most);
+    },
+  );
 });

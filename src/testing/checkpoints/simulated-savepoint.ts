@@ -3,6 +3,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { SavepointPlaces } from '../../run/savepoints/open-savepoint.ts';
+import { sparedRestarts } from '../drawn-run.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { DrawnSavepoint } from './drawn-checkpoints.ts';
 import { checkpointMoments, Moments, OwnTimers } from './moments.ts';
@@ -10,7 +11,7 @@ import { SimulatedStorage } from './simulated-storage.ts';
 
 /** For longer than an executor is silent. */
 const mostTries = 100;
-const mostDrains = 4;
+const mostDrains = 5;
 const retryMs = 15;
 /** More than a slow storage takes. */
 const leisureMs = 10_000;
@@ -49,8 +50,22 @@ export class SimulatedSavepoint implements SavepointPlaces {
 
   readonly remove = (): void => this.#files.clear();
 
-  /** Takes it at its time, if the run has not ended by then. One that fails is wanted again. */
-  take(run: JobRun, timers: OwnTimers, moments: Moments, afterMs = this.#drawn.atMs, tries = mostTries): void {
+  /**
+   * Takes it at its time, if the run has not ended by then. One that fails is wanted again, but only as often as the run may
+   * restart: each of its components does after a drain that failed.
+   */
+  take(run: JobRun, timers: OwnTimers, moments: Moments, components: number): void {
+    const drains = Math.min(mostDrains, Math.floor(sparedRestarts / components));
+    this.#take(run, timers, moments, { afterMs: this.#drawn.atMs, tries: this.#drawn.drains ? drains : mostTries });
+  }
+
+  #take(
+    run: JobRun,
+    timers: OwnTimers,
+    moments: Moments,
+    { afterMs, tries }: { readonly afterMs: number; readonly tries: number },
+  ): void {
+    if (tries === 0) return;
     timers.after(afterMs, () => {
       if (run.status !== 'running') return;
       const { stops, drains } = this.#drawn;
@@ -62,11 +77,7 @@ export class SimulatedSavepoint implements SavepointPlaces {
         },
         (cause: unknown) => {
           this.#outcome = { kind: 'failed', cause };
-          // Tasks restart after a drain that failed, which they may a few times.
-          const left = Math.min(tries - 1, drains ? mostDrains : mostTries);
-          if (this.problems().length === 0 && left > 0) {
-            this.take(run, timers, moments, retryMs, left);
-          }
+          if (this.problems().length === 0) this.#take(run, timers, moments, { afterMs: retryMs, tries: tries - 1 });
         },
       );
     });

@@ -2,8 +2,10 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { planJob } from '../../../src/api/job-planner.ts';
+import { streamingComponents } from '../../../src/checkpoints/streaming-components.ts';
 import type { Executors } from '../../../src/executors/executors.ts';
 import { ExecutionGraph } from '../../../src/graph/execution-graph.ts';
+import { pipelinedRegions } from '../../../src/graph/pipelined-region.ts';
 import { type Job, type JobEvent, type JobRun, type LmdbState, lmdbState } from '../../../src/index.ts';
 import { armFaults } from '../../../src/testing/armed-faults.ts';
 import { CapturedOutput } from '../../../src/testing/captured-output.ts';
@@ -22,6 +24,7 @@ import { differences } from '../../../src/testing/output-differences.ts';
 import { runSimulated, type SimulatedEnd } from '../../../src/testing/simulated-run.ts';
 import { MemorySpillStore } from '../../../src/testing/storage/memory-spill-store.ts';
 import { type Undisturbed, undisturbedRun } from '../../../src/testing/undisturbed-run.ts';
+import { large } from '../drawn-size.ts';
 import { drawStream } from '../drawn-stream.ts';
 
 /** The processes of a stream that died, one after the other. */
@@ -89,12 +92,16 @@ interface Stream extends Pick<Process, 'job' | 'undisturbed' | 'home'> {
  *
  * @throws Error if the output is not that of an undisturbed run, or anything else is wrong
  */
-export async function simulateDying(seed: number): Promise<DyingReport | undefined> {
-  const { job, checkpoints: mode } = drawStream(seed);
+export async function simulateDying(seed: number, size = large): Promise<DyingReport | undefined> {
+  const { job, checkpoints: mode } = drawStream(seed, size);
   if (mode !== 'exactly-once') return undefined;
   const undisturbed = await undisturbedRun(job, {});
   const random = seededRandom(seed).fork('deaths');
-  const shape = drawShape(random, job, { checkpoints: mode, durationMs: undisturbed.durationMs });
+  const shape = drawShape(random, job, {
+    checkpoints: mode,
+    durationMs: undisturbed.durationMs,
+    maxParallelism: size.runParallelism,
+  });
   const settings = shape.checkpoints as NonNullable<typeof shape.checkpoints>;
   const checkpoints = { ...settings, savepoint: undefined, sinks: 'transactional' as const };
   const home = mkdtempSync(join(tmpdir(), 'dying-'));
@@ -248,7 +255,12 @@ async function live(process: Process, before: Left | undefined): Promise<Process
           moments.isQuiet = left !== undefined;
         });
         checkpoints.watch(graph, random.fork('strikes'), () => ({ run, executors }));
-        savepoint?.take(run, checkpoints.timers, moments);
+        savepoint?.take(
+          run,
+          checkpoints.timers,
+          moments,
+          streamingComponents(graph, pipelinedRegions(graph)).list.length,
+        );
         if (death === undefined) return;
         if ('ms' in death) checkpoints.timers.after(death.ms, () => die(run));
         else dieWith(run, death.completed);

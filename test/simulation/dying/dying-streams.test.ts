@@ -1,17 +1,4 @@
 import { simulateDying } from './dying-stream.ts';
-import { runDyingStreams } from './run-dying-streams.ts';
-
-const count = 8;
-
-it(`${count} drawn streams whose processes die at drawn moments: the last one ends with the output of an undisturbed run`, async () => {
-  const { failures, deaths, continued, finished, faults, onDisk } = await runDyingStreams(1, count, () => {});
-  expect(failures).toEqual([]);
-  expect(deaths).toBeGreaterThan(count / 2);
-  expect(continued).toBeGreaterThan(count / 4);
-  expect(finished).toBeGreaterThan(count / 2);
-  expect(faults).toBeGreaterThan(0);
-  expect(onDisk).toBeGreaterThan(0);
-});
 
 it.each([1154, 3119, 3166])(
   'seed %i: a region that finished in a dead process waits for an executor and adopts its results, also in the process after that',

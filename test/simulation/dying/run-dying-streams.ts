@@ -1,3 +1,4 @@
+import { large, optionOf } from '../drawn-size.ts';
 import { simulateDying } from './dying-stream.ts';
 
 /** Totals over streams whose processes die. */
@@ -25,6 +26,7 @@ export async function runDyingStreams(
   first: number,
   count: number,
   tell: (line: string) => void,
+  size = large,
 ): Promise<DyingSummary> {
   const failures: string[] = [];
   const sum = {
@@ -41,7 +43,7 @@ export async function runDyingStreams(
   };
   for (let seed = first; seed < first + count; seed++) {
     try {
-      const report = await simulateDying(seed);
+      const report = await simulateDying(seed, size);
       if (report === undefined) continue;
       const { isWithoutCheckpoint, isDrained, isOnDisk, ...counts } = report;
       sum.passed++;
@@ -50,11 +52,13 @@ export async function runDyingStreams(
       sum.withoutCheckpoint += isWithoutCheckpoint ? 1 : 0;
       for (const [name, value] of Object.entries(counts)) sum[name as keyof typeof counts] += value;
     } catch (error) {
-      failures.push(`npm run simulate -- --dying --seeds 1 --seed ${seed}: ${(error as Error).message}`);
+      failures.push(
+        `npm run simulate -- --dying${optionOf(size)} --seeds 1 --seed ${seed}: ${(error as Error).message}`,
+      );
       tell(`${failures.at(-1)}\n`);
     }
     const done = seed - first + 1;
-    if (done % 50 === 0) tell(`… ${done} of ${count} streams, ${failures.length} failed`);
+    if (done % 20 === 0) tell(`… ${done} of ${count} streams, ${failures.length} failed`);
   }
   return { ...sum, failures };
 }
