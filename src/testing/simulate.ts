@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 import { planJob } from '../api/job-planner.ts';
 import type { JobDefinition } from '../api/stream-graph.ts';
-import { streamingComponents } from '../checkpoints/streaming-components.ts';
 import { causeWithCode } from '../errors/cause-chain.ts';
 import { propertyOf } from '../foreign-value.ts';
 import { KintsugiError } from '../errors/kintsugi-error.ts';
@@ -17,7 +16,7 @@ import { type ContinuedEnd, continueRun } from './continued-run.ts';
 import { CapturedOutput } from './captured-output.ts';
 import type { DrawnCheckpointFault } from './checkpoints/moments.ts';
 import { SimulatedCheckpoints } from './checkpoints/simulated-checkpoints.ts';
-import { SimulatedSavepoint } from './checkpoints/simulated-savepoint.ts';
+import { componentCount, SimulatedSavepoint } from './checkpoints/simulated-savepoint.ts';
 import { type DrawnRun, drawFaults, drawFaultsOfCheckpoints, drawShape } from './drawn-run.ts';
 import type { JobHistory } from './job-history.ts';
 import { IncompleteOutput } from './quarantine/incomplete-output.ts';
@@ -215,12 +214,7 @@ async function runAsDrawn(set: SetUp, options: SimulationOptions) {
     running: (run) => {
       checkpoints?.watch(graph, random.fork('strikes'), () => ({ run, executors }));
       if (checkpoints !== undefined)
-        savepoint?.take(
-          run,
-          checkpoints.timers,
-          checkpoints.moments,
-          streamingComponents(graph, pipelinedRegions(graph)).list.length,
-        );
+        savepoint?.take(run, checkpoints.timers, checkpoints.moments, componentCount(graph));
     },
   });
   return { ended, firedFaults };

@@ -28,10 +28,7 @@ export const large: DrawnSize = {
   ...{ poison: 0.15, staged: 10 },
 };
 
-/**
- * Two to four tasks in most jobs, and few records: most faults of an engine show in small cases, of which more can be drawn in
- * the same time.
- */
+/** Five tasks on average instead of eleven, and few records: most faults of an engine show in small cases too, of which more can be drawn. */
 export const small: DrawnSize = {
   ...{ parallelism: 2, runParallelism: 2 },
   ...{ sources: [1, 1, 1, 1, 1, 1, 1, 2], pipelines: [1, 1, 2] },

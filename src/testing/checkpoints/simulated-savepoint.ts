@@ -1,6 +1,9 @@
+import { streamingComponents } from '../../checkpoints/streaming-components.ts';
 import type { Clock } from '../../environment.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
+import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import { pipelinedRegions } from '../../graph/pipelined-region.ts';
 import type { JobRun } from '../../run/job-run.ts';
 import type { SavepointPlaces } from '../../run/savepoints/open-savepoint.ts';
 import { sparedRestarts } from '../drawn-run.ts';
@@ -119,4 +122,9 @@ export class SimulatedSavepoint implements SavepointPlaces {
       ...this.#files.files.map((file) => `K9: a savepoint that was not taken left ${file}`),
     ];
   }
+}
+
+/** The number of components of a job, each of which restarts after a drain that failed. */
+export function componentCount(graph: ExecutionGraph): number {
+  return streamingComponents(graph, pipelinedRegions(graph)).list.length;
 }

@@ -2,10 +2,8 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { planJob } from '../../../src/api/job-planner.ts';
-import { streamingComponents } from '../../../src/checkpoints/streaming-components.ts';
 import type { Executors } from '../../../src/executors/executors.ts';
 import { ExecutionGraph } from '../../../src/graph/execution-graph.ts';
-import { pipelinedRegions } from '../../../src/graph/pipelined-region.ts';
 import { type Job, type JobEvent, type JobRun, type LmdbState, lmdbState } from '../../../src/index.ts';
 import { armFaults } from '../../../src/testing/armed-faults.ts';
 import { CapturedOutput } from '../../../src/testing/captured-output.ts';
@@ -16,7 +14,7 @@ import type {
 } from '../../../src/testing/checkpoints/drawn-checkpoints.ts';
 import { type DrawnCheckpointFault, Moments } from '../../../src/testing/checkpoints/moments.ts';
 import { SimulatedCheckpoints } from '../../../src/testing/checkpoints/simulated-checkpoints.ts';
-import { SimulatedSavepoint } from '../../../src/testing/checkpoints/simulated-savepoint.ts';
+import { componentCount, SimulatedSavepoint } from '../../../src/testing/checkpoints/simulated-savepoint.ts';
 import { continueRun } from '../../../src/testing/continued-run.ts';
 import { drawFaults, drawFaultsOfCheckpoints, type DrawnRun, drawShape } from '../../../src/testing/drawn-run.ts';
 import { seededRandom, type SeededRandom, virtualEnvironment } from '../../../src/testing/index.ts';
@@ -255,12 +253,7 @@ async function live(process: Process, before: Left | undefined): Promise<Process
           moments.isQuiet = left !== undefined;
         });
         checkpoints.watch(graph, random.fork('strikes'), () => ({ run, executors }));
-        savepoint?.take(
-          run,
-          checkpoints.timers,
-          moments,
-          streamingComponents(graph, pipelinedRegions(graph)).list.length,
-        );
+        savepoint?.take(run, checkpoints.timers, moments, componentCount(graph));
         if (death === undefined) return;
         if ('ms' in death) checkpoints.timers.after(death.ms, () => die(run));
         else dieWith(run, death.completed);
