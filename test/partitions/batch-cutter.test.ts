@@ -45,6 +45,40 @@ describe('BatchCutter', () => {
     for (const batch of cutAll(records, cutter)) expect(bytesOf(batch)).toBeLessThanOrEqual(limits.batchBytes);
   });
 
+  it('looks at few records of a batch, and at one once many batches were small', () => {
+    const cutter = new BatchCutter(limits);
+    let looks = 0;
+    const looked = {
+      get value(): number {
+        return ++looks;
+      },
+    };
+    const records = Array.from({ length: 100 }, () => looked);
+    const looksAt = (): number => {
+      const before = looks;
+      cutter.endOf(records);
+      return looks - before;
+    };
+    expect(looksAt()).toBe(4);
+    cutAll(repeated(2_000, 50), cutter);
+    expect(looksAt()).toBe(1);
+    // Records that nearly fill a batch are not small.
+    cutter.endOf(repeated(100, 500));
+    expect(looksAt()).toBe(4);
+  });
+
+  it.each([24, 49, 74, 99])(
+    'finds a large record at place %d within four batches, however many were small',
+    (place) => {
+      const cutter = new BatchCutter(limits);
+      cutAll(repeated(4_000, 30), cutter);
+      const records = Array.from({ length: 100 }, (_, at) => sized(at === place ? 60_000 : 9));
+      expect(cutter.isMeasuring).toBe(false);
+      for (let batch = 0; batch < 4; batch++) cutter.endOf(records);
+      expect(cutter.isMeasuring).toBe(true);
+    },
+  );
+
   it('requests few records first, more if they are small, and fewer if they become large', () => {
     const cutter = new BatchCutter(limits);
     const asked: number[] = [];

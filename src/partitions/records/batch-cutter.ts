@@ -1,5 +1,5 @@
 import type { Batch } from '../stream-element.ts';
-import { estimateRecordBytes, largestOfSome } from './record-size.ts';
+import { estimateRecordBytes, largestOfSome, oneOfSome } from './record-size.ts';
 
 /** The size of batches: a number of records, or about a number of bytes in memory, whichever is less. */
 export interface BatchLimits {
@@ -21,19 +21,32 @@ const largePart = 1 / 16;
 /** Number of batches that are measured record by record after one with a large record. */
 const measuredBatches = 64;
 
+/** Number of batches of small records in a row after which one record per batch is sampled. */
+const calmBatches = 16;
+
+/** Records are small if this many batches of them take no more bytes than one may have. */
+const smallPart = 4;
+
 /**
- * Keeps the batches of one place within their limits. It samples a few records per batch. After a large record it
- * measures every record, until it has seen no large one for a while; next to large records, measuring costs nothing.
+ * Keeps the batches of one place within their limits. It samples a few records per batch; after many batches of small
+ * records one, in turn at each of the same places, because records that are not in the cache of the processor cost more to
+ * look at than a batch of them to cut. After a large record it measures every record, until it has seen no large one for
+ * a while; next to large records, measuring costs nothing.
  */
 export class BatchCutter {
-  readonly #limits: BatchLimits;
+  readonly #batchSize: number;
+  readonly #batchBytes: number;
   /** Number of batches still to be measured record by record. */
   #measuredLeft = 0;
+  /** Number of batches of small records in a row. */
+  #calm = 0;
   #next: number;
 
-  constructor(limits: BatchLimits) {
-    this.#limits = limits;
-    this.#next = Math.min(limits.batchSize, firstRecords);
+  constructor({ batchSize, batchBytes }: BatchLimits) {
+    // By themselves: objects with limits have many shapes, and each access would have to find out which.
+    this.#batchSize = batchSize;
+    this.#batchBytes = batchBytes;
+    this.#next = Math.min(batchSize, firstRecords);
   }
 
   /** The number of records to request for the next batch, estimated from recent ones. */
@@ -48,7 +61,7 @@ export class BatchCutter {
 
   /** The number of records to request for the next batch, of which one is `record`. */
   nextWith(record: unknown): number {
-    const fitting = Math.max(1, Math.floor(this.#limits.batchBytes / estimateRecordBytes(record)));
+    const fitting = Math.max(1, Math.floor(this.#batchBytes / estimateRecordBytes(record)));
     const next = Math.min(this.#next, fitting);
     this.#expect(fitting);
     return next;
@@ -63,10 +76,12 @@ export class BatchCutter {
       this.#measuredLeft--;
       return undefined;
     }
-    const { batchSize, batchBytes } = this.#limits;
-    const bytes = largestOfSome(records, start, end);
-    if (!this.#noteIfLarge(bytes)) return Math.min(batchSize, Math.floor(batchBytes / bytes));
-    return undefined;
+    const bytes =
+      this.#calm < calmBatches ? largestOfSome(records, start, end) : oneOfSome(records, start, end, this.#calm);
+    if (this.#noteIfLarge(bytes)) return undefined;
+    const areSmall = bytes * this.#batchSize * smallPart <= this.#batchBytes;
+    this.#calm = areSmall ? this.#calm + 1 : 0;
+    return Math.min(this.#batchSize, Math.floor(this.#batchBytes / bytes));
   }
 
   /** Estimated bytes of a record. */
@@ -78,8 +93,8 @@ export class BatchCutter {
 
   /** The end of the batch that begins with record `start`. */
   endOf(records: Batch, start = 0): number {
-    const { batchSize, batchBytes } = this.#limits;
-    const end = Math.min(records.length, start + batchSize);
+    const batchBytes = this.#batchBytes;
+    const end = Math.min(records.length, start + this.#batchSize);
     const fitting = this.fitting(records, start, end);
     if (fitting !== undefined) {
       this.#expect(fitting);
@@ -96,12 +111,13 @@ export class BatchCutter {
   }
 
   #expect(fitting: number): void {
-    this.#next = Math.max(1, Math.min(this.#limits.batchSize, this.#next * growth, fitting));
+    this.#next = Math.max(1, Math.min(this.#batchSize, this.#next * growth, fitting));
   }
 
   #noteIfLarge(bytes: number): boolean {
-    if (bytes <= this.#limits.batchBytes * largePart) return false;
+    if (bytes <= this.#batchBytes * largePart) return false;
     this.#measuredLeft = measuredBatches;
+    this.#calm = 0;
     return true;
   }
 }

@@ -27,11 +27,20 @@ export function largestOfSome(records: Batch, start: number, end: number): numbe
   const count = Math.min(samples, end - start);
   let largest = 0;
   for (let sample = 0; sample < count; sample++) {
-    // From the ends of equal parts, because a long record is often the last.
-    const at = start + Math.floor(((sample + 1) * (end - start)) / count) - 1;
-    largest = Math.max(largest, estimateRecordBytes(records[at]));
+    largest = Math.max(largest, bytesAtEndOfPart(records, start, end, sample, count));
   }
   return largest;
+}
+
+/** One of the records that {@link largestOfSome} examines: each in turn, over several batches. */
+export function oneOfSome(records: Batch, start: number, end: number, turn: number): number {
+  const count = Math.min(samples, end - start);
+  return count === 0 ? 0 : bytesAtEndOfPart(records, start, end, turn % count, count);
+}
+
+/** From the ends of equal parts, because a long record is often the last. */
+function bytesAtEndOfPart(records: Batch, start: number, end: number, part: number, count: number): number {
+  return estimateRecordBytes(records[start + Math.floor(((part + 1) * (end - start)) / count) - 1]);
 }
 
 /** Maximum number of values to examine in a record, which may refer to half of the program. */
