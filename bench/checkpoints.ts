@@ -62,7 +62,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
         name: `sums of ${keys.toLocaleString('en')} keys that all change, with a checkpoint each second, beside none`,
         ours: () => summed(keys, intervalMs),
         baseline: () => summed(keys),
-        ...{ clock: 'cpu', collectsBefore: false, rounds: 5, warmUp: 1, effort, goal: { atLeast } },
+        ...{ clock: 'cpu', collectsBefore: false, rounds: 15, warmUp: 1, effort, goal: { atLeast } },
       }),
     );
   }

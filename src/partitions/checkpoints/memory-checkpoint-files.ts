@@ -1,5 +1,8 @@
 import type { CheckpointFile, CheckpointFiles } from './checkpoint-files.ts';
 
+/** Room for a file that is begun. */
+const fewBytes = 4_096;
+
 /** Checkpoint files in the memory of this thread: they survive tasks and executors, but not the process. */
 export class MemoryCheckpointFiles implements CheckpointFiles {
   readonly #files = new Map<string, Uint8Array>();
@@ -13,10 +16,18 @@ export class MemoryCheckpointFiles implements CheckpointFiles {
   }
 
   async create(name: string, chunks: AsyncIterable<Uint8Array>): Promise<boolean> {
-    const parts: Uint8Array[] = [];
-    for await (const chunk of chunks) parts.push(chunk.slice());
+    let [content, length] = [new Uint8Array(fewBytes), 0];
+    for await (const chunk of chunks) {
+      if (length + chunk.length > content.length) {
+        const longer = new Uint8Array(Math.max(2 * content.length, length + chunk.length));
+        longer.set(content);
+        content = longer;
+      }
+      content.set(chunk, length);
+      length += chunk.length;
+    }
     if (this.#files.has(name)) return false;
-    this.#files.set(name, new Uint8Array(Buffer.concat(parts)));
+    this.#files.set(name, content.slice(0, length));
     return true;
   }
 

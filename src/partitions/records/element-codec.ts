@@ -1,6 +1,5 @@
-import { crc32 } from 'node:zlib';
 import type { CheckpointId } from '../../ids.ts';
-import { crc32 as crc32OfFew } from '../../journal/crc32.ts';
+import { crc32 } from '../../journal/crc32.ts';
 import { putWord } from '../../journal/record-header.ts';
 import {
   type Barrier,
@@ -30,9 +29,6 @@ export interface ElementPlace {
 }
 
 const beginning: ElementPlace = { subpartition: 0, sequence: 0 };
-
-/** Below this length, a call of native code costs more than the checksum. */
-const fewBytes = 256;
 
 /** The formats of a payload: plain records, escaped records if msgpack would change them, a mark, or records by column. */
 const formats = { plain: 0, escaped: 1, mark: 2, columns: 3 } as const;
@@ -161,7 +157,7 @@ function assertPlace(found: ElementPlace, expected: ElementPlace): void {
 
 /** Of everything after the checksum. */
 function checksumOf(frame: Uint8Array): number {
-  return frame.length < fewBytes ? crc32OfFew(frame, 0, place.length) : crc32(frame.subarray(place.length));
+  return crc32(frame, 0, place.length);
 }
 
 function hex(checksum: number): string {
