@@ -5,6 +5,7 @@ import {
   collect,
   type Exchange,
   explain,
+  fileCheckpoints,
   InvalidArgumentError,
   Job,
   JobCanceledError,
@@ -479,6 +480,54 @@ describe('a drain during which something fails', () => {
     expect(world.transacted).toHaveLength(23);
     expect([...other.transacted].sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, n) => n));
   });
+
+  it.each<[Exchange, boolean]>([
+    ['pipelined', false],
+    ['reliable', false],
+    ['pipelined', true],
+  ])(
+    'over %s: the process dies when one of two components is stored as drained (and tasks failed before: %s): neither is in the next one, which reads on',
+    async (exchange, restarts) => {
+      using runs = new Runs();
+      const stateDirectory = runs.path('state');
+      const two = (world: World<Fold>, other: World<number>): Job => {
+        const job = foldsOf(transactionalSink(world), { exchange });
+        const others = job.source('others', tickingSource(count), { version: 1, parallelism: 1 });
+        others.sink('other', transactionalSink(other), { version: 1 });
+        return job;
+      };
+      const [world, other] = [new World<Fold>(), new World<number>()];
+      let left: { readonly world: World<Fold>; readonly other: World<number> } | undefined;
+      const files = fileCheckpoints(join(stateDirectory, 'checkpoints'));
+      const storage = storageOver(files, {
+        commit: async (manifest) => {
+          const { isDrained } = manifest.content as { readonly isDrained?: boolean };
+          if (isDrained === true && left === undefined && manifest.scope.includes('others')) {
+            await new Promise<void>((resolve) => void runs.environment.clock.setTimeout(resolve, 20));
+            left = { world: world.copy(), other: other.copy() };
+            const filter = (path: string): boolean => !path.includes('owner.kintsugi');
+            cpSync(stateDirectory, runs.path('left'), { recursive: true, filter });
+          }
+          await files.commit(manifest);
+        },
+      });
+      const run = runs.start(two(world, other), { stateDirectory, checkpoints: { ...checkpoints, storage } });
+      await runs.wait(12);
+      if (restarts) insideOf(run).controls.failTask(insideOf(run).shape.graph.vertexAt(0, 0));
+      await runs.wait(6);
+      await runs.until(run.stopWithSavepoint(runs.path('savepoint'), { drain: true }));
+      await runs.until(run.result);
+      expect(recordsIn(world.transacted)).toBeLessThan(count);
+      const then = left as unknown as NonNullable<typeof left>;
+      const again = runs.start(two(then.world, then.other), { stateDirectory: runs.path('left') });
+      const events = eventsOf(again);
+      await runs.until(again.result);
+      expect(totals(then.world.transacted)).toEqual(expected());
+      expect(then.world.transacted).toHaveLength(23);
+      expect(then.other.transacted).toEqual(Array.from({ length: count }, (_, n) => n));
+      expect(events.filter(({ type }) => type === 'checkpoint.restored').length).toBeGreaterThan(1);
+    },
+  );
 
   it.each([1, Number.POSITIVE_INFINITY])(
     'together with another component, whose storage then fails %d times: both end, because neither can go back',

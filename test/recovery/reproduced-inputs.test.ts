@@ -1,6 +1,8 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type CheckpointStorage,
+  type Exchange,
   fileCheckpoints,
   fixedDelay,
   Job,
@@ -9,7 +11,10 @@ import {
   type Sink,
   type Source,
 } from '../../src/index.ts';
-import { AbandonedRuns, transactionalSink, World } from '../support/abandoned-run.ts';
+import type { ExecutionVertexId, PartitionId } from '../../src/ids.ts';
+import { insideOf } from '../../src/run/run-inside.ts';
+import { virtualEnvironment } from '../../src/testing/index.ts';
+import { AbandonedRuns, tickingSource, transactionalSink, World } from '../support/abandoned-run.ts';
 import { runStory } from '../support/run-story.ts';
 
 const count = 400;
@@ -124,5 +129,71 @@ describe('a complete result that is produced anew, in another order', () => {
     ).toBe(false);
     expect(of(events, 'checkpoint.restored')).toEqual([]);
     expect(ascending(runs.world.transacted)).toEqual(numbers);
+  });
+
+  it('LC3: checkpoints of the result before that a process left, because it died, are removed by the next one', async () => {
+    using runs = new AbandonedRuns(checking(300), options);
+    const manifests = (): string[] =>
+      readdirSync(join(runs.stateDirectory, 'checkpoints'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+        name.endsWith('.manifest'),
+      );
+    const storage = thatKeeps(fileCheckpoints(join(runs.stateDirectory, 'checkpoints')));
+    let outdated = Infinity;
+    await runs.runUntil(
+      (event) => {
+        if (event.type === 'checkpoint.outdated') outdated = event.checkpoint;
+        return event.type === 'checkpoint.completed' && event.checkpoint > outdated + 1;
+      },
+      { checkpoints: { ...options.checkpoints, storage } },
+    );
+    expect(manifests().length).toBeGreaterThan(2);
+    await runs.runUntil((event) => event.type === 'job.resumed');
+    // One of each component.
+    expect(manifests()).toHaveLength(2);
+    const { events } = await runs.run({}, checking(Infinity));
+    expect(of(events, 'checkpoint.restored')).not.toEqual([]);
+    expect(ascending(runs.world.transacted)).toEqual(numbers);
+  });
+});
+
+//  numbers ─blocking─▶ joined ─▶ out
+//  ticks ─exchange─▶ joined             `numbers` is lost while `joined` reads it, and produced again in another order
+describe('a component that reads such a result and a source of its own, of whose result checkpoints have passed a part', () => {
+  const first = 1_000;
+  const joining = (exchange: Exchange, world: World<number>, redo: 'replaces' | 'repeats'): Job => {
+    const job = Job.create('join', { mode: 'streaming' });
+    const ticks = job.source('ticks', tickingSource(count), { version: 1 }).map((n) => first + n);
+    job
+      .source('numbers', shuffled(), { version: 1 })
+      .rebalance({ exchange: 'blocking' })
+      .union(ticks.rebalance({ exchange }))
+      .map((n) => n, { uid: 'joined' })
+      .sink('out', slow({ ...transactionalSink(world), redo }), { version: 1 });
+    return job;
+  };
+
+  it.each(
+    (['pipelined', 'memory', 'reliable'] as const).flatMap((exchange) =>
+      [1, 2, 4].map((completed) => [exchange, completed] as const),
+    ),
+  )('JC5: over %s, after checkpoint %d: it begins anew, and every record is committed once', async (exchange, completed) => {
+    const world = new World<number>();
+    const environment = virtualEnvironment({ seed: completed });
+    const run = joining(exchange, world, 'repeats').run({ batchSize: 8, checkpoints: { intervalMs: 2 }, environment });
+    const { controls, shape } = insideOf(run);
+    const task = (uid: string): ExecutionVertexId =>
+      shape.graph.vertexAt(shape.graph.jobGraph.vertexIndexById.get(uid as never) as number, 0);
+    const events: JobEvent[] = [];
+    run.events$.subscribe((event) => {
+      events.push(event);
+      if (event.type !== 'checkpoint.completed' || of(events, event.type).length !== completed) return;
+      environment.clock.setImmediate(() => {
+        controls.losePartition(shape.graph.partitionsOf(task('numbers'))[0] as PartitionId);
+        controls.failTask(task('joined'));
+      });
+    });
+    await environment.drive(run.result);
+    expect(of(events, 'checkpoint.outdated').map((event) => event.task)).toContain('numbers[0]');
+    expect(ascending(world.transacted)).toEqual([...numbers, ...numbers.map((n) => first + n)]);
   });
 });

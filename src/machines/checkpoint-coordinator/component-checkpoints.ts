@@ -10,6 +10,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { CheckpointId, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import { awaitAnswer } from '../../checkpoints/await-answer.ts';
+import { storeDrained } from '../../checkpoints/store-drained.ts';
 import { type SavepointOrder, SavepointOrders } from './savepoint-order.ts';
 import { type AcknowledgedTask, type ComponentCheckpoint, manifestOf } from './checkpoint-content.ts';
 import { type CheckpointFact, completedEvent, declinedEvent, failedEvent, restoredEvent } from './checkpoint-facts.ts';
@@ -25,9 +26,6 @@ import { CheckpointSeries } from './checkpoint-series.ts';
 import type { ComponentCheckpointsOptions, ContinuedCheckpoints } from './component-checkpoints-options.ts';
 import { barrierStarts, passedRecords, tasksAtTrigger } from './component-tasks.ts';
 import type { CheckpointProblem } from './pending-events.ts';
-
-/** How often the checkpoint of a drained component is stored. */
-const drainedTries = 5;
 
 /**
  * The checkpoints of one streaming component: those that are under way, those from which it can restart, and its tasks
@@ -124,7 +122,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     const stored = (): void => asker.send({ type: 'checkpoint.stored' });
     awaitAnswer(order === undefined ? this.#commit(book, book.kind) : this.#writeSavepoint(book, order), {
       ...{ clock, timeoutMs, who: storage.description },
-      done: order?.kind === 'drain' ? () => this.#storeDrained(book, stored) : stored,
+      done: order?.kind === 'drain' ? () => this.#storeDrained(book, order, stored) : stored,
       failed: (cause) => asker.send({ type: 'checkpoint.unstored', reason: 'storing', cause }),
       late: () => this.#clean([checkpoint]),
     });
@@ -147,14 +145,10 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     if (order.kind === 'stop') await this.#commit(book, 'checkpoint');
   }
 
-  /** All components of the job are drained: the others end, so this one cannot fail any more, whatever its storage says. */
-  #storeDrained(book: Pending['book'], ended: () => void, tries = drainedTries): void {
+  #storeDrained(book: Pending['book'], { sealed = () => Promise.resolve() }: SavepointOrder, ended: () => void): void {
     const { storage, clock, timeoutMs } = this.#options;
-    awaitAnswer(this.#commit(book, 'checkpoint', true), {
-      ...{ clock, timeoutMs, who: storage.description },
-      done: ended,
-      failed: () => (tries > 1 ? this.#storeDrained(book, ended, tries - 1) : ended()),
-    });
+    const store = (): Promise<void> => this.#commit(book, 'checkpoint', true);
+    storeDrained({ store, sealed, ended, clock, timeoutMs, who: storage.description });
   }
 
   discard(checkpoint: CheckpointId): void {

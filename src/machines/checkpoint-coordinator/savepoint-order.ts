@@ -13,6 +13,8 @@ export interface SavepointOrder {
   readonly kind: SavepointKind;
   /** Copies the states to where they are kept. They are read meanwhile, and may go afterwards. */
   write(savepoint: SavepointStates): Promise<void>;
+  /** Of a drain: the component is stored as drained, or will not be. Resolves once that is so for all. Default: at once. */
+  readonly sealed?: (() => Promise<void>) | undefined;
   /** It is written. @param goOn lets the tasks go on that it stopped; those that it drained end */
   completed(goOn: () => void): void;
   failed(problem: Pick<CheckpointProblem, 'reason' | 'cause'>): void;

@@ -31,8 +31,12 @@ export interface ComponentResume {
   readonly lost: readonly number[];
   /** Those up to this one are of complete results that an earlier run has produced anew; 0 if none is. */
   readonly outdated: number;
+  /** Those that are in the storage, and that no run will continue. */
+  readonly unused: readonly CheckpointId[];
   /** Whether a checkpoint of the earlier run has completed. */
   readonly hasCompleted: boolean;
+  /** Whether it had told so. */
+  readonly hadCompleted: boolean;
   /** Why it begins anew although a checkpoint had completed. */
   readonly why: string | undefined;
 }
@@ -74,10 +78,11 @@ export async function decideCheckpoints(question: CheckpointQuestion): Promise<C
   const { shape, books, storage } = question;
   const numbers = await Promise.all((books?.checkpoints ?? []).map(({ scope }) => storage.lastNumber(scope)));
   const lastNumber = Math.max(0, books?.lastCheckpoint ?? 0, ...numbers.map((number) => number ?? 0));
-  const components: ComponentResume[] = [];
+  const found: ComponentResume[] = [];
   for (const component of streamingComponents(shape.graph, shape.regions).list) {
-    if (!component.writesCompleteResults) components.push(await resumeOf(component, question));
+    if (!component.writesCompleteResults) found.push(await resumeOf(component, question));
   }
+  const components = withoutHalfDrained(found, question);
   const continued = new Set(components.map(({ scope }) => scope));
   const all = [...(books?.staleCheckpoints ?? []), ...(books?.checkpoints ?? []).map(({ scope }) => scope)];
   return {
@@ -98,23 +103,54 @@ async function resumeOf(component: StreamingComponent, question: CheckpointQuest
     completedAtMs: undefined,
     damaged: [],
     lost: [],
+    unused: [],
     outdated: 0,
     why: undefined,
   };
-  const anew = { ...none, component, head: shape.graph.nameOf(head), hasCompleted: series?.hasCompleted === true };
+  const hadCompleted = series?.hasCompleted === true;
+  const anew = { ...none, component, head: shape.graph.nameOf(head), hasCompleted: hadCompleted, hadCompleted };
   if (series === undefined) {
-    if (!hadCompleted(component, question)) return anew;
+    if (!hadSeries(component, question)) return anew;
     return { ...anew, hasCompleted: true, why: whyChanged(component, question) ?? 'its tasks are others' };
   }
   const why = whyChanged(component, question);
-  const { retained, damaged, completedAtMs } = await checkpointsOf(component, series, { shape, storage });
-  const hasCompleted = series.hasCompleted || retained.length > 0 || damaged.length > 0;
+  const { retained, damaged, unused, completedAtMs } = await checkpointsOf(component, series, { shape, storage });
+  const hasCompleted = hadCompleted || retained.length > 0 || damaged.length > 0;
   if (why !== undefined) return { ...anew, hasCompleted, ...(hasCompleted && { why }) };
   const { scope, lost = [], outdated = 0 } = series;
   if (hasCompleted && retained.length === 0) {
     return { ...anew, hasCompleted, damaged, why: outdated > 0 ? 'what it reads was produced again' : nothingLeft };
   }
-  return { ...anew, scope, retained, completedAtMs, damaged, lost, outdated, hasCompleted };
+  return { ...anew, scope, retained, completedAtMs, damaged, lost, unused, outdated, hasCompleted };
+}
+
+/**
+ * A drain is one of all components, and none commits its output before all are stored as drained. If some are not, the
+ * process died meanwhile: then none is, and those that are continue from the checkpoint before.
+ */
+function withoutHalfDrained(
+  components: readonly ComponentResume[],
+  { decision: { restored } }: Pick<CheckpointQuestion, 'decision'>,
+): readonly ComponentResume[] {
+  const isDrained = ({ retained }: ComponentResume): boolean => retained.at(-1)?.isDrained === true;
+  const hasFinished = ({ component }: ComponentResume): boolean =>
+    component.regions.every((region) => restored.has(region));
+  if (components.every((one) => isDrained(one) || hasFinished(one))) return components;
+  return components.map((one) => {
+    const before = one.retained.filter(({ isDrained: isOfDrain }) => isOfDrain !== true);
+    const isBegun = before.length > 0 || !one.hadCompleted;
+    // One that has nothing before it is no worse than a job of which one component was drained.
+    if (!isDrained(one) || !isBegun) return one;
+    const lost = one.retained.filter(({ isDrained: isOfDrain }) => isOfDrain === true).map(({ id }) => id);
+    return {
+      ...one,
+      retained: before,
+      completedAtMs: before.at(-1)?.completedMs,
+      hasCompleted: before.length > 0,
+      lost: [...one.lost, ...lost],
+      unused: [...one.unused, ...lost],
+    };
+  });
 }
 
 const nothingLeft = 'none of its checkpoints can be read any more';
@@ -147,12 +183,16 @@ async function checkpointsOf(
   component: StreamingComponent,
   { scope, lost = [], doubted = [], outdated = 0 }: EntryCheckpoints,
   { shape, storage }: Pick<CheckpointQuestion, 'shape' | 'storage'>,
-): Promise<Pick<ComponentResume, 'retained' | 'damaged' | 'completedAtMs'>> {
+): Promise<Pick<ComponentResume, 'retained' | 'damaged' | 'unused' | 'completedAtMs'>> {
   const retained: ComponentCheckpoint[] = [];
   const damaged: DamagedCheckpoint[] = [];
+  const unused: CheckpointId[] = [];
   for await (const found of storage.find(scope)) {
     const number = found.kind === 'damaged' ? found.checkpoint : found.manifest.checkpoint;
-    if (number <= outdated || lost.includes(number)) continue;
+    if (number <= outdated || lost.includes(number)) {
+      unused.push(number);
+      continue;
+    }
     if (found.kind === 'damaged') {
       damaged.push(found);
       continue;
@@ -164,8 +204,9 @@ async function checkpointsOf(
     }
     const checkpoint = checkpointOf(found.manifest, component, shape.graph);
     if (checkpoint?.kind === 'checkpoint') retained.unshift(checkpoint);
+    else unused.push(number);
   }
-  return { retained, damaged, completedAtMs: retained.at(-1)?.completedMs };
+  return { retained, damaged, unused, completedAtMs: retained.at(-1)?.completedMs };
 }
 
 /** Why the states of a component mean nothing to it as it is now; undefined if they do. */
@@ -218,7 +259,7 @@ function readAgain(
 }
 
 /** Whether a checkpoint of an earlier component has completed that had one of these vertices. */
-function hadCompleted(component: StreamingComponent, { shape, decision }: CheckpointQuestion): boolean {
+function hadSeries(component: StreamingComponent, { shape, decision }: CheckpointQuestion): boolean {
   const { earlier, comparison } = decision;
   const before = new Set(verticesOf(component, shape).map((vertex) => comparison?.vertices[vertex]?.before));
   return (earlier?.checkpoints ?? []).some(

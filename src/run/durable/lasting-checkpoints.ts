@@ -47,6 +47,7 @@ export interface TakenCheckpoints {
  *
  * LC1 A series is removed once the journal does not name it as one to continue, never before.
  * LC2 The journal names each series until it is removed, so that a later run removes what this one could not.
+ * LC3 Of a series that goes on, each checkpoint that no run will continue is removed when the next run begins, if it was not before.
  */
 export class LastingCheckpoints {
   readonly #plan: JobPlan;
@@ -114,6 +115,7 @@ export class LastingCheckpoints {
           hasCompleted: true,
           damaged: [],
           lost: [],
+          unused: [],
           outdated: 0,
           why: undefined,
         };
@@ -152,10 +154,10 @@ export class LastingCheckpoints {
   async sweep(): Promise<void> {
     const { components = [], stale = [], lastNumber = 0 } = this.#resume ?? {};
     for (const scope of stale) await this.#old.tidy(scope, () => this.#storage.remove(scope));
-    for (const { scope, retained, lost } of components) {
+    for (const { scope, retained, unused } of components) {
       if (scope === undefined) continue;
       const dropped = retained.slice(0, -this.#retainedCount).map(({ id }) => id);
-      for (const checkpoint of [...(lost as readonly CheckpointId[]), ...dropped]) {
+      for (const checkpoint of [...unused, ...dropped]) {
         await this.#old.tidy(scope, () => this.#storage.discard(scope, checkpoint));
       }
       await this.#old.tidy(scope, () => this.#storage.sweep(scope, (lastNumber + 1) as CheckpointId));

@@ -137,6 +137,7 @@ export class Savepoints {
     const commit = (): Promise<void> => this.#held(copy, () => this.#commit(copy, kind === 'drain'));
     // What was drained cannot go on: no component is complete before all are.
     const whole = kind === 'drain' ? new Jointly(checkpoints.components.length, commit) : undefined;
+    const sealed = whole && new Jointly(checkpoints.components.length, () => Promise.resolve());
     const outcomes = await Promise.allSettled(
       checkpoints.components.map(
         ({ id }) =>
@@ -147,6 +148,7 @@ export class Savepoints {
                 await this.#write(states, copy);
                 await whole?.ready();
               },
+              sealed: sealed && (() => sealed.ready()),
               completed: (resume) => {
                 resuming.push(resume);
                 complete();

@@ -12,6 +12,7 @@ import { CheckpointRules } from './checkpoint-rules.ts';
 import type { DrawnCheckpoints } from './drawn-checkpoints.ts';
 import { checkpointMoments, type CheckpointMoment, type DrawnCheckpointFault, Moments, OwnTimers } from './moments.ts';
 import { SimulatedStorage } from './simulated-storage.ts';
+import { StoredFilesRule } from './stored-files.ts';
 
 /** The operations of the storage one after the other, at most, that may hold up a checkpoint. */
 const mostOperations = 30;
@@ -32,8 +33,7 @@ export class SimulatedCheckpoints {
   #stuck: (file: string) => void = () => {};
   readonly storage: SimulatedStorage;
   readonly timers: OwnTimers;
-  /** The greatest number of complete checkpoints of one component that were there at the end of another one. */
-  #mostStored = 0;
+  readonly #files: StoredFilesRule;
 
   /** @param moments those of the run that this one continues */
   constructor(drawn: DrawnCheckpoints, clock: Clock, random: SeededRandom, moments = new Moments()) {
@@ -44,6 +44,7 @@ export class SimulatedCheckpoints {
     const { timers } = this;
     const stuck = (file: string): void => this.#stuck(file);
     this.storage = new SimulatedStorage({ timers, random, moments, latencyMs, slowMs, isShared, stuck });
+    this.#files = new StoredFilesRule(this.storage, drawn.settings);
   }
 
   /** Number of armed timers that are not the run's. */
@@ -64,7 +65,7 @@ export class SimulatedCheckpoints {
     };
     this.#stuck = (file) => this.timers.after(patienceMs, () => this.#restart(file, graph, struck()));
     run.events$.subscribe(({ type }) => {
-      if (type === 'checkpoint.completed') this.#mostStored = Math.max(this.#mostStored, this.storage.manifestCount);
+      if (type === 'checkpoint.completed') this.#files.completed();
       if (momentsOfEvents.has(type)) this.moments.pass(type as CheckpointMoment);
     });
   }
@@ -109,16 +110,9 @@ export class SimulatedCheckpoints {
     const fired = new Set(this.moments.fired.map(({ effect }) => effect));
     const held = (fired.has('is slow') ? this.#drawn.slowMs : 0) + (fired.has('never ends') ? settings.timeoutMs : 0);
     const rules = new CheckpointRules(graph, regions, this.#drawn, mostOperations * latencyMs + held, { continues });
-    const left = this.storage.files;
-    // What could not be removed stays.
-    const isRemoved = !this.moments.fired.some(({ moment }) => removing.has(moment));
-    // Those that are removed, and those that are under way, are there besides.
-    const most = settings.retained + 2 * settings.maxConcurrent + 2;
-    const isPiledUp = isRemoved && this.#mostStored > most;
     return [
       ...rules.violations(events, run),
-      ...(isRemoved ? left.map((file) => `K8: it left ${file} in the storage`) : []),
-      ...(isPiledUp ? [`K8: ${this.#mostStored} checkpoints of a component were in the storage, not ${most}`] : []),
+      ...this.#files.violations(this.moments.fired.map(({ moment }) => moment)),
     ];
   }
 }
@@ -131,9 +125,3 @@ const momentsOfEvents: ReadonlySet<string> = new Set([
 ]);
 
 const damages: ReadonlySet<DrawnCheckpointFault['effect']> = new Set(['is torn', 'has a bit flipped', 'is lost']);
-
-const removing: ReadonlySet<CheckpointMoment> = new Set([
-  checkpointMoments.list,
-  checkpointMoments.remove,
-  checkpointMoments.read,
-]);
