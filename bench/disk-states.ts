@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { forEach, Job, lmdbState, range, systemEnvironment } from 'kintsugi';
@@ -111,10 +111,12 @@ function heldNow(directory: string | undefined): Held {
   return { own, mapped: bytes('Rss') - own, files: directory === undefined ? 0 : bytesIn(directory) };
 }
 
+/** 0 before the job has made its directory, and after it has removed that. */
 function bytesIn(directory: string): number {
+  if (!existsSync(directory)) return 0;
   const names = readdirSync(directory, { recursive: true, withFileTypes: true });
-  const files = names.filter((one) => one.isFile());
-  return files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+  const files = names.filter((one) => one.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  return files.reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 /** The same in a process of its own. */

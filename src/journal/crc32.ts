@@ -1,8 +1,3 @@
-import { crc32 as nativeCrc32 } from 'node:zlib';
-
-/** Below this length, a call of native code costs more than the checksum. */
-const fewBytes = 256;
-
 /** The CRC of each byte that stands `n` bytes before the end, at `n * 256 + byte`: four bytes are looked up at once. */
 const table = makeTable();
 
@@ -11,11 +6,6 @@ const table = makeTable();
  * bytes.
  */
 export function crc32(bytes: Uint8Array, before = 0, start = 0, end = bytes.length): number {
-  if (end - start < fewBytes) return crc32OfFew(bytes, before, start, end);
-  return nativeCrc32(bytes.subarray(start, end), before);
-}
-
-function crc32OfFew(bytes: Uint8Array, before: number, start: number, end: number): number {
   let crc = ~before;
   let at = start;
   for (const last = end - 3; at < last; at += 4) {

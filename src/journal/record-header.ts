@@ -54,20 +54,25 @@ export function recordBeginning(kind: string): Uint8Array {
   return bytes;
 }
 
-/** Encodes `payload` as a record that begins at `offset` of its file. */
-export function encodeRecord(format: RecordFormat, payload: Uint8Array, offset = 0): Uint8Array {
-  return encodeRecords(format, [payload], offset);
+/** Encodes `payload` as a record that begins at `offset` of its file. @param crc a faster {@link crc32} */
+export function encodeRecord(format: RecordFormat, payload: Uint8Array, offset = 0, crc = crc32): Uint8Array {
+  return encodeRecords(format, [payload], offset, crc);
 }
 
-/** Encodes records that lie one after the other, from `offset` of their file on. */
-export function encodeRecords(format: RecordFormat, payloads: readonly Uint8Array[], offset: number): Uint8Array {
+/** Encodes records that lie one after the other, from `offset` of their file on. @param crc a faster {@link crc32} */
+export function encodeRecords(
+  format: RecordFormat,
+  payloads: readonly Uint8Array[],
+  offset: number,
+  crc = crc32,
+): Uint8Array {
   let length = 0;
   for (const payload of payloads) length += recordHeaderBytes + payload.length;
   const bytes = Buffer.allocUnsafe(length);
   let at = 0;
   for (const payload of payloads) {
     bytes.set(payload, at + recordHeaderBytes);
-    putRecordHeader(format, bytes, at, payload.length, offset + at);
+    putRecordHeader(format, bytes, at, payload.length, offset + at, crc);
     at += recordHeaderBytes + payload.length;
   }
   // Not the buffer itself, whose `slice` does not copy.
@@ -81,13 +86,14 @@ export function putRecordHeader(
   start: number,
   payloadBytes: number,
   offset: number,
+  crc = crc32,
 ): void {
   const beginning = recordBeginning(kind);
   for (let index = 0; index < beginning.length; index++) bytes[start + index] = beginning[index] as number;
   const payload = start + recordHeaderBytes;
   putWord(bytes, start + place.version, version);
   putWord(bytes, start + place.length, payloadBytes);
-  putWord(bytes, start + place.payloadChecksum, crc32(bytes, 0, payload, payload + payloadBytes));
+  putWord(bytes, start + place.payloadChecksum, crc(bytes, 0, payload, payload + payloadBytes));
   putWord(bytes, start + place.checksum, headerChecksum(bytes, start, offset));
 }
 

@@ -5,14 +5,25 @@ import { SimulatedStorage } from '../../src/testing/checkpoints/simulated-storag
 import { StoredFilesRule } from '../../src/testing/checkpoints/stored-files.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
 
-const settings = { intervalMs: 5, timeoutMs: 1_000, minPauseMs: 0, maxConcurrent: 1, retained: 2, tolerableFailures: 0 };
+const settings = {
+  intervalMs: 5,
+  timeoutMs: 1_000,
+  minPauseMs: 0,
+  maxConcurrent: 1,
+  retained: 2,
+  tolerableFailures: 0,
+};
 /** Those that are retained; and of one under way, and one being removed, the checkpoint itself and the one before. */
 const most = 2 + 2 + 2;
 
 /** A storage in which the checkpoints of a component complete, one after the other. */
 class History {
   readonly #simulated = new SimulatedStorage({
-    ...{ timers: new OwnTimers(virtualEnvironment({ seed: 0 }).clock), random: seededRandom(0), moments: new Moments() },
+    ...{
+      timers: new OwnTimers(virtualEnvironment({ seed: 0 }).clock),
+      random: seededRandom(0),
+      moments: new Moments(),
+    },
     ...{ latencyMs: 0, slowMs: 0, isShared: false, stuck: () => {} },
   });
   readonly rule = new StoredFilesRule(this.#simulated, settings as never);
@@ -51,7 +62,9 @@ describe('K8: the files of checkpoints', () => {
     expect(history.rule.violations([]).filter((told) => !told.includes('left'))).toEqual([]);
     await history.complete(1, Infinity);
     await history.remove();
-    expect(history.rule.violations([])).toEqual([`K8: ${most + 1} checkpoints of a component were in the storage, not ${most}`]);
+    expect(history.rule.violations([])).toEqual([
+      `K8: ${most + 1} checkpoints of a component were in the storage, not ${most}`,
+    ]);
   });
 
   it('are left: each is named', async () => {

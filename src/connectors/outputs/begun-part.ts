@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { FileAccessError } from '../../errors/connector-errors.ts';
-import { crc32 } from '../../journal/crc32.ts';
+import { crc32 } from '../../partitions/records/checksum.ts';
 
 /** A part that goes on after the checkpoint: what it was at the barrier. Plain data. */
 export interface BegunPart {

@@ -1,6 +1,6 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
-import { crc32 } from '../../journal/crc32.ts';
+import { crc32 } from '../../partitions/records/checksum.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import { fileProblem } from '../file-problem.ts';
 import { GzipPacker } from './gzip-packer.ts';

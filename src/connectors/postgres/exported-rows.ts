@@ -1,7 +1,7 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointUnreadableError } from '../../errors/checkpoint-errors.ts';
-import { crc32 } from '../../journal/crc32.ts';
+import { crc32 } from '../../partitions/records/checksum.ts';
 import { syncDirectory } from '../../partitions/storage/file-segment.ts';
 import type { PostgresClient } from './postgres-client.ts';
 import type { PostgresOutput } from './postgres-output.ts';

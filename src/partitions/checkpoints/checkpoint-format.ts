@@ -1,7 +1,7 @@
-import { crc32 } from '../../journal/crc32.ts';
 import { encodeRecord, readRecordHeader, recordHeaderBytes } from '../../journal/record-header.ts';
 import { CheckpointFormatError, CheckpointUnreadableError } from '../../errors/checkpoint-errors.ts';
 import type { CheckpointId } from '../../ids.ts';
+import { crc32 } from '../records/checksum.ts';
 import type { CheckpointFiles } from './checkpoint-files.ts';
 import { partSuffix } from './disk-checkpoint-files.ts';
 
@@ -25,7 +25,7 @@ const readAtFirst = 64 * 1024;
 
 /** The record of one chunk at `offset` of its file. */
 export function encodeChunk(kind: RecordKind, payload: Uint8Array, offset: number): Uint8Array {
-  return encodeRecord({ kind, version: formatVersion }, payload, offset);
+  return encodeRecord({ kind, version: formatVersion }, payload, offset, crc32);
 }
 
 /** The name of a piece: the same characters in every file system and object store. */

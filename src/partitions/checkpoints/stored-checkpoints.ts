@@ -16,7 +16,7 @@ import {
   CheckpointUnreadableError,
 } from '../../errors/checkpoint-errors.ts';
 import type { CheckpointId } from '../../ids.ts';
-import { crc32 } from '../../journal/crc32.ts';
+import { crc32 } from '../records/checksum.ts';
 import { packData, unpackData } from '../records/packed-data.ts';
 import type { CheckpointFiles } from './checkpoint-files.ts';
 import {

@@ -1,5 +1,4 @@
 import type { CheckpointId } from '../../ids.ts';
-import { crc32 } from '../../journal/crc32.ts';
 import { putWord } from '../../journal/record-header.ts';
 import {
   type Barrier,
@@ -9,6 +8,7 @@ import {
   type Mark,
   type WrittenElement,
 } from '../stream-element.ts';
+import { crc32 } from './checksum.ts';
 import { packPlain, packRecords, unpackPlain, unpackRecords } from './plain-codec.ts';
 import { decodeColumns, encodeColumns } from './record-columns.ts';
 
