@@ -137,7 +137,7 @@ describe('JC3: the number of a checkpoint that was never stored', () => {
     expect(sorted(runs.world.transacted)).toEqual(expected);
   });
 
-  it('is not known from a journal of format 2, which is continued, and goes on in format 3', async () => {
+  it('is not known from a journal of format 2, which is continued, and goes on in format 4', async () => {
     using runs = new AbandonedRuns(sumUp('reliable'), { checkpoints });
     await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 2);
     const storage = new FileJournalStorage(runs.stateDirectory);
@@ -150,7 +150,7 @@ describe('JC3: the number of a checkpoint that was never stored', () => {
     expect(of(next.events, 'checkpoint.restored')[0]?.checkpoint).toBe(2);
     expect(triggered(next)[0]).toBe(3);
     expect(
-      readLog(new FileJournalStorage(runs.stateDirectory), 'journal', { ...runJournalFormat, oldestVersion: 3 }),
+      readLog(new FileJournalStorage(runs.stateDirectory), 'journal', { ...runJournalFormat, oldestVersion: 4 }),
     ).not.toEqual([]);
     await runs.run();
     expect(sorted(runs.world.transacted)).toEqual(expected);
@@ -165,6 +165,18 @@ function checkpointFiles(stateDirectory: string): string[] {
     readdirSync(join(directory, scope)).map((name) => join(directory, scope, name)),
   );
 }
+
+it('RE6: a journal of format 3 is continued, and goes on in format 4', async () => {
+  using runs = new AbandonedRuns(sumUp('reliable'), { checkpoints });
+  await runs.runUntil((event) => event.type === 'checkpoint.completed' && event.checkpoint === 2);
+  const storage = new FileJournalStorage(runs.stateDirectory);
+  const payloads = readLog(storage, 'journal', runJournalFormat);
+  writeFileSync(storage.pathOf('journal'), encodeRecords({ kind: 'RUNJ', version: 3 }, payloads, 0));
+  const { events } = await runs.run();
+  expect(of(events, 'checkpoint.restored')[0]?.checkpoint).toBe(2);
+  expect(readLog(storage, 'journal', { ...runJournalFormat, oldestVersion: 4 })).not.toEqual([]);
+  expect(sorted(runs.world.transacted)).toEqual(expected);
+});
 
 describe('the files of checkpoints', () => {
   it('are gone once the job has finished', async () => {

@@ -176,24 +176,31 @@ describe('a component that reads such a result and a source of its own, of whose
     (['pipelined', 'memory', 'reliable'] as const).flatMap((exchange) =>
       [1, 2, 4].map((completed) => [exchange, completed] as const),
     ),
-  )('JC5: over %s, after checkpoint %d: it begins anew, and every record is committed once', async (exchange, completed) => {
-    const world = new World<number>();
-    const environment = virtualEnvironment({ seed: completed });
-    const run = joining(exchange, world, 'repeats').run({ batchSize: 8, checkpoints: { intervalMs: 2 }, environment });
-    const { controls, shape } = insideOf(run);
-    const task = (uid: string): ExecutionVertexId =>
-      shape.graph.vertexAt(shape.graph.jobGraph.vertexIndexById.get(uid as never) as number, 0);
-    const events: JobEvent[] = [];
-    run.events$.subscribe((event) => {
-      events.push(event);
-      if (event.type !== 'checkpoint.completed' || of(events, event.type).length !== completed) return;
-      environment.clock.setImmediate(() => {
-        controls.losePartition(shape.graph.partitionsOf(task('numbers'))[0] as PartitionId);
-        controls.failTask(task('joined'));
+  )(
+    'JC5: over %s, after checkpoint %d: it begins anew, and every record is committed once',
+    async (exchange, completed) => {
+      const world = new World<number>();
+      const environment = virtualEnvironment({ seed: completed });
+      const run = joining(exchange, world, 'repeats').run({
+        batchSize: 8,
+        checkpoints: { intervalMs: 2 },
+        environment,
       });
-    });
-    await environment.drive(run.result);
-    expect(of(events, 'checkpoint.outdated').map((event) => event.task)).toContain('numbers[0]');
-    expect(ascending(world.transacted)).toEqual([...numbers, ...numbers.map((n) => first + n)]);
-  });
+      const { controls, shape } = insideOf(run);
+      const task = (uid: string): ExecutionVertexId =>
+        shape.graph.vertexAt(shape.graph.jobGraph.vertexIndexById.get(uid as never) as number, 0);
+      const events: JobEvent[] = [];
+      run.events$.subscribe((event) => {
+        events.push(event);
+        if (event.type !== 'checkpoint.completed' || of(events, event.type).length !== completed) return;
+        environment.clock.setImmediate(() => {
+          controls.losePartition(shape.graph.partitionsOf(task('numbers'))[0] as PartitionId);
+          controls.failTask(task('joined'));
+        });
+      });
+      await environment.drive(run.result);
+      expect(of(events, 'checkpoint.outdated').map((event) => event.task)).toContain('numbers[0]');
+      expect(ascending(world.transacted)).toEqual([...numbers, ...numbers.map((n) => first + n)]);
+    },
+  );
 });

@@ -55,6 +55,7 @@ export class RunBooks {
     this.parts = parts;
     this.staleCheckpoints = beginning.staleCheckpoints ?? [];
     this.#lastCheckpoint = beginning.lastCheckpoint ?? 0;
+    this.#vitalSteps = beginning.after ?? 0;
     this.savepoint = beginning.savepoint;
     this.savepointDirectory = beginning.savepointDirectory;
     this.#checkpoints = new Map(checkpoints.map((series) => [keyOf(series.head), series]));
@@ -69,6 +70,22 @@ export class RunBooks {
     if (entry.type === 'run.began') return books?.run === entry.run ? books : new RunBooks(entry);
     if (books !== undefined) books.#take(entry);
     return books;
+  }
+
+  /** One entry that gives the same books, unless the run has ended. */
+  get beginning(): RunBeginning {
+    const { run, identity, beganAtMs: atMs, firstBeganAtMs: firstAtMs, parts, savepoint, savepointDirectory } = this;
+    const { checkpoints, staleCheckpoints } = this;
+    return {
+      ...{ type: 'run.began', run, atMs, firstAtMs, identity, parts },
+      ...{ finished: [...this.finished()], plans: [...this.#plans] },
+      ...(checkpoints.length > 0 && { checkpoints }),
+      ...(staleCheckpoints.length > 0 && { staleCheckpoints }),
+      ...(savepoint !== undefined && { savepoint }),
+      ...(savepointDirectory !== undefined && { savepointDirectory }),
+      ...(this.#lastCheckpoint > 0 && { lastCheckpoint: this.#lastCheckpoint }),
+      ...(this.#vitalSteps > 0 && { after: this.#vitalSteps }),
+    };
   }
 
   /** Number of its vital steps so far. */

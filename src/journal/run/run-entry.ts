@@ -40,7 +40,10 @@ export interface TaskOutcome {
 
 export interface FinishedTask extends EntryTask, TaskOutcome {}
 
-/** A run began. It takes over what earlier runs had finished, and everything before it is history. */
+/**
+ * A run began, or goes on in a shorter journal. It takes over what earlier runs had finished, and everything before it is
+ * history.
+ */
 export interface RunBeginning {
   readonly type: 'run.began';
   readonly run: RunId;
@@ -61,6 +64,8 @@ export interface RunBeginning {
   readonly savepoint?: string;
   /** Its directory, as it was then. */
   readonly savepointDirectory?: string;
+  /** The number of vital steps of its run that it stands for; absent if it begins. */
+  readonly after?: number;
   /** No number up to this one is used again for a checkpoint, because results may have its barriers; absent: 0. */
   readonly lastCheckpoint?: number;
 }
@@ -81,6 +86,8 @@ export interface EntryCheckpoints {
   readonly doubted?: readonly number[];
   /** Those up to this one are of complete results that were produced anew. */
   readonly outdated?: number;
+  /** Those before this one are not continued any more; absent: 0. */
+  readonly from?: number;
 }
 
 /** By vertex and subtask: absolute paths of files. */

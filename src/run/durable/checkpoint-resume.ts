@@ -31,6 +31,8 @@ export interface ComponentResume {
   readonly lost: readonly number[];
   /** Those up to this one are of complete results that an earlier run has produced anew; 0 if none is. */
   readonly outdated: number;
+  /** Those before this one are not continued any more; 0 if any may be. */
+  readonly from: number;
   /** Those that are in the storage, and that no run will continue. */
   readonly unused: readonly CheckpointId[];
   /** Whether a checkpoint of the earlier run has completed. */
@@ -103,6 +105,7 @@ async function resumeOf(component: StreamingComponent, question: CheckpointQuest
     completedAtMs: undefined,
     damaged: [],
     lost: [],
+    from: 0,
     unused: [],
     outdated: 0,
     why: undefined,
@@ -117,11 +120,11 @@ async function resumeOf(component: StreamingComponent, question: CheckpointQuest
   const { retained, damaged, unused, completedAtMs } = await checkpointsOf(component, series, { shape, storage });
   const hasCompleted = hadCompleted || retained.length > 0 || damaged.length > 0;
   if (why !== undefined) return { ...anew, hasCompleted, ...(hasCompleted && { why }) };
-  const { scope, lost = [], outdated = 0 } = series;
+  const { scope, lost = [], outdated = 0, from = 0 } = series;
   if (hasCompleted && retained.length === 0) {
     return { ...anew, hasCompleted, damaged, why: outdated > 0 ? 'what it reads was produced again' : nothingLeft };
   }
-  return { ...anew, scope, retained, completedAtMs, damaged, lost, unused, outdated, hasCompleted };
+  return { ...anew, scope, retained, completedAtMs, damaged, lost, from, unused, outdated, hasCompleted };
 }
 
 /**
@@ -181,7 +184,7 @@ async function damageIn(
 
 async function checkpointsOf(
   component: StreamingComponent,
-  { scope, lost = [], doubted = [], outdated = 0 }: EntryCheckpoints,
+  { scope, lost = [], doubted = [], outdated = 0, from = 0 }: EntryCheckpoints,
   { shape, storage }: Pick<CheckpointQuestion, 'shape' | 'storage'>,
 ): Promise<Pick<ComponentResume, 'retained' | 'damaged' | 'unused' | 'completedAtMs'>> {
   const retained: ComponentCheckpoint[] = [];
@@ -189,7 +192,7 @@ async function checkpointsOf(
   const unused: CheckpointId[] = [];
   for await (const found of storage.find(scope)) {
     const number = found.kind === 'damaged' ? found.checkpoint : found.manifest.checkpoint;
-    if (number <= outdated || lost.includes(number)) {
+    if (number < from || number <= outdated || lost.includes(number)) {
       unused.push(number);
       continue;
     }

@@ -147,6 +147,7 @@ export class DurableRun {
     const isDone = decision.restored.size === this.#shape.regions.count;
     this.#journal = new RunJournal({
       ...{ log: directory.log, shape: this.#shape, clock, failed: this.#failed },
+      retained: this.#options.checkpoints?.retained,
       finishedAtMs: isDone && earlier ? finishedAtOf(earlier) : undefined,
     });
     await this.#journal.begin({

@@ -19,6 +19,7 @@ import { type CheckpointResume, type ComponentResume, decideCheckpoints, vertice
 import { type BegunWithSavepoint, beginWithSavepoint } from '../savepoints/begin-with-savepoint.ts';
 import type { ChosenSavepoint } from '../savepoints/savepoint-option.ts';
 import type { ResumeDecision } from './resume-decision.ts';
+import { seriesFrom } from './run-journal.ts';
 
 export interface LastingCheckpointsOptions {
   readonly run: RunId;
@@ -115,6 +116,7 @@ export class LastingCheckpoints {
           hasCompleted: true,
           damaged: [],
           lost: [],
+          from: 0,
           unused: [],
           outdated: 0,
           why: undefined,
@@ -204,16 +206,17 @@ export class LastingCheckpoints {
   #series(): EntryCheckpoints[] {
     if (this.#options.checkpoints === undefined) return [];
     const { graph } = this.#shape;
-    return (this.#resume?.components ?? []).map(({ component, head, scope, hasCompleted, lost, outdated }) => {
+    return (this.#resume?.components ?? []).map(({ component, head, scope, hasCompleted, lost, outdated, ...one }) => {
       const first = component.heads[0] as ExecutionVertexId;
-      return {
+      const series = {
         head: { vertex: graph.jobVertexIndexOf(first), subtask: graph.subtaskOf(first) },
         vertices: verticesOf(component, this.#shape),
         scope: scope ?? this.#scopeOf(head),
         hasCompleted: scope !== undefined && hasCompleted,
-        ...(lost.length > 0 && { lost }),
+        ...{ lost, from: one.from },
         ...(outdated > 0 && { outdated }),
       };
+      return seriesFrom(series, one.retained.slice(-this.#retainedCount)[0]?.id ?? 0);
     });
   }
 

@@ -8,6 +8,7 @@ import type { AttemptNumber, ComponentId, ExecutionVertexId, RegionId } from '..
 import type { JournalLog } from '../../journal/journal-log.ts';
 import { RunBooks } from '../../journal/run/run-books.ts';
 import {
+  type EntryCheckpoints,
   type EntryTask,
   type EntryTasks,
   isVital,
@@ -23,10 +24,20 @@ import type { JobShape } from '../folds/job-shape.ts';
 /** So many numbers of checkpoints are reserved with one entry. */
 const numbersPerEntry = 100;
 
+/** A journal of so many bytes is shortened. */
+const longBytes = 256 * 1_024;
+
+/** It is shortened again once it is so many times as long as afterwards. */
+const growth = 4;
+
 export interface RunJournalOptions {
   readonly log: JournalLog;
   readonly shape: JobShape;
   readonly clock: Pick<Clock, 'epochMs'>;
+  /** How many checkpoints of a component the run keeps; default: all. */
+  readonly retained?: number | undefined;
+  /** Length at which the journal is shortened, in bytes. Default 256 kB. */
+  readonly longBytes?: number;
   /** When an earlier run finished, if there is nothing left to run: this one ends then too. */
   readonly finishedAtMs?: number | undefined;
   /** Called once, if an entry cannot be written: the run cannot go on. */
@@ -44,6 +55,8 @@ export interface RunJournalOptions {
  *   hundred.
  * RE5 A later run does not continue from a checkpoint whose storing failed, although it may be stored after all, once a task has
  *   restarted without it or the run has ended: sinks have taken back what came after the one before.
+ * RE6 However long the run goes on, and however often it restarts, the journal is at most a few times as long as what it says. It is
+ *   shortened while the run writes on, and says the same before and afterwards.
  */
 export class RunJournal {
   readonly #options: RunJournalOptions;
@@ -55,11 +68,19 @@ export class RunJournal {
   #hasFinished = false;
   /** Numbers of checkpoints up to this one are reserved by this run. */
   #numbered = 0;
+  /** By component: the checkpoints that it has completed and keeps, oldest first, */
+  readonly #kept = new Map<ComponentId, readonly number[]>();
+  /** and the one before which it keeps none. */
+  readonly #from = new Map<ComponentId, number>();
+  /** The length at which it is shortened next. */
+  #longBytes: number;
+  #shortening: Promise<void> | undefined;
   /** By component: checkpoints that were complete and which the storage did not store, or not in time. */
   readonly #unstored = new Map<ComponentId, number[]>();
 
   constructor(options: RunJournalOptions) {
     this.#options = options;
+    this.#longBytes = options.longBytes ?? longBytes;
   }
 
   /** Whether the job has finished, be it that the log says so or not. */
@@ -105,7 +126,7 @@ export class RunJournal {
         this.#checkpointTriggered(event.checkpoint);
         return;
       case 'checkpoint.completed':
-        if (event.kind === 'checkpoint') this.#checkpointCompleted(event.component);
+        if (event.kind === 'checkpoint') this.#checkpointCompleted(event);
         return;
       case 'checkpoint.failed':
         this.#checkpointFailed(event);
@@ -137,32 +158,12 @@ export class RunJournal {
   async compact(staleCheckpoints: readonly string[] = []): Promise<void> {
     const { log } = this.#options;
     const books = this.#books;
+    await this.#shortening;
     if (this.#hasFinished && this.#failure !== undefined) throw this.#failure;
     if (books?.end?.status !== 'finished') return log.sync();
-    const {
-      run,
-      identity,
-      beganAtMs: atMs,
-      firstBeganAtMs: firstAtMs,
-      parts,
-      plans,
-      savepoint,
-      savepointDirectory,
-    } = books;
-    const finished = [...books.finished()].map((task) => ({ ...task, results: [] }));
-    const began = encodeEntry({
-      type: 'run.began',
-      run,
-      atMs,
-      firstAtMs,
-      identity,
-      finished,
-      parts,
-      plans: [...plans],
-      ...(savepoint !== undefined && { savepoint }),
-      ...(savepointDirectory !== undefined && { savepointDirectory }),
-      ...(staleCheckpoints.length > 0 && { staleCheckpoints }),
-    });
+    const { checkpoints: _, staleCheckpoints: __, lastCheckpoint: ___, after: ____, ...beginning } = books.beginning;
+    const finished = beginning.finished.map((task) => ({ ...task, results: [] }));
+    const began = encodeEntry({ ...beginning, finished, ...(staleCheckpoints.length > 0 && { staleCheckpoints }) });
     const ended = encodeEntry({ type: 'run.ended', atMs: books.end.atMs, status: 'finished', after: 0 });
     try {
       await log.replaceWith([began, began, ended]);
@@ -187,7 +188,11 @@ export class RunJournal {
     this.#write({ type: 'checkpoints.numbered', upTo: this.#numbered });
   }
 
-  #checkpointCompleted(component: ComponentId): void {
+  #checkpointCompleted({ component, checkpoint }: Extract<JobEvent, { type: 'checkpoint.completed' }>): void {
+    const { retained = Number.POSITIVE_INFINITY } = this.#options;
+    const kept = [...(this.#kept.get(component) ?? []), checkpoint].slice(-retained);
+    if (retained < Number.POSITIVE_INFINITY) this.#kept.set(component, kept);
+    if (kept.length === retained) this.#from.set(component, kept[0] as number);
     const head = this.#headOf(component);
     if (this.#books?.checkpointsOf(head)?.hasCompleted !== false) return;
     this.#write({ type: 'checkpoints.began', head });
@@ -196,6 +201,8 @@ export class RunJournal {
   /** If no earlier one is used instead, nothing runs that would make it worthless: it counts if it can be read again. */
   #checkpointLost({ component, checkpoint, instead }: Extract<JobEvent, { type: 'checkpoint.unreadable' }>): void {
     const head = this.#headOf(component);
+    const others = this.#kept.get(component)?.filter((one) => one !== checkpoint);
+    if (others !== undefined) this.#kept.set(component, others);
     if (this.#books?.checkpointsOf(head) === undefined) return;
     this.#write({ type: instead === undefined ? 'checkpoints.doubted' : 'checkpoints.lost', head, checkpoint });
   }
@@ -253,7 +260,37 @@ export class RunJournal {
       return;
     }
     this.#books = RunBooks.after(this.#books, entry);
+    if (entry.type !== 'run.ended') this.#shorten();
     if (entry.type !== 'run.ended') log.sync().catch((error: unknown) => this.#fail(error, failed));
+  }
+
+  /** RE6. What is written meanwhile is in both. If it fails, the log goes on as it was. */
+  #shorten(): void {
+    const { log } = this.#options;
+    if (this.#books === undefined || this.#shortening !== undefined || log.size < this.#longBytes) return;
+    const beginning = this.#withoutForgotten(this.#books.beginning);
+    const payload = encodeEntry(beginning);
+    this.#books = RunBooks.after(undefined, beginning);
+    const done = (): void => {
+      this.#shortening = undefined;
+      this.#longBytes = Math.max(this.#longBytes, growth * log.size);
+    };
+    this.#shortening = log.replaceWith([payload, payload]).then(done, done);
+  }
+
+  /** Checkpoints before those that a component keeps need no mention: nobody continues them. */
+  #withoutForgotten(beginning: RunBeginning): RunBeginning {
+    const firsts = new Map(
+      Array.from(this.#from, ([component, first]) => {
+        const { vertex, subtask } = this.#headOf(component);
+        return [`${vertex}.${subtask}`, first] as const;
+      }),
+    );
+    const checkpoints = beginning.checkpoints?.map((series) => {
+      const { vertex, subtask } = series.head;
+      return seriesFrom(series, firsts.get(`${vertex}.${subtask}`) ?? 0);
+    });
+    return { ...beginning, ...(checkpoints && { checkpoints }) };
   }
 
   #fail(error: unknown, failed: (cause: Error) => void): void {
@@ -285,6 +322,19 @@ export class RunJournal {
   #vertexOf(id: string): number {
     return this.#options.shape.graph.jobGraph.vertexIndexById.get(id as never) as number;
   }
+}
+
+/** A series of which those before a checkpoint are not continued any more. */
+export function seriesFrom(series: EntryCheckpoints, first: number): EntryCheckpoints {
+  const { lost: _, doubted: __, from: ___, ...rest } = series;
+  const from = Math.max(first, series.from ?? 0);
+  const [lost, doubted] = [series.lost, series.doubted].map((numbers = []) => numbers.filter((one) => one >= from));
+  return {
+    ...rest,
+    ...(lost?.length && { lost }),
+    ...(doubted?.length && { doubted }),
+    ...(from > 0 && { from }),
+  };
 }
 
 function outcomeOf({ stored = [], rejected }: Extract<JobEvent, { type: 'task.ended' }>): TaskOutcome {

@@ -2,17 +2,21 @@ import type { JobEvent } from '../../../src/actors/job-event.ts';
 import { planJob } from '../../../src/api/job-planner.ts';
 import { collect, fromArray, Job } from '../../../src/index.ts';
 import type { RunId } from '../../../src/ids.ts';
-import { openLog } from '../../../src/journal/journal-log.ts';
+import { openLog, readLog } from '../../../src/journal/journal-log.ts';
 import { RunBooks } from '../../../src/journal/run/run-books.ts';
 import { decodeEntry, runJournalFormat } from '../../../src/journal/run/run-entry-codec.ts';
-import { RunJournal } from '../../../src/run/durable/run-journal.ts';
+import { RunJournal, type RunJournalOptions } from '../../../src/run/durable/run-journal.ts';
 import { jobShape } from '../../../src/run/folds/job-shape.ts';
 import { jobIdentity } from '../../../src/run/identity/job-identity.ts';
 import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 
 const storage = () => new MemoryJournalStorage();
 
-async function journalOf(on: MemoryJournalStorage, failed: (cause: Error) => void = () => {}) {
+async function journalOf(
+  on: MemoryJournalStorage,
+  failed: (cause: Error) => void = () => {},
+  options: Partial<RunJournalOptions> = {},
+) {
   const job = Job.create('sums', { parallelism: 2 });
   job
     .source('numbers', fromArray([1, 2]))
@@ -20,7 +24,7 @@ async function journalOf(on: MemoryJournalStorage, failed: (cause: Error) => voi
     .sink('out', collect());
   const plan = planJob(job);
   const { log } = openLog(on, 'journal', runJournalFormat);
-  const journal = new RunJournal({ log, shape: jobShape(plan), clock: { epochMs: () => 7 }, failed });
+  const journal = new RunJournal({ log, shape: jobShape(plan), clock: { epochMs: () => 7 }, failed, ...options });
   const run = 'r' as RunId;
   await journal.begin({
     type: 'run.began',
@@ -53,7 +57,7 @@ const restarted = (...regions: number[]): JobEvent => ({ type: 'failover.decided
 
 function read(on: MemoryJournalStorage): RunBooks | undefined {
   let books: RunBooks | undefined;
-  for (const payload of openLog(on, 'journal', runJournalFormat).payloads) {
+  for (const payload of readLog(on, 'journal', runJournalFormat)) {
     books = RunBooks.after(books, decodeEntry(payload));
   }
   return books;
@@ -137,6 +141,67 @@ describe('the journal of a run', () => {
     expect(given()).toEqual([undefined]);
     journal.next({ ...event, atMs: 0 } as never);
     expect(given()).toEqual([lost]);
+  });
+
+  describe('RE6: of a run that goes on for long, with restarts and checkpoints that are given up', () => {
+    const checkpoint = (type: string, number: number, more: object = {}): JobEvent =>
+      ({ type: `checkpoint.${type}`, atMs: 0, component: 0, kind: 'checkpoint', checkpoint: number, ...more }) as never;
+    /** A turn of such a run: of three checkpoints one is given up for the one before, and the last is of an input produced anew. */
+    const turn = (first: number): JobEvent[] => [
+      ...[first, first + 1, first + 2].flatMap((one) => [checkpoint('triggered', one), checkpoint('completed', one)]),
+      checkpoint('unreadable', first + 2, { instead: first + 1 }),
+      ...[restarted(0, 2), ended(0), finished(0), ended(2), finished(2), restarted(2)],
+    ];
+    /** What books say; of the checkpoints that were given up, of those from `first` on, which may still be used. */
+    const said = (books: RunBooks | undefined, first: number): object => ({
+      ...{ tasks: tasksOf(books), last: books?.lastCheckpoint, steps: books?.vitalSteps },
+      lost: books?.checkpoints[0]?.lost?.filter((one) => one >= first),
+    });
+    const limit = 4_000;
+
+    it('the journal is at most a few times as long as what it says, which is the same after each event', async () => {
+      const on = storage();
+      const { journal, log } = await journalOf(on, undefined, { retained: 2, longBytes: limit });
+      let longest = 0;
+      for (let first = 1; first < 600; first += 3) {
+        for (const event of turn(first)) {
+          journal.next(event);
+          longest = Math.max(longest, log.size);
+        }
+        expect(said(read(on), first)).toEqual(said(journal.books, first));
+        await log.sync();
+      }
+      expect(longest).toBeLessThan(5 * limit);
+      expect(tasksOf(read(on))).toEqual(['0/0']);
+      expect(read(on)?.checkpoints[0]?.from).toBeGreaterThan(500);
+      // Those of the turns since it was shortened.
+      expect(read(on)?.checkpoints[0]?.lost?.length).toBeLessThan(50);
+    });
+
+    it('it goes on where it cannot be replaced', async () => {
+      const on = storage();
+      const failures: Error[] = [];
+      const { journal, log } = await journalOf(on, (cause) => failures.push(cause), { retained: 2, longBytes: 1 });
+      on.rename = () => {
+        throw new Error('no space');
+      };
+      for (let first = 1; first < 30; first += 3) {
+        for (const event of turn(first)) journal.next(event);
+        await log.sync();
+      }
+      expect(failures).toEqual([]);
+      expect([tasksOf(read(on)), read(on)?.lastCheckpoint]).toEqual([['0/0'], 100]);
+    });
+
+    it('and is complete when it ends while it is being shortened', async () => {
+      const on = storage();
+      const { journal } = await journalOf(on, undefined, { retained: 2, longBytes: 1 });
+      for (const event of [ended(0), finished(0)]) journal.next(event);
+      journal.next({ type: 'job.statusChanged', atMs: 9, status: 'finished' });
+      await journal.compact(['old']);
+      expect([tasksOf(read(on)), read(on)?.end?.status]).toEqual([['0/0'], 'finished']);
+      expect(read(on)?.staleCheckpoints).toEqual(['old']);
+    });
   });
 
   it('RE2: after an entry that cannot be written, the run is told once, and nothing is written any more', async () => {
