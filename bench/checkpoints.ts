@@ -12,8 +12,10 @@ interface Taken {
   readonly pauseMs: number;
   /** Bytes written by the one that wrote least, of all its bytes: the others are of checkpoints before it. */
   readonly leastWritten: number;
-  /** From the trigger of the one that wrote most until it was stored, in ms. */
+  /** From the trigger of the one that wrote most until it was stored, in ms, */
   readonly fullMs: number;
+  /** and of the one that wrote least. */
+  readonly incrementalMs: number;
 }
 
 /** Sums by key; after each was seen once, records of `changing` of them follow. */
@@ -39,14 +41,14 @@ async function summed(changing: number, everyMs?: number, keyCount = changing, r
   if (check !== (last * (last + 1)) / 2) throw new Error(`the job sums to ${check}`);
   const completed = run.checkpoints().flatMap(({ latest }) => latest.filter(({ state }) => state === 'completed'));
   const written = ({ bytes = 0, referencedBytes = 0 }: (typeof completed)[number]): number => bytes - referencedBytes;
-  const [full] = [...completed].sort((a, b) => written(b) - written(a));
+  // Without those at which the task had finished.
+  const taken = completed.filter(({ bytes = 0 }) => bytes > 0).sort((a, b) => written(b) - written(a));
+  const [full, incremental] = [taken.at(0), taken.at(-1)];
   return {
     fullMs: full?.durationMs ?? Number.NaN,
+    incrementalMs: incremental?.durationMs ?? Number.NaN,
     pauseMs: Math.max(0, ...completed.flatMap(({ tasks = [] }) => tasks.map(({ snapshotMs }) => snapshotMs))),
-    // Without those at which the task had finished.
-    leastWritten: Math.min(
-      ...completed.flatMap((one) => ((one.bytes ?? 0) > 0 ? written(one) / (one.bytes ?? 0) : [])),
-    ),
+    leastWritten: Math.min(...taken.map((one) => written(one) / (one.bytes ?? 0))),
   };
 }
 
@@ -72,6 +74,14 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   rows.push(reading('longest pause of a task for a checkpoint of 1 M keys', 'ms', pauses, { atMost: 10 }));
   const full = large.map(({ fullMs }) => fullMs);
   rows.push(reading('a full checkpoint of 1 M keys, in memory, while 100,000 of them change', 'ms', full));
+  const incremental = large.map(({ incrementalMs }) => incrementalMs);
+  rows.push(
+    reading('an incremental checkpoint of 1 M keys, in memory, while 100,000 of them change', 'ms', incremental),
+  );
+  const largeShares = large.map(({ leastWritten }) => leastWritten);
+  rows.push(
+    reading('bytes of a checkpoint with 100,000 of 1 M keys changed, of those of a full one', '×', largeShares),
+  );
   // Fewer keys: a full checkpoint of a million takes as long as the job.
   const shares: number[] = [];
   for (let round = 0; round < 3; round++) {

@@ -9,7 +9,7 @@ export interface PublishedLine {
 }
 
 /** How the value of a row is shown: relative to its baseline, or in a unit. */
-export type Shown = 'times as fast' | 'µs' | 'ms' | 's' | 'kB' | 'B' | 'MB in use';
+export type Shown = 'times as fast' | '×' | 'µs' | 'ms' | 's' | 'kB' | 'B' | 'MB in use';
 
 const nexmark = ['q0, pass-through', 'q1, currency', 'q2, filter'];
 const noOps = 'deployment of 20,000 no-op tasks';
@@ -212,9 +212,18 @@ export const publishedLines: readonly PublishedLine[] = [
     shown: 'ms',
   },
   {
-    what: 'a full checkpoint of 1 M keys, in memory, while 100,000 of them change',
-    rows: ['a full checkpoint of 1 M keys, in memory, while 100,000 of them change'],
+    what: 'a full · incremental checkpoint of 1 M keys, in memory, while 100,000 of them change',
+    rows: ['a full', 'an incremental'].map(
+      (one) => `${one} checkpoint of 1 M keys, in memory, while 100,000 of them change`,
+    ),
     shown: 'ms',
+  },
+  {
+    what: 'bytes of a checkpoint with 1,000 of 100,000 · 100,000 of 1 M keys changed, of those of a full one',
+    rows: ['1,000 of 100,000', '100,000 of 1 M'].map(
+      (keys) => `bytes of a checkpoint with ${keys} keys changed, of those of a full one`,
+    ),
+    shown: '×',
   },
   {
     what: 'one of 100 components with 10,000 keys each fails → it runs again from its checkpoint · without reading it',
