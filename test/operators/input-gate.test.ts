@@ -604,6 +604,35 @@ describe('barriers in an InputGate', () => {
     expect(gate.emitBarrier()).toBe(false);
   });
 
+  it('BA5: what is there, be it the end, goes before a second barrier that begins at the task', () => {
+    const { gate, takeAll, channel } = aligned(1, { bringsBarriers: () => false });
+    channel(0).emit('a');
+    gate.trigger(barrier(1) as Barrier);
+    gate.trigger(barrier(2) as Barrier);
+    gate.trigger(barrier(3) as Barrier);
+    expect(takeAll()).toEqual([[1, [0]], 'a', [2, [1]], [3, [1]]]);
+    gate.trigger(barrier(4) as Barrier);
+    channel(0).end();
+    expect(takeAll()).toEqual(['end', [4, [1]]]);
+  });
+
+  it('BA5: no record goes before a barrier that channels bring', () => {
+    const { takeAll, channel } = aligned(2);
+    for (const index of [0, 1]) {
+      for (const checkpoint of [1, 2]) channel(index).emitMark(barrier(checkpoint));
+      channel(index).emit(`after ${index}`);
+    }
+    expect(takeAll()).toEqual([[1, [0, 0]], [2, [0, 0]], 'after 0', 'after 1']);
+  });
+
+  it('BA5: the barrier of a checkpoint that is aborted before it is passed on is dropped', () => {
+    const { gate, takeAll } = aligned(1, { bringsBarriers: () => false });
+    gate.trigger(barrier(1) as Barrier);
+    gate.trigger(barrier(2) as Barrier);
+    gate.abandon(1 as CheckpointId);
+    expect(takeAll()).toEqual([[2, [0]]]);
+  });
+
   it('BA3: a newer barrier gives an older one up, and an aborted one holds up nothing', () => {
     const { gate, takeAll, channel } = aligned(2);
     channel(0).emitMark(barrier(1));

@@ -3,6 +3,7 @@ import { deleteFiles } from './changing-file.ts';
 import { drawJobAndFiles } from './drawn-job.ts';
 import { withQuarantine } from './drawn-quarantine.ts';
 import { drawRudeExtensions } from './rude-extensions.ts';
+import { small } from './drawn-size.ts';
 import { simulateStream } from './run-streams.ts';
 
 afterAll(deleteFiles);
@@ -22,6 +23,11 @@ describe('over workers', () => {
 });
 
 describe('streams with checkpoints', () => {
+  it('small seed 8705639: a sink took longer to prepare than the next barrier took to come, and its task never got the end of its input', async () => {
+    const { history } = await simulateStream(8705639, false, small);
+    expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
+  });
+
   it('seed 595: consumers of a blocking result continued from their checkpoint in a new one, which had another order', async () => {
     const { history } = await simulateStream(595);
     expect(history.events.map(({ type }) => type)).toContain('checkpoint.outdated');

@@ -41,6 +41,8 @@ export interface BarrierAlignerOptions {
  *   it had a newer one. So the channel never brings the older one, whether others have brought it or will. Barriers of settled checkpoints, up
  *   to the one before this attempt, are dropped, wherever they come from.
  * - BA4 It tells which checkpoints it passes over: who finishes without having told would be taken to have finished before the barrier.
+ * - BA5 An element that is there goes before a second barrier that begins here, and the barrier of an aborted checkpoint is not
+ *   passed on: sinks that take longer to prepare than the next barrier takes to come would never get anything else.
  */
 export class BarrierAligner {
   readonly #count: number;
@@ -56,7 +58,9 @@ export class BarrierAligner {
   readonly #aborted = new Set<number>();
   readonly #blocked = new Set<number>();
   readonly #released: number[] = [];
-  readonly #aligned: AlignedBarrier[] = [];
+  #aligned: AlignedBarrier[] = [];
+  /** Whether no element was emitted since the last barrier. */
+  #isLast = false;
 
   constructor(options: BarrierAlignerOptions) {
     const { channelCount, bringsBarriers = () => true, after = -1, passedOver = () => {}, clock } = options;
@@ -104,19 +108,32 @@ export class BarrierAligner {
     this.#passOn();
   }
 
-  /** The checkpoint was aborted. */
+  /** The checkpoint was aborted: its barrier is not passed on any more. */
   abandon(checkpoint: CheckpointId): void {
+    this.#aligned = this.#aligned.filter(({ barrier }) => barrier.checkpoint !== checkpoint);
     if (checkpoint > this.#settled) this.#aborted.add(checkpoint);
     this.#giveUp((pending) => pending.barrier.checkpoint === checkpoint);
   }
 
   /** The next barrier to pass on. */
   takeAligned(): AlignedBarrier | undefined {
+    this.#isLast = true;
     return this.#aligned.shift();
   }
 
   get hasAligned(): boolean {
     return this.#aligned.length > 0;
+  }
+
+  /** BA5. Whether an element that is there goes before the next barrier to pass on. */
+  get givesWay(): boolean {
+    const [next] = this.#aligned;
+    return this.#isLast && next !== undefined && next.positions.every((position) => position === undefined);
+  }
+
+  /** An element was emitted. */
+  noteElement(): void {
+    this.#isLast = false;
   }
 
   /** The channels that may go on since the last call. */

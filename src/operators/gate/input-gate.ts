@@ -138,7 +138,7 @@ export class InputGate implements TaskInput {
       this.#elements.error(this.#failure);
       return true;
     }
-    if (this.#barriers.hasAligned) return this.#emitAligned();
+    if (this.#barriers.hasAligned && !this.#elementGoesFirst()) return this.#emitAligned();
     if (this.#replay !== undefined) {
       const served = this.#serveReplay(this.#replay);
       if (served !== undefined) return served;
@@ -150,7 +150,7 @@ export class InputGate implements TaskInput {
         this.#openCount--;
         this.#barriers.ended(channel);
         this.#goOn();
-        if (this.#barriers.hasAligned) return this.#emitAligned();
+        if (this.#barriers.hasAligned && !this.#elementGoesFirst()) return this.#emitAligned();
         continue;
       }
       if (element.kind === 'barrier') {
@@ -165,7 +165,7 @@ export class InputGate implements TaskInput {
       this.#emit(channel, element);
       return true;
     }
-    if (this.#openCount > 0) return false;
+    if (this.#openCount > 0) return this.#barriers.hasAligned && this.#emitAligned();
     this.#phase = 'ended';
     this.#elements.next(endOfPartition);
     return true;
@@ -289,6 +289,12 @@ export class InputGate implements TaskInput {
     this.#declined(barrier.checkpoint, 'it still takes its input in the order of its last attempt');
   }
 
+  /** BA5. */
+  #elementGoesFirst(): boolean {
+    if (!this.#barriers.givesWay || this.#replay !== undefined) return false;
+    return this.#openCount === 0 || this.#ready.size > 0;
+  }
+
   #emitAligned(): boolean {
     const aligned = this.#barriers.takeAligned() as AlignedBarrier;
     this.#aligned = aligned;
@@ -305,6 +311,7 @@ export class InputGate implements TaskInput {
   }
 
   #emit(channel: number, element: WrittenElement): void {
+    this.#barriers.noteElement();
     if (element.kind === 'records') this.#noteArrival(channel, element.records.length);
     this.#elements.next(element);
   }

@@ -56,6 +56,7 @@ export class SourceInput implements TaskInput {
   readonly #first: number;
   /** Those to emit, in order: one of a savepoint may have to wait, and no later one passes it over. */
   #barriers: Barrier[] = [];
+  #isBarrierLast = false;
 
   /**
    * @param name the name of the source, for messages and for records that the reader cannot locate
@@ -90,8 +91,16 @@ export class SourceInput implements TaskInput {
   }
 
   emitNext(): boolean {
+    // As BA5 of a gate.
+    const goesFirst = this.#isBarrierLast && this.#barriers.length > 0;
+    if (!goesFirst && this.#barriers.length > 0 && this.emitBarrier()) return true;
+    if (!this.#emitElement()) return goesFirst && this.emitBarrier();
+    this.#isBarrierLast = false;
+    return true;
+  }
+
+  #emitElement(): boolean {
     const state = this.#state;
-    if (this.#barriers.length > 0 && this.emitBarrier()) return true;
     switch (state.kind) {
       case 'idle':
         return (this.#pull !== undefined && this.#offer(this.#pull)) || this.#read();
@@ -110,6 +119,7 @@ export class SourceInput implements TaskInput {
     const [barrier] = this.#barriers;
     if (barrier === undefined || this.#hasReadAhead(barrier)) return false;
     this.#barriers.shift();
+    this.#isBarrierLast = true;
     this.#elements.next(barrier);
     return true;
   }
@@ -200,7 +210,7 @@ export class SourceInput implements TaskInput {
       (later) => this.#settle(later),
     );
     this.#state = returned === undefined ? { kind: 'reading' } : this.#stateAfter(returned);
-    return this.emitNext();
+    return this.#emitElement();
   }
 
   #settle(returned: Returned<unknown>): void {
