@@ -70,7 +70,9 @@ class JournalHistory {
     const before = standingIn(found);
     this.#check(run, before);
     const finished = [...(found?.finished() ?? [])];
-    const journal = new RunJournal({ log, shape, clock: { epochMs: () => 7 }, failed: () => {} });
+    // RE6: that of every other run is shortened again and again while it goes on.
+    const longBytes = this.random.chance(0.5) ? 1 : Number.POSITIVE_INFINITY;
+    const journal = new RunJournal({ log, shape, clock: { epochMs: () => 7 }, failed: () => {}, longBytes });
     const mayDie = this.random.chance(0.5);
     if (mayDie) this.#storage.killAfter(this.random.integer(0, 60), this.random.fork(`death of ${run}`));
     this.#possible = [before];
