@@ -95,21 +95,21 @@ export async function decideCheckpoints(question: CheckpointQuestion): Promise<C
   };
 }
 
+/** Of a component whose storage has nothing besides what it continues, if anything. */
+export const nothingAmiss = {
+  damaged: [],
+  lost: [],
+  from: 0,
+  unused: [],
+  outdated: 0,
+  why: undefined,
+} satisfies Partial<ComponentResume>;
+
 async function resumeOf(component: StreamingComponent, question: CheckpointQuestion): Promise<ComponentResume> {
   const { shape, storage } = question;
   const head = component.heads[0] as ExecutionVertexId;
   const series = seriesOf(head, question);
-  const none = {
-    scope: undefined,
-    retained: [],
-    completedAtMs: undefined,
-    damaged: [],
-    lost: [],
-    from: 0,
-    unused: [],
-    outdated: 0,
-    why: undefined,
-  };
+  const none = { ...nothingAmiss, scope: undefined, retained: [], completedAtMs: undefined };
   const hadCompleted = series?.hasCompleted === true;
   const anew = { ...none, component, head: shape.graph.nameOf(head), hasCompleted: hadCompleted, hadCompleted };
   if (series === undefined) {

@@ -15,7 +15,13 @@ import type { ResolvedCheckpoints } from '../checkpoints/checkpoints-option.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 import type { ResumePolicy } from '../run-options.ts';
-import { type CheckpointResume, type ComponentResume, decideCheckpoints, verticesOf } from './checkpoint-resume.ts';
+import {
+  type CheckpointResume,
+  type ComponentResume,
+  decideCheckpoints,
+  nothingAmiss,
+  verticesOf,
+} from './checkpoint-resume.ts';
 import { type BegunWithSavepoint, beginWithSavepoint } from '../savepoints/begin-with-savepoint.ts';
 import type { ChosenSavepoint } from '../savepoints/savepoint-option.ts';
 import type { ResumeDecision } from './resume-decision.ts';
@@ -108,19 +114,7 @@ export class LastingCheckpoints {
         const { scope, retained } = begun.components.get(one.component.id) ?? {};
         if (scope === undefined || retained === undefined) return one;
         const completedAtMs = retained.at(-1)?.completedMs;
-        return {
-          ...one,
-          scope,
-          retained,
-          completedAtMs,
-          hasCompleted: true,
-          damaged: [],
-          lost: [],
-          from: 0,
-          unused: [],
-          outdated: 0,
-          why: undefined,
-        };
+        return { ...one, ...nothingAmiss, scope, retained, completedAtMs, hasCompleted: true };
       }),
     };
     return begun.plans;
