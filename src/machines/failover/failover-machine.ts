@@ -90,8 +90,18 @@ const noteSizes = { type: 'noteSizes', params: told<EventOf<'failover.resultsVer
 
 export const failoverMachine = failoverSetup.createMachine({
   id: 'failover',
+  // Property by property: V8 makes a slow object of a spread with more properties behind it, and each `assign` copies it.
   context: ({ input }) => ({
-    ...input,
+    failover: input.failover,
+    failed: input.failed,
+    classify: input.classify,
+    propose: input.propose,
+    proposeEverything: input.proposeEverything,
+    judge: input.judge,
+    mayWait: input.mayWait,
+    master: input.master,
+    clock: input.clock,
+    deadlineMs: input.deadlineMs,
     failure: { ...input.failed, lostPartitions: [] },
     unrecoverable: undefined,
     quarantine: { kind: 'none' },

@@ -99,8 +99,11 @@ const ending = {
 
 export const jobMasterMachine = tapped(masterSetup).createMachine({
   id: 'jobMaster',
-  context: ({ input }) => ({
-    ...input,
+  context: ({ input: { regionCount, keepsResults, decisions, turns } }) => ({
+    regionCount,
+    keepsResults,
+    decisions,
+    turns,
     finishedCount: 0,
     restartingCount: 0,
     quarantinedCount: 0,
