@@ -135,7 +135,7 @@ class PlanBuilder {
 
   leave(transitions: readonly ChartTransition[]): void {
     for (const node of inReverseOrder(statesToLeave(transitions, this.active))) {
-      this.act([...node.exit, ...node.invoke.map(({ id }) => stopChild(id) as ChartAction)]);
+      this.act([...node.exit, ...node.invoke.map(({ id }) => stopChild(id) as unknown as ChartAction)]);
       this.active.delete(node);
     }
   }
@@ -146,7 +146,7 @@ class PlanBuilder {
       this.active.add(node);
       const invoked = node.invoke.map(
         ({ src, ...invoke }) =>
-          spawnChild(src, { ...invoke, syncSnapshot: !!invoke.onSnapshot } as object) as ChartAction,
+          spawnChild(src, { ...invoke, syncSnapshot: !!invoke.onSnapshot } as object) as unknown as ChartAction,
       );
       const first = byDefault.has(node) ? node.initial.actions : [];
       this.act(

@@ -57,7 +57,7 @@ export interface ActionArgs {
   readonly context: unknown;
   readonly event: EventObject;
   readonly self: AnyActorRef;
-  readonly system: unknown;
+  readonly system: Scope['system'];
 }
 
 /** One of XState's own actions. */
@@ -85,7 +85,10 @@ export interface Surroundings {
 /** What an actor gives to its logic. */
 export interface Scope {
   readonly self: AnyActorRef;
-  readonly system: { _sendInspectionEvent(event: unknown): void };
+  readonly system: {
+    _sendInspectionEvent(event: unknown): void;
+    _relay(from: AnyActorRef, to: AnyActorRef, event: EventObject): void;
+  };
   defer(effect: () => void): void;
   actionExecutor(action: {
     readonly type: string;

@@ -21,17 +21,17 @@ const { check: evaluate } = and([]) as unknown as BuiltinGuard;
 
 /** Whether the guard of a transition passes that is taken by no event. */
 export function passes(guard: ChartGuard, snapshot: ChartSnapshot, event: EventObject): unknown {
-  const { context } = snapshot;
+  const args = { context: snapshot.context, event };
   const isInline = typeof guard === 'function';
   const found = isInline
     ? guard
     : implementationsOf(snapshot.machine).guards[typeof guard === 'string' ? guard : guard.type];
   if (typeof found !== 'function' || 'check' in found) {
-    return evaluate(snapshot, { context, event }, { guards: [guard] });
+    return evaluate(snapshot, args, { guards: [guard] });
   }
   const given = isInline || typeof guard === 'string' ? undefined : guard.params;
-  const params = typeof given === 'function' ? (given as GuardFunction)({ context, event }, undefined) : given;
-  return found({ context, event }, params);
+  const params = typeof given === 'function' ? (given as GuardFunction)(args, undefined) : given;
+  return found(args, params);
 }
 
 /** Whether an event may take a transition. */

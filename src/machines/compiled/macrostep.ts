@@ -12,9 +12,11 @@ import {
   type Scope,
   type Surroundings,
 } from './chart-shapes.ts';
+import { enqueuedBy, enqueues } from './enqueued-actions.ts';
 import { ended, movedTo, withContext } from './chart-snapshot.ts';
 import type { Candidate, Choice, Configuration, Plan, PlanStep } from './configuration.ts';
 import { admits, passes } from './guards.ts';
+import { EnqueuedSend, type SendAction, sendAfter, sends } from './sent-events.ts';
 
 /** More actions than this by one `enqueueActions` share one effect. */
 const mostSeparateEffects = 64;
@@ -30,11 +32,14 @@ export class Macrostep {
   #surroundings: Surroundings | undefined;
   /** Raised events before this one were handled. */
   #handled = 0;
-  /** Whether the actor does its actions at once. Before it starts, actions and effects wait in one line. */
-  readonly #isRunning: boolean;
+  /**
+   * Whether an actor does its actions at once. Before it starts, actions and effects wait in one line; and XState's pure
+   * `transition` only collects them.
+   */
+  readonly #isLive: boolean;
 
   constructor(plans: ChartPlans, snapshot: ChartSnapshot, event: EventObject, scope: Scope) {
-    this.#isRunning = event.type !== 'xstate.init';
+    this.#isLive = event.type !== 'xstate.init' && isScopeOfActor(scope);
     this.#plans = plans;
     this.#machine = snapshot.machine;
     this.#snapshot = snapshot;
@@ -114,16 +119,26 @@ export class Macrostep {
   }
 
   #eventless(): Plan {
-    const taken = new Set<ChartTransition>();
+    const taken: Candidate[] = [];
     for (const candidates of this.#at.eventless) {
-      for (const { transition } of candidates) {
-        const { guard } = transition;
+      for (const candidate of candidates) {
+        const { guard } = candidate.transition;
         if (guard !== undefined && !passes(guard, this.#snapshot, this.#event)) continue;
-        taken.add(transition);
+        if (!taken.some(({ transition }) => transition === candidate.transition)) taken.push(candidate);
         break;
       }
     }
-    return taken.size === 0 ? idle : this.#plans.eventlessPlan(this.#at, [...taken]);
+    const [first] = taken;
+    if (first === undefined) return idle;
+    if (taken.length > 1) return this.#eventlessPlan(taken);
+    return (first.plan ??= this.#eventlessPlan(taken));
+  }
+
+  #eventlessPlan(taken: readonly Candidate[]): Plan {
+    return this.#plans.eventlessPlan(
+      this.#at,
+      taken.map(({ transition }) => transition),
+    );
   }
 
   // Effects
@@ -198,7 +213,7 @@ export class Macrostep {
 
   /** Stops its children. Returns the snapshot without them. */
   #withoutChildren(): ChartSnapshot {
-    const stops = Object.values(this.#snapshot.children).map((child) => stopChild(child) as ChartAction);
+    const stops = Object.values(this.#snapshot.children).map((child) => stopChild(child) as unknown as ChartAction);
     if (stops.length === 0) return this.#snapshot;
     return this.#perform(stops, this.#snapshot, { internalQueue: [], deferredActorIds: undefined }, undefined);
   }
@@ -213,10 +228,11 @@ export class Macrostep {
     const { self, system } = scope;
     const event = this.#event;
     let now = before;
+    let args: ActionArgs = { context: now.context, event, self, system };
     for (const action of actions) {
       const { context } = now;
+      if (args.context !== context) args = { context, event, self, system };
       const found = this.#found(action);
-      const args: ActionArgs = { context, event, self, system };
       let params: unknown;
       if (typeof action === 'object' && 'params' in action) {
         params = typeof action.params === 'function' ? (action.params as ParamsOf)({ context, event }) : action.params;
@@ -231,7 +247,7 @@ export class Macrostep {
   }
 
   #found(action: ChartAction): ActionFunction | undefined {
-    if (typeof action === 'function') return action;
+    if (typeof action === 'function' || action instanceof EnqueuedSend) return action as ActionFunction;
     return implementationsOf(this.#machine).actions[typeof action === 'string' ? action : action.type];
   }
 
@@ -245,6 +261,27 @@ export class Macrostep {
     scope: Scope,
   ): ChartSnapshot {
     if (action.resolve === assigns && now.context) return assigned(action, now, args, params, scope);
+    if (action.resolve === enqueues) {
+      return this.#performMore(enqueuedBy(action, now, args, params), now, surroundings, retries, scope);
+    }
+    let todo: BuiltinAction = action;
+    if (this.#isLive && action.resolve === sends) {
+      const left = sendAfter(action as SendAction, args, params, scope);
+      if (left === undefined) return now;
+      todo = left;
+    }
+    return this.#performByXState(todo, now, args, params, surroundings, retries, scope);
+  }
+
+  #performByXState(
+    action: BuiltinAction,
+    now: ChartSnapshot,
+    args: ActionArgs,
+    params: unknown,
+    surroundings: Surroundings,
+    retries: [BuiltinAction, unknown][] | undefined,
+    scope: Scope,
+  ): ChartSnapshot {
     const changed = changedChildren(action, now, args, params, scope);
     const [resolved, given, more] =
       changed === undefined
@@ -272,7 +309,7 @@ export class Macrostep {
     retries: [BuiltinAction, unknown][] | undefined,
     scope: Scope,
   ): ChartSnapshot {
-    if (actions.length <= mostSeparateEffects || !this.#isRunning) {
+    if (actions.length <= mostSeparateEffects || !this.#isLive) {
       return this.#perform(actions, now, surroundings, retries, scope);
     }
     const effects: (() => void)[] = [];
@@ -283,6 +320,11 @@ export class Macrostep {
     });
     return next;
   }
+}
+
+/** Whether an actor does what its logic gives to this scope. */
+function isScopeOfActor(scope: Scope): boolean {
+  return (scope.self as unknown as { readonly _actorScope: Scope })._actorScope === scope;
 }
 
 type ParamsOf = (args: { context: unknown; event: EventObject }) => unknown;

@@ -7,6 +7,8 @@ import {
   createMachine,
   type EventObject,
   enqueueActions,
+  initialTransition,
+  sendTo,
   transition,
 } from 'xstate';
 import { compiled } from '../../../src/machines/compiled/compiled.ts';
@@ -138,6 +140,41 @@ it('CF4: 20,000 messages, events and children of one reaction are no long array 
   } finally {
     spy.mockRestore();
   }
+});
+
+it('CF1: the actions that XState lists without an actor are the same, and nothing is done', () => {
+  const heard: unknown[] = [];
+  const listening = createActor(
+    chart({ on: { told: { actions: ({ event }: { event: unknown }) => heard.push(event) } } }),
+  ).start();
+  const machine = chart({
+    context: { n: 0 },
+    entry: sendTo(listening as never, { type: 'told', of: 'entry' } as never),
+    on: {
+      go: {
+        actions: [
+          sendTo(listening as never, (({ context }: { context: unknown }) => ({ type: 'told', context })) as never),
+          enqueueActions(({ enqueue }) => {
+            enqueue.assign({ n: 1 } as never);
+            enqueue.sendTo(
+              listening as never,
+              (({ context }: { context: unknown }) => ({ type: 'told', context })) as never,
+            );
+          }),
+          { type: 'act', params: 1 },
+        ],
+      },
+    },
+  });
+  const listed = (of: AnyStateMachine) => {
+    const [first, begun] = initialTransition(of);
+    const [next, done] = transition(of, first, { type: 'go' });
+    const shown = [...begun, ...done].map(({ type, params }) => ({ type, params: params as unknown }));
+    return { shown, context: next.context as unknown };
+  };
+  expect(listed(compiled(machine))).toEqual(listed(machine));
+  expect(listed(machine).shown).toHaveLength(4);
+  expect(heard).toEqual([]);
 });
 
 it('CF1: what snapshots share cannot be changed by accident', () => {

@@ -3,6 +3,7 @@ import {
   type AnyStateMachine,
   assign,
   cancel,
+  createActor,
   createMachine,
   emit,
   enqueueActions,
@@ -48,6 +49,7 @@ interface Enqueuing extends Args {
     >;
 }
 
+const failure = { type: 'xstate.error', data: new Error('told') };
 const on = (type: string, rest: object = {}) => ({ type, ...rest });
 const count = assign(({ context }: { context: { n?: number } }) => ({ n: (context.n ?? 0) + 1 }));
 const echo = (note: Note) =>
@@ -387,6 +389,134 @@ export const constructs: Readonly<Record<string, Construct>> = {
   'a message to nobody': {
     steps: [on('go')],
     make: () => chart({ on: { go: { actions: [count, sendTo('nobody', { type: 'x' })] } } }),
+  },
+  'sendTo with functions that name a child, nobody, or a time': {
+    steps: [on('named'), on('ours'), on('soon'), on('later'), on('enqueued'), { pass: 10 }, on('failed'), on('named')],
+    make: (note) =>
+      chart(
+        {
+          entry: [
+            spawnChild('echo', { id: 'echoing' }),
+            sendTo((() => 'echoing') as never, (() => ({ type: 'begun' })) as never),
+            sendTo((({ self }: { self: unknown }) => self) as never, { type: 'inner', of: 'entry' } as never),
+          ],
+          on: {
+            named: { actions: ['act', sendTo((() => 'echoing') as never, (() => ({ type: 'told' })) as never), 'act'] },
+            ours: { actions: sendTo((() => undefined) as never, { type: 'inner' } as never) },
+            soon: { actions: sendTo('echoing', { type: 'soon' }, { delay: (() => 5) as never, id: 'one' }) },
+            later: {
+              actions: sendTo((() => 'echoing') as never, { type: 'later' } as never, { delay: 'long' as never }),
+            },
+            enqueued: {
+              actions: enqueueActions((({ enqueue }: Enqueuing) => {
+                enqueue.sendTo('echoing', { type: 'enqueued' }, { delay: 4, id: 'other' });
+                enqueue.sendTo('echoing', { type: 'never' }, { delay: 3, id: 'never' });
+                enqueue.cancel('never');
+                enqueue.sendTo(
+                  () => 'echoing',
+                  ({ event }: Args) => ({ type: 'of', event }),
+                  { id: 'third' },
+                );
+              }) as never),
+            },
+            failed: { actions: sendTo((({ self }: { self: unknown }) => self) as never, failure as never) },
+            inner: { actions: ({ event }: Args) => note('inner', event) },
+            'xstate.error.actor.root': { actions: ({ event }: Args) => note('failed', event) },
+          },
+        },
+        { actors: { echo: echo(note) }, actions: { act: () => note('acts') }, delays: { long: () => 7 } },
+      ),
+  },
+  ...Object.fromEntries(
+    Object.entries<readonly [to: unknown, event: unknown]>({
+      'a text': [undefined, 'text'],
+      'a function that makes a text': [undefined, () => 'text'],
+      'a function that makes none': [undefined, () => undefined],
+      'a function that throws': [
+        undefined,
+        () => {
+          throw new Error('no event');
+        },
+      ],
+      'nobody, by a function': [() => 'nobody', { type: 'x' }],
+    }).map(([what, [to, event]]): [string, Construct] => [
+      `sendTo with ${what}`,
+      {
+        steps: [on('go'), on('go')],
+        make: () => chart({ on: { go: { actions: [count, sendTo(to as never, event as never), count] }, x: {} } }),
+      },
+    ]),
+  ),
+  'an enqueue that is used once more by an action of its own, and when it is too late': {
+    steps: [on('go'), on('late'), { turn: true }, on('go')],
+    make: (note) => {
+      let kept: Enqueuing['enqueue'] | undefined;
+      return chart(
+        {
+          context: { n: 0 },
+          on: {
+            go: {
+              actions: enqueueActions((({ enqueue, context }: Enqueuing) => {
+                const { sendTo: tell, assign: set, raise: soon } = enqueue;
+                kept = enqueue;
+                set({ n: (context as { n: number }).n + 1 });
+                soon({ type: 'raised' });
+                enqueue(() => enqueue('act'));
+                tell(({ self }: { self: unknown }) => self, { type: 'told' });
+                void Promise.resolve().then(() => enqueue('act'));
+              }) as never),
+            },
+            late: { actions: () => kept?.('act') },
+            told: { actions: 'act' },
+            raised: { actions: enqueueActions((() => kept?.('act')) as never) },
+          },
+        },
+        { actions: { act: (args: Args) => note('acts', args.event, args.context, Object.keys(args).join()) } },
+      );
+    },
+  },
+  'events that are enqueued while an action of another actor runs': {
+    steps: [on('go'), { turn: true }, on('go')],
+    make: (note) => {
+      const other = createActor(
+        chart({
+          on: {
+            '*': {
+              actions: ({ event }: { event: { of: { send(told: EventObject): void } } & EventObject }) =>
+                event.of.send({ type: 'tell' }),
+            },
+          },
+        }),
+      ).start();
+      return chart({
+        on: {
+          go: {
+            actions: ({ self }: { self: unknown }) =>
+              void Promise.resolve().then(() => other.send({ type: 'go', of: self } as EventObject)),
+          },
+          tell: {
+            actions: enqueueActions((({ enqueue, self }: Enqueuing) =>
+              enqueue.sendTo(self, { type: 'told' })) as never),
+          },
+          told: { actions: ({ event }: Args) => note('told', event) },
+        },
+      });
+    },
+  },
+  'an assign that changes the context in place too': {
+    steps: [on('go'), on('go')],
+    make: () =>
+      chart({
+        context: { n: 0, m: 0 },
+        on: {
+          go: {
+            actions: [
+              assign({ n: (({ context }: { context: { m: number } }) => ++context.m) as never } as never),
+              assign((({ context }: { context: { m: number } }) => ({ k: ++context.m })) as never),
+            ],
+          },
+        },
+      }),
   },
   'emit and log': {
     steps: [on('go', { n: 1 })],
