@@ -19,7 +19,7 @@ export interface MasterWatchOptions {
 }
 
 /** One for all executors, because XState recomputes a machine each time implementations are provided. */
-const machine = engineChart(heartbeatMachine.provide({ actors: { delay: delayActor }, actions: heartbeatActions }));
+const machine = engineChart(heartbeatMachine).provide({ actors: { delay: delayActor }, actions: heartbeatActions });
 
 /** Watches the master from an executor: answers its requests, and notices when there are none. */
 export class MasterWatch {

@@ -38,7 +38,7 @@ export interface FailedRegistration {
   readonly cause: Error;
 }
 
-const machine = engineChart(partitionMachine.provide({ actors: { storage: storageActor } }));
+const machine = engineChart(partitionMachine).provide({ actors: { storage: storageActor } });
 
 /**
  * The results of one executor, and the orders in which its tasks read their channels. It routes messages to results;

@@ -23,14 +23,15 @@ export interface JobActors {
 /** Makes the charts of jobs. Once per process is enough: their actions ask for the services of their job. */
 export function jobCharts({ delay }: JobActors): JobCharts {
   return {
-    master: engineChart(jobMasterMachine.provide({ actions: masterActions })),
-    region: engineChart(regionMachine.provide({ actors: { delay }, actions: regionActions })),
-    execution: engineChart(executionMachine.provide({ actions: executionActions })),
-    failover: engineChart(failoverMachine.provide({ actors: { delay }, actions: failoverActions })),
-    checkpointCoordinator: engineChart(
-      checkpointCoordinatorMachine.provide({ actors: { delay }, actions: coordinatorActions }),
-    ),
-    pendingCheckpoint: engineChart(pendingCheckpointMachine.provide({ actors: { delay }, actions: pendingActions })),
-    heartbeat: engineChart(heartbeatMachine.provide({ actors: { delay }, actions: heartbeatActions })),
+    master: engineChart(jobMasterMachine).provide({ actions: masterActions }),
+    region: engineChart(regionMachine).provide({ actors: { delay }, actions: regionActions }),
+    execution: engineChart(executionMachine).provide({ actions: executionActions }),
+    failover: engineChart(failoverMachine).provide({ actors: { delay }, actions: failoverActions }),
+    checkpointCoordinator: engineChart(checkpointCoordinatorMachine).provide({
+      actors: { delay },
+      actions: coordinatorActions,
+    }),
+    pendingCheckpoint: engineChart(pendingCheckpointMachine).provide({ actors: { delay }, actions: pendingActions }),
+    heartbeat: engineChart(heartbeatMachine).provide({ actors: { delay }, actions: heartbeatActions }),
   };
 }
