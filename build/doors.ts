@@ -1,6 +1,6 @@
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { build, type BuildOptions, type OnLoadResult, type Plugin, transform } from 'esbuild';
+import { build, type BuildOptions, type Plugin, transform } from 'esbuild';
 import { doors, listedPartOf } from './parts.ts';
 import { readModules, type SourceModule } from './source-modules.ts';
 
@@ -14,7 +14,9 @@ import { readModules, type SourceModule } from './source-modules.ts';
  * - `dist/shared/<part>.cjs` is a function of the core's values, because only a file of CommonJS can be loaded without
  *   waiting for it. Each module is in one file only, so classes are the same everywhere.
  * - `dist/index.js` has the public names of the core, and the other doors have what is theirs alone.
- * - `dist/shared/parts.js` imports all parts, for bundlers: `#parts` in package.json is that file, or the core in Node.
+ * - `dist/shared/parts.js` imports all parts and libraries, because a bundler knows of one only by an import. It exports a
+ *   `createRequire` that gives what it imported. The core imports that of `#require`: in package.json that is this file, or
+ *   in Node the core itself, which exports Node's own.
  */
 const root = resolve(import.meta.dirname, '..');
 const outdir = join(root, 'dist');
@@ -27,20 +29,30 @@ const common = {
   logLevel: 'warning',
 } satisfies BuildOptions;
 
+/** Follows the runtime in the core. Imports, because Jest has a `createRequire` of its own. */
+const requiring = `
+import { createRequire as requireFrom } from "#require";
+export { createRequire } from "node:module";
+onFirstUse.loadBy(requireFrom(import.meta.url));
+`;
 const withNativePart = 'msgpackr';
+/** They are read with the first use of one of their values: they load many files, and the first record needs them not. */
+const readLate: readonly string[] = ['immer', 'node:worker_threads', 'node:zlib'];
 
 type Where = (path: string) => boolean;
 
 const moduleOf = (path: string): SourceModule => modules.get(path) as SourceModule;
 const core = reached('src/index.ts');
 const isOfCore: Where = (path) => core.has(path);
+const isDoorOfCore: Where = (path) => path === doors['index'];
+const isUserInCore: Where = (path) => isOfCore(path) && !isDoorOfCore(path);
 const partByModule = new Map<string, string>();
 for (const path of modules.keys()) joinPart(path, listedPartOf(path));
 const partOf = (path: string): string | undefined => partByModule.get(path);
 const isOfPart: Where = (path) => partByModule.has(path);
 const isOfDoor: Where = (path) => !isOfCore(path) && !isOfPart(path);
 const parts = [...new Set(partByModule.values())].sort();
-/** Parts get them from the core: from `require` they could be others. */
+/** Those of the core. Parts get them from it. */
 const libraries = new Set(
   [...core].flatMap((path) => moduleOf(path).imports.map(({ from }) => from)).filter(isLibrary),
 );
@@ -83,32 +95,47 @@ function exportsAs(from: string, by: Where): string {
 }
 
 /** Instead of a module of a part: an object of CommonJS, because esbuild then reads a value where it is used. */
-function onFirstUse(path: string, by: Where, later: string): string {
-  const names = namesUsed(path, by);
+function readLater(path: string, names: readonly string[], later: string): string {
   return `module.exports = ${later}(${JSON.stringify(partOf(path))}, '${flat(path, '')}', ${JSON.stringify(names)});`;
+}
+
+/** Instead of a module of a part of which functions alone are used: functions that call them. */
+function calledLater(path: string, names: readonly string[]): string {
+  return names
+    .map((name) => {
+      const called = `onFirstUse.part("${partOf(path)}").${flat(path, name)}`;
+      return `export function ${name}(...given){return ${called}(...given)}`;
+    })
+    .join('\n');
+}
+
+function givenToCore(path: string, importer: string): string {
+  const names = namesUsed(path, isDoorOfCore(importer) ? isDoorOfCore : isUserInCore);
+  const others = names.filter((name) => !moduleOf(path).functions.includes(name));
+  if (others.length === 0) return calledLater(path, names);
+  // What a door exports is there as soon as it is imported.
+  if (isDoorOfCore(importer)) throw new Error(`${path} must be loaded at once, for ${others.join()}`);
+  return readLater(path, names, 'onFirstUse.laterIn');
 }
 
 /**
  * Gives a text to each module that is imported from outside of a bundle. Doors have one for each importer: what two of
  * them share would be a file of its own.
  */
-function boundary(isInside: Where, textOf: (path: string) => string): Plugin {
+function boundary(isInside: Where, textOf: (path: string, importer: string) => string): Plugin {
   return {
     name: 'boundary',
     setup: (bundle) => {
       bundle.onResolve({ filter: /^\./, namespace: 'file' }, ({ path, resolveDir, importer }) => {
         const found = relative(root, resolve(resolveDir, path)).replaceAll('\\', '/');
+        const from = relative(root, importer).replaceAll('\\', '/');
+        const suffix = isOfDoor(from) || isDoorOfCore(from) ? `?${from}` : '';
         return modules.has(found) && !isInside(found)
-          ? {
-              path: found,
-              suffix: isOfDoor(relative(root, importer)) ? `?${importer}` : '',
-              namespace: 'outside',
-              sideEffects: false,
-            }
+          ? { path: found, suffix, namespace: 'outside', sideEffects: false }
           : undefined;
       });
-      bundle.onLoad({ filter: /.*/, namespace: 'outside' }, ({ path }) => ({
-        contents: textOf(path),
+      bundle.onLoad({ filter: /.*/, namespace: 'outside' }, ({ path, suffix }) => ({
+        contents: textOf(path, suffix.slice(1)),
         resolveDir: root,
       }));
     },
@@ -121,25 +148,40 @@ function boundary(isInside: Where, textOf: (path: string) => string): Plugin {
  */
 function libraryOfPart(path: string, names: readonly string[]): string {
   const library = `use.libraryOf('${path}')`;
-  if (path === withNativePart) return `if (use.isGiven('${path}/pack')) import('${path}');`;
+  if (path === withNativePart) return `if (use.isBundled()) import('${path}');`;
   if (names.includes('default')) return `module.exports = ${library};`;
+  return readWhenUsed(library, names);
+}
+
+function readWhenUsed(library: string, names: readonly string[]): string {
   return `module.exports = {${names.map((name) => `get ${name}() { return ${library}.${name}; }`).join()}};`;
 }
 
-/** In a part: Node's modules, and libraries. */
+function libraryOfCore(path: string, names: readonly string[]): string {
+  const library = `onFirstUse.libraryOf('${path}')`;
+  if (readLate.includes(path)) return readWhenUsed(library, names);
+  return names.includes('default') ? `export default ${library};` : `export const {${names.join()}} = ${library};`;
+}
+
+function libraryFromCore(path: string, names: readonly string[]): string {
+  const assigned = (name: string): string => (name === 'default' ? 'export default' : `export const ${name} =`);
+  return names.map((name) => `${assigned(name)} core.${flat(path, name)};`).join('\n');
+}
+
+function moduleOfNode(path: string, names: readonly string[]): string {
+  const library = `process.getBuiltinModule('${path}')`;
+  if (readLate.includes(path) && !names.includes('*')) return readWhenUsed(library, names);
+  if (names.includes('*')) return `module.exports = ${library};`;
+  return `export const {${names.filter((name) => name !== 'default').join()}} = ${library};`;
+}
+
+/** Node's modules and libraries are not imported: `import` takes longer, above all for files of CommonJS. */
 function givenLibraries(isInside: Where): Plugin {
-  const load = (path: string): OnLoadResult => {
+  const textOf = (path: string): string => {
     const names = namesUsed(path, isInside);
-    if (!path.startsWith('node:') && !libraries.has(path)) {
-      return { contents: libraryOfPart(path, names), resolveDir: root };
-    }
-    if (!path.startsWith('node:')) {
-      const assigned = (name: string): string => (name === 'default' ? 'export default' : `export const ${name} =`);
-      return { contents: names.map((name) => `${assigned(name)} core.${flat(path, name)};`).join('\n') };
-    }
-    const library = `process.getBuiltinModule('${path}')`;
-    if (names.includes('*')) return { contents: `module.exports = ${library};` };
-    return { contents: `export const {${names.filter((name) => name !== 'default').join()}} = ${library};` };
+    if (path.startsWith('node:')) return moduleOfNode(path, names);
+    if (isInside === isOfCore) return libraryOfCore(path, names);
+    return libraries.has(path) ? libraryFromCore(path, names) : libraryOfPart(path, names);
   };
   return {
     name: 'given-libraries',
@@ -149,7 +191,7 @@ function givenLibraries(isInside: Where): Plugin {
           ? { path, namespace: 'given', sideEffects: false }
           : undefined;
       });
-      bundle.onLoad({ filter: /.*/, namespace: 'given' }, ({ path }) => load(path));
+      bundle.onLoad({ filter: /.*/, namespace: 'given' }, ({ path }) => ({ contents: textOf(path), resolveDir: root }));
     },
   };
 }
@@ -167,8 +209,8 @@ async function buildCore(): Promise<void> {
     ...imports,
     `export * from './${doors['index']}';`,
     ...[...core].map((path) => exportsAs(path, isOfDoor)),
-    `onFirstUse.begin(() => ({${values.join()}}), import.meta.url);`,
-    'export const { part, provide } = onFirstUse;',
+    `onFirstUse.begin(() => ({${values.join()}}));`,
+    'export const { part } = onFirstUse;',
   ].join('\n');
   const runtime = readFileSync(join(import.meta.dirname, 'on-first-use.ts'), 'utf8');
   const { code } = await transform(runtime, {
@@ -181,9 +223,9 @@ async function buildCore(): Promise<void> {
     ...common,
     stdin: { contents, resolveDir: root, sourcefile: 'core.ts' },
     format: 'esm',
-    banner: { js: code.trim() },
+    banner: { js: `${code.trim()}${requiring}` },
     outfile: join(outdir, 'shared', 'core.js'),
-    plugins: [boundary(isOfCore, (path) => onFirstUse(path, isOfCore, 'onFirstUse.laterIn'))],
+    plugins: [givenLibraries(isOfCore), boundary(isOfCore, givenToCore)],
   });
 }
 
@@ -207,7 +249,9 @@ async function buildPart(part: string): Promise<void> {
     outfile: join(outdir, 'shared', `${part}.cjs`),
     plugins: [
       givenLibraries(isInside),
-      boundary(isInside, (path) => (isOfPart(path) ? onFirstUse(path, isInside, 'use.laterIn') : fromCore(path))),
+      boundary(isInside, (path) =>
+        isOfPart(path) ? readLater(path, namesUsed(path, isInside), 'use.laterIn') : fromCore(path),
+      ),
     ],
   });
 }
@@ -236,7 +280,6 @@ async function buildDoors(): Promise<void> {
     format: 'esm',
     splitting: true,
     chunkNames: 'shared/[name]-[hash]',
-    banner: { js: 'import"#parts";' },
     outdir,
     plugins: [outside, boundary(isOfDoor, (path) => (isOfPart(path) ? fromPart(path) : fromCore(path)))],
   });
@@ -260,17 +303,22 @@ function mapSources(): void {
 
 await Promise.all([buildCore(), buildDoors(), ...parts.map(buildPart)]);
 const names = moduleOf('src/index.ts').exports;
-writeFileSync(join(outdir, 'index.js'), `import"#parts";\nexport{${names.join()}}from"./shared/core.js";\n`);
+writeFileSync(join(outdir, 'index.js'), `export{${names.join()}}from"./shared/core.js";\n`);
 const ofParts = [...modules.keys()].filter(isOfPart).flatMap((path) => moduleOf(path).imports.map(({ from }) => from));
-const others = [...new Set(ofParts)].filter((from) => isLibrary(from) && !libraries.has(from));
+const allLibraries = [...new Set([...libraries, ...ofParts.filter(isLibrary)])];
+const isDefault = (from: string): boolean => namesUsed(from, () => true).includes('default');
 const imports = [
   ...parts.map((part) => `import ${part} from"./${part}.cjs";`),
-  ...others.map(
-    (from, index) => `import ${namesUsed(from, isOfPart).includes('default') ? '' : '* as '}l${index} from"${from}";`,
-  ),
+  ...allLibraries.map((from, index) => {
+    const given = from.endsWith('.json') ? 'with{type:"json"}' : '';
+    return `import ${isDefault(from) ? '' : '* as '}l${index} from"${from}"${given};`;
+  }),
 ];
-const given = others.map((from, index) => `"${from}":l${index}`).join();
-const provided = `import{provide}from"./core.js";\n${imports.join('\n')}\nprovide({${parts.join()}},{${given}});\n`;
-writeFileSync(join(outdir, 'shared', 'parts.js'), provided);
+const values = [
+  ...parts.map((part) => `"./${part}.cjs":${part}`),
+  ...allLibraries.map((from, index) => `"${from}":l${index}`),
+];
+const given = `const given={${values.join()}};\nexport const createRequire=()=>name=>given[name];\n`;
+writeFileSync(join(outdir, 'shared', 'parts.js'), `${imports.join('\n')}\n${given}`);
 chmodSync(join(outdir, 'cli', 'bin.js'), 0o755);
 mapSources();

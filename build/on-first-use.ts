@@ -2,41 +2,34 @@
 
 type Values = Readonly<Record<string, unknown>>;
 type MakePart = (core: Values, use: typeof ofParts) => Values;
+type Require = (name: string) => unknown;
 
 let core: Values | undefined;
 let makeCore: () => Values;
-let place: string;
-const makers: Record<string, MakePart> = {};
+let load: Require;
 const made: Record<string, Values> = {};
-const libraries: Record<string, Values> = {};
-const ofParts = { laterIn, libraryOf, isGiven: (library: string): boolean => library in libraries };
+// Node's own function can look for a file.
+const ofParts = { laterIn, libraryOf, isBundled: (): boolean => !('resolve' in load) };
 
-/** Called once, when all modules of the core have run; its parts are beside it. */
-export function begin(values: () => Values, url: string): void {
+/** Called first. `require`, unlike `import`, loads a file without waiting for it, and a library in half the time. */
+export function loadBy(require: Require): void {
+  load = require;
+}
+
+/** Called once, when all modules of the core have run. */
+export function begin(values: () => Values): void {
   makeCore = values;
-  place = url;
 }
 
-/** Takes parts, and libraries of theirs, that are loaded already: a bundler knows of one only by an import. */
-export function provide(given: Readonly<Record<string, MakePart>>, those: Readonly<Record<string, Values>>): void {
-  Object.assign(makers, given);
-  Object.assign(libraries, those);
-}
-
-// Only `require` loads a file without waiting for it.
-function required(name: string): unknown {
-  return process.getBuiltinModule('node:module').createRequire(place)(name);
-}
-
-function libraryOf(name: string): Values {
-  return libraries[name] ?? (required(name) as Values);
+export function libraryOf(name: string): Values {
+  return load(name) as Values;
 }
 
 /** The values of a part, which is loaded by the first call. */
 export function part(name: string): Values {
   const earlier = made[name];
   if (earlier !== undefined) return earlier;
-  const make = makers[name] ?? (required(`./${name}.cjs`) as MakePart);
+  const make = load(`./${name}.cjs`) as MakePart;
   core ??= makeCore();
   return (made[name] = make(core, ofParts));
 }

@@ -8,6 +8,8 @@ export interface SourceModule {
   readonly number: number;
   /** Names of its exports, with those of `export *`. */
   readonly exports: readonly string[];
+  /** Names of the functions among them. */
+  readonly functions: readonly string[];
   readonly imports: readonly ModuleImport[];
 }
 
@@ -25,7 +27,8 @@ interface Found extends Omit<SourceModule, 'exports'> {
   readonly passedOn: readonly string[];
 }
 
-/** As esbuild writes them: a statement begins its line. */
+// As esbuild writes them: a statement begins its line.
+const declaredFunction = /^(?:async )?function\*? ?([\w$]+)/gm;
 const statement = /^(import|export) ?(\{[^}]*\}|\*(?: as [\w$]+)?|[\w$]+(?:, \{[^}]*\})?)? ?(?:from )?"([^"]+)"/gm;
 
 /** The modules that are reached from some doors, by path. */
@@ -52,8 +55,8 @@ export async function readModules(root: string, doors: readonly string[]): Promi
   return new Map(
     Array.from(found, ([path, module]) => {
       const passedOn = module.passedOn.map((from) => ({ from, names: exportsOf(found.get(from) as Found) }));
-      const { number } = module;
-      return [path, { path, number, exports: exportsOf(module), imports: [...module.imports, ...passedOn] }];
+      const { number, functions } = module;
+      return [path, { path, number, exports: exportsOf(module), functions, imports: [...module.imports, ...passedOn] }];
     }),
   );
 }
@@ -73,6 +76,7 @@ function foundIn({ root, path, number, text, output }: Text): Found {
   }));
   return {
     ...{ path, number, own: output?.exports ?? [] },
+    functions: Array.from(text.matchAll(declaredFunction), ([, name = '']) => name),
     imports: statements.filter(({ what }) => what !== '*').map(({ what, from }) => ({ from, names: namesIn(what) })),
     passedOn: statements.filter(({ what }) => what === '*').map(({ from }) => from),
   };
