@@ -37,6 +37,9 @@ function partitionOf({
     spillStore: store,
     freeze,
   });
+  let starts = 0;
+  const create = store.create.bind(store);
+  store.create = (id) => Object.assign(create(id), { startReads: () => starts++ });
   const ends: (Error | undefined)[] = [];
   let wakes = 0;
   partition.onWritable(() => wakes++);
@@ -46,6 +49,7 @@ function partitionOf({
     files: store.files,
     faults: environment.faults,
     wakes: () => wakes,
+    starts: () => starts,
     ends,
     settle: () => environment.runUntilIdle(),
     finish: () => {
@@ -144,6 +148,20 @@ describe('blocking results', () => {
       reading.request(1);
       settle();
       expect([reading.records.length, reads()]).toEqual([32, 96]);
+    });
+
+    it('and the disk begins within the turn in which its consumer has taken almost everything', () => {
+      const { read, reads, starts, settle } = counted(200, (batch) => [batch]);
+      const reading = read(0, 2);
+      const before = starts();
+      reading.request(30 + 20);
+      expect([reading.records.length, starts() - before]).toEqual([52, 0]);
+      reading.request(2);
+      expect([reading.records.length, starts() > before]).toEqual([54, true]);
+      settle();
+      const after = starts();
+      reading.request(9);
+      expect([reading.records.length, reads(), starts() - after]).toEqual([63, 96, 0]);
     });
 
     it('up to 256 KiB, and the rest of a batch', () => {

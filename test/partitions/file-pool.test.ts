@@ -94,6 +94,23 @@ describe('a file of a pool', () => {
     await file.remove();
   });
 
+  it('is used at once when it is open', async () => {
+    const file = create();
+    const began: string[] = [];
+    const use = (name: string): Promise<unknown> => file.use(() => Promise.resolve(began.push(name)));
+    const first = use('first');
+    expect(began).toEqual([]);
+    await first;
+    const second = use('second');
+    expect(began).toEqual(['first', 'second']);
+    await second;
+    await file.close();
+    const third = use('third');
+    expect(began).toEqual(['first', 'second']);
+    await third;
+    await file.remove();
+  });
+
   it('is inspected at its path, as it is now', async () => {
     const file = create();
     await file.use((handle) => handle.write('text'));

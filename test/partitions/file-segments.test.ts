@@ -421,6 +421,22 @@ describe('the system calls', () => {
     expect(positions(reads)).toEqual([headerBytes, headerBytes + 30]);
   });
 
+  it('one read for ranges that are asked for together, begun as soon as that is wanted', async () => {
+    const file = create(100_000);
+    await append(file, counting(100));
+    const reads = jest.spyOn(handles, 'read');
+    const first = [0, 10].map((offset) => read(file, offset, 10));
+    expect(positions(reads)).toEqual([]);
+    file.startReads?.();
+    expect(positions(reads)).toEqual([headerBytes]);
+    const second = [40, 50].map((offset) => read(file, offset, 10));
+    await Promise.all(first);
+    expect((await Promise.all(second)).map(([byte]) => byte)).toEqual([40, 50]);
+    expect(positions(reads)).toEqual([headerBytes, headerBytes + 40]);
+    file.startReads?.();
+    expect(positions(reads)).toHaveLength(2);
+  });
+
   it('of a joint read, only the requests with missing bytes fail', async () => {
     const file = create(1_000);
     await append(file, counting(100));

@@ -149,6 +149,11 @@ export class ResultFile {
     readBack({ id: this.#id, file, offset, bytes, copy, place: { subpartition, sequence }, freeze }, done);
   }
 
+  /** Begins the reads from the file that were asked for. */
+  startReads(): void {
+    this.#file?.startReads?.();
+  }
+
   /** Nobody reads these elements again. @returns whether some of them are in the file */
   discard(entries: readonly LogEntry[]): boolean {
     let bytes = 0;

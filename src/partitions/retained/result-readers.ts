@@ -91,6 +91,10 @@ export class ResultReaders implements ViewHost {
     }
   }
 
+  startReads(): void {
+    this.#result.elements.file.startReads();
+  }
+
   /** RL2. */
   opened(view: RetainedView, log: RetainedLog): void {
     if (view.position < log.first) view.lose(this.#lost('its beginning was dropped'));

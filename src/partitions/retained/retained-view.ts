@@ -28,6 +28,8 @@ export interface ViewHost {
   readAhead(): ReadAhead;
   /** Fetches an element that is not in memory. */
   fetch(log: RetainedLog, entry: LogEntry, done: FetchDone): void;
+  /** Begins the fetches that wait for others from the same file. */
+  startReads(): void;
   /** The view has a subscriber now. */
   opened(view: RetainedView, log: RetainedLog): void;
   /** An element was taken. */
@@ -188,6 +190,10 @@ export class RetainedView implements SubpartitionView, LogReader {
 
   #take(element: WrittenElement, subscriber: Subscriber<StreamElement>): void {
     this.#slotBytes -= (this.#slots.shift() as Slot).bytes;
+    // What was asked for in this turn of its consumer is read after it, together with what others ask for; or during it, if
+    // little else is left.
+    const soon = this.#slots[this.#slots.length >> 2];
+    if (soon !== undefined && soon.fetched === undefined) this.#host.startReads();
     const wanted = this.#skippedRecords === 0 ? element : this.#wantedOf(element);
     this.#taken++;
     this.#host.taken(this.#log);

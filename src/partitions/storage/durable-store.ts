@@ -173,6 +173,10 @@ class StoredFile implements DurableFile {
     this.#file.read(offset, length, done);
   }
 
+  startReads(): void {
+    this.#file.startReads();
+  }
+
   seal(index: ResultIndex, done: (error: Error | undefined) => void): void {
     this.#writeIndex(encodeIndex({ ...index, segments: this.#file.segments })).then(
       () => {

@@ -103,6 +103,8 @@ export class PooledFile {
   /** The path at which it was created. */
   #madeAt: string | undefined;
   #handle: Promise<FileHandle> | undefined;
+  /** The handle, once it is open. */
+  #opened: FileHandle | undefined;
   #closing: Promise<void> = Promise.resolve();
   /** Asked for during its use. */
   #closingAfterUse: Deferred | undefined;
@@ -123,9 +125,9 @@ export class PooledFile {
     return this.#removal !== undefined;
   }
 
-  /** Runs `work` with the open file. */
+  /** Runs `work` with the open file: on this stack, if it is open and a turn is free. */
   use<Result>(work: (handle: FileHandle) => Promise<Result>): Promise<Result> {
-    return this.#during(async () => work(await this.#opened()));
+    return this.#during(async () => work(this.#opened ?? (await this.#untilOpen())));
   }
 
   /**
@@ -147,7 +149,7 @@ export class PooledFile {
     if (this.#active > 0) return (this.#closingAfterUse ??= deferred()).done;
     this.#pool.noteBusy(this);
     const handle = this.#handle;
-    this.#handle = undefined;
+    this.#handle = this.#opened = undefined;
     this.#closing = this.#closing.then(async () => {
       await handle?.then((opened) => opened.close()).catch(() => {});
     });
@@ -201,7 +203,7 @@ export class PooledFile {
     else if (this.#active === 0 && this.#handle !== undefined) await this.#pool.noteIdle(this);
   }
 
-  async #opened(): Promise<FileHandle> {
+  async #untilOpen(): Promise<FileHandle> {
     const handle = (this.#handle ??= this.#open());
     try {
       return await handle;
@@ -215,6 +217,7 @@ export class PooledFile {
     const path = await this.#path();
     const handle = await open(path, this.#madeAt === undefined ? 'wx+' : 'r+');
     this.#madeAt = path;
+    this.#opened = handle;
     return handle;
   }
 }

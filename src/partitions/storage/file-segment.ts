@@ -38,6 +38,8 @@ export class FileSegment {
   #syncedEnd: number;
   #syncFailure: Error | undefined;
   #waitingReads: RangeRead[] = [];
+  /** Whether those wait for the file. */
+  #areReadsDue = false;
 
   constructor(options: FileSegmentOptions) {
     this.#options = options;
@@ -89,12 +91,17 @@ export class FileSegment {
     });
   }
 
-  /** Reads a range of the segment, batched with other reads that wait for the file to open. */
-  read(offset: number, length: number): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      this.#waitingReads.push({ offset, length, resolve, reject });
-      if (this.#waitingReads.length === 1) void this.#readWaiting();
-    });
+  /** Reads a range of the segment, together with other ranges that are asked for on this stack. Answers later. */
+  read(range: RangeRead): void {
+    this.#waitingReads.push(range);
+    if (this.#waitingReads.length === 1) void Promise.resolve().then(() => this.startReads());
+  }
+
+  /** Begins the reads that were asked for: at once, if the file is open. */
+  startReads(): void {
+    if (this.#areReadsDue || this.#waitingReads.length === 0) return;
+    this.#areReadsDue = true;
+    void this.#readWaiting();
   }
 
   /** Syncs the bytes written so far. */
@@ -175,6 +182,7 @@ export class FileSegment {
   #takeReads(): readonly RangeRead[] {
     const reads = this.#waitingReads;
     this.#waitingReads = [];
+    this.#areReadsDue = false;
     return reads;
   }
 
@@ -182,7 +190,8 @@ export class FileSegment {
     try {
       const bytes = await readFully(handle, this.#positionOf(run.offset), run.length);
       if (this.#file.isRemoved) throw new Error('the file was removed');
-      deal(run, bytes);
+      // By itself, so that no error of who gets them is taken for one of the file.
+      void Promise.resolve().then(() => deal(run, bytes));
     } catch (error) {
       if (run.reads.length === 1) run.reads[0]?.reject(error);
       // Only the reads whose own bytes are unreadable may fail.

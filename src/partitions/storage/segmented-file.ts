@@ -5,6 +5,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { FilePool } from './file-pool.ts';
 import { FileSegment } from './file-segment.ts';
+import type { RangeRead } from './range-read.ts';
 import { resultFileName, segmentName } from './segment-header.ts';
 import { type FilePlace, type SpillFile, spillFaultPoints, UnreadableFileError } from './spill-store.ts';
 
@@ -41,6 +42,8 @@ export class SegmentedFile implements SpillFile {
   readonly #options: SegmentedFileOptions;
   readonly #segments: FileSegment[] = [];
   readonly #pending: Pending[] = [];
+  /** The segments that may have reads to start. */
+  readonly #asked = new Set<FileSegment>();
   /** The directory of its segments, as far as known. */
   #directory: string;
   #name: string;
@@ -106,10 +109,18 @@ export class SegmentedFile implements SpillFile {
   }
 
   read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void {
-    void this.#read(offset, length).then(
-      (bytes) => done(undefined, bytes),
-      (error: unknown) => done(toError(error), new Uint8Array()),
-    );
+    const resolve = (bytes: Uint8Array): void => done(undefined, bytes);
+    const reject = (error: unknown): void => done(toError(error), new Uint8Array());
+    try {
+      this.#read({ offset, length, resolve, reject });
+    } catch (error) {
+      void Promise.resolve().then(() => reject(error));
+    }
+  }
+
+  startReads(): void {
+    for (const segment of this.#asked) segment.startReads();
+    this.#asked.clear();
   }
 
   verify(done: (error: UnreadableFileError | undefined) => void): void {
@@ -236,7 +247,8 @@ export class SegmentedFile implements SpillFile {
     }
   }
 
-  async #read(offset: number, length: number): Promise<Uint8Array> {
+  #read(range: RangeRead): void {
+    const { offset, length } = range;
     this.#options.faults.reach(spillFaultPoints.read, { file: this.name, offset });
     this.#assertThere();
     const end = offset + length;
@@ -244,15 +256,25 @@ export class SegmentedFile implements SpillFile {
     if (missing > 0) throw new Error(`the file ends ${missing} bytes too early`);
     const first = this.#segments.findLastIndex(({ start }) => start <= offset);
     const segment = this.#segments[first];
-    if (segment !== undefined && end <= segment.end) return await segment.read(offset, length);
-    const reads: Promise<Uint8Array>[] = [];
+    if (segment === undefined || end > segment.end) {
+      this.#readParts(range, first);
+      return;
+    }
+    this.#asked.add(segment);
+    segment.read(range);
+  }
+
+  /** Reads a range of several segments. */
+  #readParts({ offset, length, resolve, reject }: RangeRead, first: number): void {
+    const end = offset + length;
+    const parts: Promise<Uint8Array>[] = [];
     for (let index = first, from = offset; from < end; index++) {
       const segment = this.#segments[index] as FileSegment;
-      const to = Math.min(end, segment.end);
-      reads.push(segment.read(from, to - from));
-      from = to;
+      const part = { offset: from, length: Math.min(end, segment.end) - from };
+      parts.push(new Promise((accept, refuse) => segment.read({ ...part, resolve: accept, reject: refuse })));
+      from += part.length;
     }
-    return Buffer.concat(await Promise.all(reads));
+    Promise.all(parts).then((read) => resolve(Buffer.concat(read)), reject);
   }
 
   async #verify(): Promise<void> {

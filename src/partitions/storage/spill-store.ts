@@ -45,6 +45,11 @@ export interface SpillFile {
    */
   read(offset: number, length: number, done: (error: Error | undefined, bytes: Uint8Array) => void): void;
   /**
+   * Begins the reads that were asked for, which otherwise wait for others until the caller's stack is done. Default: they
+   * wait.
+   */
+  startReads?(): void;
+  /**
    * Nothing before `offset` is read again: frees as much of it as is easy. Infinity: nothing that was appended. Default:
    * nothing is freed.
    */
