@@ -761,6 +761,44 @@ describe('a checkpoint of a StreamTask', () => {
     expect([checkpoints.length, lastOf(reports)]).toEqual([1, 'failed 0: disk full']);
   });
 
+  it('TB3: reports what it has captured before its end, although its dead letters are prepared while it commits', () => {
+    const letters = new HandOutput();
+    letters.isNeeded = false;
+    const prepared: (() => void)[] = [];
+    letters.whenMarked = (done) => prepared.push(done);
+    letters.finishesLater = true;
+    const rejections = { outputs: [letters], noteRead: () => {} } as unknown as TaskParts['rejections'];
+    const { task, input, checkpoints, reports, idle } = setUp((parts) => ({ ...parts, rejections }));
+    task.start();
+    idle();
+    task.checkpoint(first);
+    input.end();
+    idle();
+    expect([checkpoints, lastOf(reports)]).toEqual([[], 'running']);
+    prepared[0]?.();
+    letters.finishNow();
+    idle();
+    expect([checkpoints.map(({ kind }) => kind), lastOf(reports)]).toEqual([['taken'], 'finished 0 0']);
+  });
+
+  it('TB3: reports nothing that was prepared after it failed while it commits', () => {
+    const letters = new HandOutput();
+    const prepared: (() => void)[] = [];
+    letters.whenMarked = (done) => prepared.push(done);
+    letters.finishesLater = true;
+    const rejections = { outputs: [letters], noteRead: () => {} } as unknown as TaskParts['rejections'];
+    const { task, input, checkpoints, reports, idle } = setUp((parts) => ({ ...parts, rejections }));
+    task.start();
+    idle();
+    task.checkpoint(first);
+    input.end();
+    idle();
+    task.fail(new Error('disk full'));
+    prepared[0]?.();
+    idle();
+    expect([checkpoints, lastOf(reports)]).toEqual([[], 'failed 0: disk full']);
+  });
+
   it('declines with the part that has no state, and writes no barrier', () => {
     const { task, chain, output, checkpoints, idle } = setUp();
     chain.isStateless = true;

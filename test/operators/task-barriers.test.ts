@@ -27,6 +27,7 @@ function taskWith(): {
   const barriers = new TaskBarriers({
     clock: { now: () => 0 },
     parts: () => parts,
+    isDoomed: () => false,
     report: (outcome) => void outcomes.push(outcome),
   });
   return { barriers, outcomes, calls, chain };

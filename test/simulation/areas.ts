@@ -1,5 +1,5 @@
 import { runCanceled } from './canceled/canceled-run.ts';
-import { large, small } from './drawn-size.ts';
+import { large, small } from './drawn/drawn-size.ts';
 import { runAnswers, runJournals } from './durable/run-power-losses.ts';
 import { runResumed } from './durable/run-resumed.ts';
 import { runDyingStreams } from './dying/run-dying-streams.ts';

@@ -1,9 +1,9 @@
 import { simulate } from '../../src/testing/index.ts';
 import { deleteFiles } from './changing-file.ts';
-import { drawJobAndFiles } from './drawn-job.ts';
-import { withQuarantine } from './drawn-quarantine.ts';
+import { drawJobAndFiles } from './drawn/drawn-job.ts';
+import { withQuarantine } from './drawn/drawn-quarantine.ts';
 import { drawRudeExtensions } from './rude-extensions.ts';
-import { small } from './drawn-size.ts';
+import { small } from './drawn/drawn-size.ts';
 import { simulateStream } from './run-streams.ts';
 
 afterAll(deleteFiles);
@@ -25,6 +25,18 @@ describe('over workers', () => {
 describe('streams with checkpoints', () => {
   it('small seed 8705639: a sink took longer to prepare than the next barrier took to come, and its task never got the end of its input', async () => {
     const { history } = await simulateStream(8705639, false, small);
+    expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
+  });
+
+  it.each([
+    [
+      1019,
+      'its dead letters were still being prepared for a checkpoint when its task ended, which then had no state in it',
+    ],
+    [1523, 'the same'],
+    [2001, 'the same, with keyed state'],
+  ])('small seed %i: %s', async (seed) => {
+    const { history } = await simulateStream(seed, false, small);
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
   });
 

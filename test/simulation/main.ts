@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type Area, type DrawnSeeds, isArea, runArea } from './areas.ts';
-import { large, small } from './drawn-size.ts';
+import { large, small } from './drawn/drawn-size.ts';
 import { runSeeds, seedsInWords } from './run-seeds.ts';
 import { runStreams, streamsInWords } from './run-streams.ts';
 

@@ -1,9 +1,9 @@
 import { simulate } from '../../src/testing/index.ts';
 import { resumeReport } from './durable/simulated-resume.ts';
 import { deleteFiles } from './changing-file.ts';
-import { drawJobAndFiles } from './drawn-job.ts';
-import { withQuarantine } from './drawn-quarantine.ts';
-import { type DrawnSize, large, optionOf } from './drawn-size.ts';
+import { drawJobAndFiles } from './drawn/drawn-job.ts';
+import { withQuarantine } from './drawn/drawn-quarantine.ts';
+import { type DrawnSize, large, optionOf } from './drawn/drawn-size.ts';
 import { drawStagedJob } from './staged-job.ts';
 import { drawRudeExtensions } from './rude-extensions.ts';
 

@@ -1,6 +1,6 @@
 import { simulate, type SimulationReport } from '../../src/testing/index.ts';
-import { type DrawnSize, large, optionOf } from './drawn-size.ts';
-import { drawStream } from './drawn-stream.ts';
+import { type DrawnSize, large, optionOf } from './drawn/drawn-size.ts';
+import { drawStream } from './drawn/drawn-stream.ts';
 
 /** Totals over simulated streams with checkpoints. */
 export interface StreamsSummary {

@@ -4,7 +4,7 @@ import { RetainedResultPartition } from '../../src/partitions/retained/retained-
 import { RecordWriter } from '../../src/operators/task/record-writer.ts';
 import { simulate, SimulationError, type SimulationReport } from '../../src/testing/index.ts';
 import { deleteFiles } from './changing-file.ts';
-import { drawJob } from './drawn-job.ts';
+import { drawJob } from './drawn/drawn-job.ts';
 
 afterAll(deleteFiles);
 

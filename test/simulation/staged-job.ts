@@ -1,6 +1,6 @@
 import { blocking, fromArray, Job, reliable, type Sink } from '../../src/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
-import { type DrawnSize, large } from './drawn-size.ts';
+import { type DrawnSize, large } from './drawn/drawn-size.ts';
 
 interface Item {
   readonly key: number;

@@ -28,7 +28,7 @@ import { outputsOf, TaskBarriers } from './task-barriers.ts';
  * - ST5 When it needs no more input, by ST4 or because its chain is done, it dismisses its input at once; never
  *   when it fails or is canceled.
  * - ST7 A barrier comes after all results of the records before it, and waits only for room in the outputs; while its
- *   sinks prepare their output for the checkpoint, it takes no input.
+ *   sinks prepare their output for the checkpoint, it takes no input. Those of dead letters do not hold it up (TB3).
  * - ST6 When it finishes or fails, a source or sink that does not close in time is left open and reported.
  * - ST8 If it asks, its sinks commit only once it is let.
  * - ST9 Savepoints hold it up, stop it or end it ({@link TaskBarriers}).
@@ -59,6 +59,7 @@ export class StreamTask implements Runnable {
     this.#barriers = new TaskBarriers({
       clock: options.context.environment.clock,
       parts: () => (this.#phase === 'running' && this.#end === undefined ? this.#parts : undefined),
+      isDoomed: () => this.#end !== undefined,
       report: (outcome) => options.listener.checkpointed?.(outcome),
     });
   }
@@ -280,6 +281,7 @@ export class StreamTask implements Runnable {
     // ST5.
     if (!this.#isInputOver) input.dismiss();
     const finished = (): void => {
+      if (this.#end !== undefined) return;
       this.#attempt(() => {
         this.#subscription?.unsubscribe();
         this.#progress.reach(taskFaultPoints.finish);
@@ -289,9 +291,7 @@ export class StreamTask implements Runnable {
       });
     };
     const failed = (output: TaskOutput | SideOutput, error: Error): void => this.#failAt(output, error);
-    endOutputs(this.#outputs, this.#isCurtailed, failed, () => {
-      if (this.#end === undefined) finished();
-    });
+    endOutputs(this.#outputs, this.#isCurtailed, failed, finished);
   }
 
   #endEarly(): 'blocked' {

@@ -22,6 +22,8 @@ export interface BarredTask {
   readonly clock: Pick<Clock, 'now'>;
   /** undefined unless the task runs. */
   readonly parts: () => TaskParts | undefined;
+  /** Whether it fails, or is canceled. */
+  readonly isDoomed: () => boolean;
   readonly report: (outcome: CheckpointOutcome) => void;
 }
 
@@ -33,6 +35,8 @@ export interface BarredTask {
  * - TB2 A barrier that drains is the end of its input: it takes part once its final results are handed on, takes nothing
  *   afterwards, and finishes once the savepoint is complete. If that fails it waits for its restart: what it has handed
  *   on cannot be taken back.
+ * - TB3 What it has captured is reported unless it fails, also while its outputs commit: sinks of dead letters may prepare
+ *   theirs until then, and a task that finishes without a report would be taken to have finished before the barrier.
  */
 export class TaskBarriers {
   readonly #task: BarredTask;
@@ -125,7 +129,7 @@ export class TaskBarriers {
   #takePart(barrier: Barrier, parts: TaskParts | undefined): void {
     if (parts === undefined) return;
     takeCheckpoint(barrier, parts, this.#task.clock, (outcome) => {
-      if (this.#task.parts() !== undefined) this.#task.report(outcome);
+      if (!this.#task.isDoomed()) this.#task.report(outcome);
     });
   }
 }

@@ -10,6 +10,7 @@ import { insideOf } from '../../run/run-inside.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import { CheckpointRules } from './checkpoint-rules.ts';
 import type { DrawnCheckpoints } from './drawn-checkpoints.ts';
+import { missingStates } from './missing-states.ts';
 import { checkpointMoments, type CheckpointMoment, type DrawnCheckpointFault, Moments, OwnTimers } from './moments.ts';
 import { SimulatedStorage } from './simulated-storage.ts';
 import { StoredFilesRule } from './stored-files.ts';
@@ -112,6 +113,7 @@ export class SimulatedCheckpoints {
     const rules = new CheckpointRules(graph, regions, this.#drawn, mostOperations * latencyMs + held, { continues });
     return [
       ...rules.violations(events, run),
+      ...missingStates(events, graph),
       ...this.#files.violations(this.moments.fired.map(({ moment }) => moment)),
     ];
   }

@@ -26,7 +26,7 @@ import type { JobPlan } from '../../../src/run/job-plan.ts';
 import { jobIdentity } from '../../../src/run/identity/job-identity.ts';
 import { seededRandom } from '../../../src/testing/seeded-random.ts';
 import { deleteFiles } from '../../simulation/changing-file.ts';
-import { drawJob } from '../../simulation/drawn-job.ts';
+import { drawJob } from '../../simulation/drawn/drawn-job.ts';
 import { decodeBatch, encodeBatch } from '../../support/batch-frames.ts';
 
 type Numbers = DataStream<number>;

@@ -5,8 +5,8 @@ import { pipelinedRegions } from '../../../src/graph/pipelined-region.ts';
 import { fixedDelay, JobCanceledError, type Sink } from '../../../src/index.ts';
 import { JobHistory, seededRandom, virtualEnvironment } from '../../../src/testing/index.ts';
 import { deleteFiles } from '../changing-file.ts';
-import { drawJob } from '../drawn-job.ts';
-import { type DrawnSize, optionOf } from '../drawn-size.ts';
+import { drawJob } from '../drawn/drawn-job.ts';
+import { type DrawnSize, optionOf } from '../drawn/drawn-size.ts';
 import { eachSeed } from '../each-seed.ts';
 
 /** Counts the ends of its writers; reports the use of one after its end. */

@@ -9,8 +9,8 @@ import { simulate, type SimulationReport } from '../../../src/testing/index.ts';
 import type { JobDefinition } from '../../../src/api/stream-graph.ts';
 import { MemoryJournalStorage } from '../../support/memory-journal-storage.ts';
 import { deleteFiles } from '../changing-file.ts';
-import { drawJob } from '../drawn-job.ts';
-import { type DrawnSize, optionOf } from '../drawn-size.ts';
+import { drawJob } from '../drawn/drawn-job.ts';
+import { type DrawnSize, optionOf } from '../drawn/drawn-size.ts';
 import { eachSeed } from '../each-seed.ts';
 import { resumeReport } from './simulated-resume.ts';
 

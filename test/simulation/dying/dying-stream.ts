@@ -13,6 +13,7 @@ import type {
   SavepointLimits,
 } from '../../../src/testing/checkpoints/drawn-checkpoints.ts';
 import { type DrawnCheckpointFault, Moments } from '../../../src/testing/checkpoints/moments.ts';
+import { missingStates } from '../../../src/testing/checkpoints/missing-states.ts';
 import { SimulatedCheckpoints } from '../../../src/testing/checkpoints/simulated-checkpoints.ts';
 import { componentCount, SimulatedSavepoint } from '../../../src/testing/checkpoints/simulated-savepoint.ts';
 import { continueRun } from '../../../src/testing/continued-run.ts';
@@ -22,8 +23,8 @@ import { differences } from '../../../src/testing/output-differences.ts';
 import { runSimulated, type SimulatedEnd } from '../../../src/testing/simulated-run.ts';
 import { MemorySpillStore } from '../../../src/testing/storage/memory-spill-store.ts';
 import { type Undisturbed, undisturbedRun } from '../../../src/testing/undisturbed-run.ts';
-import { large } from '../drawn-size.ts';
-import { drawStream } from '../drawn-stream.ts';
+import { large } from '../drawn/drawn-size.ts';
+import { drawStream } from '../drawn/drawn-stream.ts';
 
 /** The processes of a stream that died, one after the other. */
 export interface DyingReport {
@@ -261,6 +262,8 @@ async function live(process: Process, before: Left | undefined): Promise<Process
     },
   );
   const told = { events: ended.history.events, struck: moments.fired };
+  const missing = missingStates(told.events, graph);
+  if (missing.length > 0) throw new Error(missing.join('\n  '));
   if (left !== undefined) return { kind: 'died', ...told, left };
   return { ...told, ...(await looked(process, set, ended)) };
 }

@@ -1,4 +1,4 @@
-import { large, optionOf } from '../drawn-size.ts';
+import { large, optionOf } from '../drawn/drawn-size.ts';
 import { simulateDying } from './dying-stream.ts';
 
 /** Totals over streams whose processes die. */

@@ -1,7 +1,6 @@
 import { bufferCount, concatMap, map as rxMap, type OperatorFunction, take } from 'rxjs';
 import {
   type DataStream,
-  type DeadLetter,
   blocking,
   type Clock,
   type Exchange,
@@ -14,21 +13,14 @@ import {
   reliable,
   type Sink,
   type Source,
-} from '../../src/index.ts';
-import { DrawnAnswers } from '../../src/testing/drawn-answers.ts';
-import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
-import { type ChangingFile, drawFile } from './changing-file.ts';
+} from '../../../src/index.ts';
+import { DrawnAnswers } from '../../../src/testing/drawn-answers.ts';
+import { type SeededRandom, seededRandom } from '../../../src/testing/index.ts';
+import { type ChangingFile, drawFile } from '../changing-file.ts';
+import { type Item, modulus, nowhere } from './drawn-item.ts';
 import { type DrawnSize, large } from './drawn-size.ts';
-import { rudeIterable, rudeSource } from './rude-source.ts';
-
-/** The records of drawn jobs. */
-interface Item {
-  readonly key: number;
-  readonly value: number;
-}
-
-/** Small, so that sums are exact in every order. */
-const modulus = 10_007;
+import { withPoison } from './drawn-poison.ts';
+import { rudeIterable, rudeSource } from '../rude-source.ts';
 
 /**
  * Draws a job: sources, a graph of operators, a sink on every unread stream. The output of its sinks does not depend on
@@ -73,7 +65,12 @@ function drawWith(
     const stream = open[at] as DataStream<Item>;
     const other = open.length > 1 && random.chance(0.4) ? open[(at + 1) % open.length] : undefined;
     if (other === undefined) {
-      open[at] = withPoison(random.fork(`poison ${step}`), drawOperator(random, stream), size, mayWriteDeadLetters);
+      const drawn = drawOperator(random, stream);
+      open[at] = withPoison(random.fork(`poison ${step}`), drawn, size, {
+        mayWriteDeadLetters,
+        mayCount: true,
+        drawExchange,
+      });
       // Read by two consumers: the stream before stays open.
       if (random.chance(0.15)) open.push(stream);
     } else {
@@ -95,15 +92,6 @@ function coLocated(random: SeededRandom, stream: DataStream<Item>): DataStream<I
   const first = stream.map((item) => item, near);
   return (random.chance(0.5) ? first.rebalance() : first).map((item) => item, { ...near, exchange });
 }
-
-/** A placeholder: the simulation replaces every sink by its own. */
-const nowhere: Sink<unknown> = {
-  name: 'nowhere',
-  guarantee: 'at-least-once',
-  open: () => {
-    throw new Error('a simulated run writes nothing');
-  },
-};
 
 function drawSource(
   random: SeededRandom,
@@ -326,63 +314,6 @@ function firstFew(random: SeededRandom, stream: DataStream<Item>): DataStream<It
     .rebalance(drawExchange(random))
     .map((item) => item, { parallelism: 1 })
     .through(few(most));
-}
-
-/** Now and then a step whose function fails at some records, and says what becomes of them. */
-function withPoison(
-  random: SeededRandom,
-  stream: DataStream<Item>,
-  { poison }: DrawnSize,
-  mayWriteDeadLetters: boolean,
-): DataStream<Item> {
-  if (!random.chance(poison)) return stream;
-  const [by, rest] = [random.integer(3, 9), random.integer(0, 2)];
-  const taste = (item: Item): Item => {
-    if (item.value % by === rest) throw new Error(`${item.value} is poison`);
-    return item;
-  };
-  const deadLetter: Sink<DeadLetter<Item>> = nowhere;
-  const drawn = random.pick(['skip', { deadLetter }, { deadLetter }] as const);
-  const onError = mayWriteDeadLetters ? drawn : 'skip';
-  const options = { onError, maxErrors: { share: 1 } };
-  const steps: readonly (() => DataStream<Item>)[] = [
-    () => stream.map(taste, options),
-    () => stream.map(taste, { onError: (_, { key, value }) => ({ key, value: (value + 1) % modulus }) }),
-    () => stream.filter((item) => taste(item).value >= 0, options),
-    () =>
-      stream.flatMap(function* (item) {
-        yield item;
-        yield taste(item);
-      }, options),
-    () =>
-      stream.mapAsync(
-        async (item) => {
-          await Promise.resolve();
-          return taste(item);
-        },
-        { ...options, retries: random.integer(0, 1), ordered: random.chance(0.5), concurrency: random.integer(1, 4) },
-      ),
-    () =>
-      stream
-        .keyBy((item) => taste(item).value % 3, drawExchange(random))
-        .reduce((a, b) => ({ key: 0, value: (a.value + b.value) % modulus }), { ...options, emit: 'final' })
-        .map(({ value }) => ({ key: 0, value })),
-    () =>
-      stream
-        .keyBy(({ value }) => value % 5, drawExchange(random))
-        .process<number, Item>(
-          {
-            onRecord: (item, sum, emit) => {
-              emit(item);
-              sum.set(((sum.get() ?? 0) + item.value) % modulus);
-              taste(item);
-            },
-            onEnd: (sum, emit) => emit({ key: sum.key, value: sum.get() ?? 0 }),
-          },
-          options,
-        ),
-  ];
-  return random.pick(steps)();
 }
 
 function drawOperator(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {

@@ -10,36 +10,19 @@ import {
   memory,
   reducingState,
   reliable,
-  type Sink,
   type Source,
   valueState,
-} from '../../src/index.ts';
-import { type SeededRandom, seededRandom } from '../../src/testing/index.ts';
+} from '../../../src/index.ts';
+import { type SeededRandom, seededRandom } from '../../../src/testing/index.ts';
+import { type Item, modulus, nowhere } from './drawn-item.ts';
 import { type DrawnSize, large } from './drawn-size.ts';
-
-/** The records of drawn streams. */
-interface Item {
-  readonly key: number;
-  readonly value: number;
-}
+import { withPoison } from './drawn-poison.ts';
 
 /** A drawn stream, and how it is checkpointed. */
 export interface DrawnStream {
   readonly job: Job;
   readonly checkpoints: 'exactly-once' | 'at-least-once';
 }
-
-/** Small, so that sums are exact in every order. */
-const modulus = 10_007;
-
-/** A placeholder: the simulation replaces every sink by its own. */
-const nowhere: Sink<unknown> = {
-  name: 'nowhere',
-  guarantee: 'exactly-once',
-  open: () => {
-    throw new Error('a simulated run writes nothing');
-  },
-};
 
 /**
  * Draws a streaming job: one to three pipelines that nothing connects, each with sources that tick, operators with state
@@ -61,7 +44,8 @@ function drawPipeline(random: SeededRandom, job: Job, name: string, draws: reado
   if (random.chance(0.3)) stream = stream.union(drawSource(random, job, `${name}b`, size)).map((item) => item);
   for (let step = random.integer(1, size.streamSteps); step > 0; step--) {
     const before = stream;
-    stream = random.pick(draws)(random, stream);
+    const poison = { mayWriteDeadLetters: true, mayCount: draws !== repeatable, drawExchange };
+    stream = withPoison(random.fork(`poison ${name} ${step}`), random.pick(draws)(random, stream), size, poison);
     if (random.chance(0.1)) before.sink(`out-${name}-${step}`, nowhere, { version: 1 });
   }
   stream.sink(`out-${name}`, nowhere, { version: 1 });

@@ -1,6 +1,6 @@
-import { insideOf } from '../../src/run/run-inside.ts';
-import type { JobRun } from '../../src/index.ts';
-import { seededRandom, type SimulationOptions } from '../../src/testing/index.ts';
+import { insideOf } from '../../../src/run/run-inside.ts';
+import type { JobRun } from '../../../src/index.ts';
+import { seededRandom, type SimulationOptions } from '../../../src/testing/index.ts';
 
 type Drawn = Omit<SimulationOptions, 'seed'>;
 
