@@ -296,16 +296,13 @@ export class TaskExecutor {
     const { vertex, attempt, outputs } = deployed.deployment;
     if (this.#isPresent(deployed)) this.#results.noteFinished(outputs.map(({ partition }) => partition));
     const stored = this.#storedOf(deployed.deployment);
-    this.#end(deployed, {
-      type: 'task.finished',
-      vertex,
-      attempt,
-      statistics,
-      ...(stored.length > 0 && { stored }),
-    });
+    const report = { type: 'task.finished', vertex, attempt, statistics } as const;
+    this.#end(deployed, { ...report, ...(stored.length > 0 && { stored }) });
   }
 
-  #storedOf({ outputs }: TaskDeployment): StoredOutput[] {
+  /** None of a task that had finished before its checkpoint: it has only ended them, and what they had is gone. */
+  #storedOf({ outputs, restore }: TaskDeployment): StoredOutput[] {
+    if (restore?.state.kind === 'finished') return [];
     return outputs.flatMap(({ edge, partition }) => {
       const output = this.#results.outputOf(partition);
       const stored = output !== undefined && isStorable(output) ? output.stored() : undefined;

@@ -21,7 +21,12 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 const [first, second] = ['first', 'second'] as [RunId, RunId];
 const storeOf = (run: RunId) => new DurableStore({ directory, run, segmentBytes: 200 });
 
-function partition(spillStore: DurableStore, attempt: number, stored?: ReturnType<DurableStore['adopt']>) {
+function partition(
+  spillStore: DurableStore,
+  attempt: number,
+  stored?: ReturnType<DurableStore['adopt']>,
+  fromRecords: readonly number[] = [],
+) {
   return new RetainedResultPartition({
     id: { partition: 4 as PartitionId, attempt: attempt as AttemptNumber },
     exchange: exchangeTypes.blocking,
@@ -31,6 +36,7 @@ function partition(spillStore: DurableStore, attempt: number, stored?: ReturnTyp
     budget: new ByteBudget(Infinity),
     spillStore,
     isReproducible: true,
+    fromRecords,
     ...(stored && { stored }),
   });
 }
@@ -125,6 +131,17 @@ describe('results that outlive their process', () => {
     await write(result, []);
     expect(result.stored()).toMatchObject({ records: 0, bytes: 0 });
     expect(readdirSync(join(directory, first))).toEqual(['partition-4-0.index']);
+  });
+
+  it.each<[string, typeof batches]>([
+    ['nothing', []],
+    ['nothing in the subpartition that begins later', [[2, ['a']]]],
+  ])('are none that begin behind their first record, although their producer wrote %s', async (_, writes) => {
+    const store = storeOf(first);
+    const result = partition(store, 1, undefined, [3, 0, 0]);
+    await write(result, writes);
+    expect([result.stored(), result.trace()]).toEqual([undefined, undefined]);
+    await store.dispose();
   });
 
   it('are deleted when they are released while the job runs, the index first', async () => {

@@ -63,6 +63,11 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
     return this.#newestBarrier;
   }
 
+  /** Whether it begins behind its first record, because its producer continued from a checkpoint. Its logs may not tell: some are never used. */
+  get #isRest(): boolean {
+    return this.#fromRecords.some((from) => from > 0);
+  }
+
   /** Whether some attempt has produced everything, so the end of each log is known. */
   get areWhole(): boolean {
     return this.#areWhole;
@@ -146,7 +151,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
    * one of this run.
    */
   lastingIndex(): ResultIndex | undefined {
-    return this.#indexOf(this, ({ barrier }) => barrier === undefined);
+    return this.#isRest ? undefined : this.#indexOf(this, ({ barrier }) => barrier === undefined);
   }
 
   /** Where everything of a subpartition is in the file; undefined if some of it is not there. */
@@ -220,10 +225,11 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
 
   /** The trace for comparison with another attempt; undefined if an element has no checksum. */
   trace(): ResultTrace | undefined {
+    if (this.#isRest) return undefined;
     const elements: TracedElement[][] = [];
     for (const log of this) {
       // What no restore reads again is not compared either, so the rest has another number.
-      if (log.isForgotten || log.firstRecord > 0) return undefined;
+      if (log.isForgotten) return undefined;
       const those: TracedElement[] = [];
       for (const { count, checksum, barrier } of log.kept()) {
         if (checksum === undefined) return undefined;

@@ -28,7 +28,9 @@ export function withPoison(
   const deadLetter: Sink<DeadLetter<Item>> = nowhere;
   const drawn = random.pick(['skip', { deadLetter }, { deadLetter }] as const);
   const onError = mayWriteDeadLetters ? drawn : 'skip';
-  const options = { onError, maxErrors: { share: 1 } };
+  // Without it, its dead letters are never those of an earlier run, and what reads them begins anew.
+  const version = random.fork('version').chance(0.7) ? { version: 1 } : {};
+  const options = { onError, maxErrors: { share: 1 }, ...version };
   const single: readonly (() => DataStream<Item>)[] = [
     () => stream.map(taste, options),
     () => stream.map(taste, { onError: (_, { key, value }) => ({ key, value: (value + 1) % modulus }) }),

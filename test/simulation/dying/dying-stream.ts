@@ -300,7 +300,9 @@ async function looked(
     check();
     return { kind: 'stopped', left: leftBy(process, set, set.stateDirectory) };
   }
-  const wrong = (): string[] => (failure === undefined ? differences(undisturbed.output, captured.records()) : []);
+  const comparable = captured.comparable.bind(captured);
+  const wrong = (): string[] =>
+    failure === undefined ? differences(undisturbed.output, captured.records(), comparable) : [];
   const isOwn = stop?.drains === true && savepoint?.isTaken === true;
   // One that the process before has completed ends this one, unless that died before it had noted so.
   const drained = isOwn ? { savepoint, drawn: stop } : wrong().length > 0 ? set.drained : undefined;
