@@ -100,21 +100,25 @@ function readLater(path: string, names: readonly string[], later: string): strin
 }
 
 /** Instead of a module of a part of which functions alone are used: functions that call them. */
-function calledLater(path: string, names: readonly string[]): string {
+function calledLater(path: string, names: readonly string[], part: string): string {
   return names
     .map((name) => {
-      const called = `onFirstUse.part("${partOf(path)}").${flat(path, name)}`;
+      const called = `${part}("${partOf(path)}").${flat(path, name)}`;
       return `export function ${name}(...given){return ${called}(...given)}`;
     })
     .join('\n');
 }
 
+function areFunctions(path: string, names: readonly string[]): boolean {
+  return names.every((name) => moduleOf(path).functions.includes(name));
+}
+
 function givenToCore(path: string, importer: string): string {
   const names = namesUsed(path, isDoorOfCore(importer) ? isDoorOfCore : isUserInCore);
-  const others = names.filter((name) => !moduleOf(path).functions.includes(name));
-  if (others.length === 0) return calledLater(path, names);
+  if (areFunctions(path, names)) return calledLater(path, names, 'onFirstUse.part');
   // What a door exports is there as soon as it is imported.
-  if (isDoorOfCore(importer)) throw new Error(`${path} must be loaded at once, for ${others.join()}`);
+  if (isDoorOfCore(importer))
+    throw new Error(`${path} must be loaded at once: not all of ${names.join()} are functions`);
   return readLater(path, names, 'onFirstUse.laterIn');
 }
 
@@ -256,14 +260,18 @@ async function buildPart(part: string): Promise<void> {
   });
 }
 
-/** The other doors. They load the parts that they use as they are imported. */
+/** The other doors. As they are imported they load the parts of which they use more than functions. */
 async function buildDoors(): Promise<void> {
-  const fromPart = (path: string): string =>
-    [
+  const fromPart = (path: string): string => {
+    const names = namesUsed(path, isOfDoor);
+    const loaded = `const loaded = part('${partOf(path)}');`;
+    return [
       `import { part } from '${coreFile}';`,
-      `const loaded = part('${partOf(path)}');`,
-      ...namesUsed(path, isOfDoor).map((name) => `export const ${name} = loaded.${flat(path, name)};`),
+      ...(areFunctions(path, names)
+        ? [calledLater(path, names, 'part')]
+        : [loaded, ...names.map((name) => `export const ${name} = loaded.${flat(path, name)};`)]),
     ].join('\n');
+  };
   const fromCore = (path: string): string => {
     const names = namesUsed(path, isOfDoor).map((name) => `${flat(path, name)} as ${name}`);
     return `export {${names.join()}} from '${coreFile}';`;
