@@ -87,7 +87,7 @@ export class LocalResults {
   }
 
   create(registration: PartitionRegistration, surroundings: PartitionSurroundings): ResultPartition {
-    const { id, edge, subpartitionCount, origin, isReproducible, fromRecords } = registration;
+    const { id, edge, subpartitionCount, origin, isReproducible, fromRecords, isEndOnly } = registration;
     const { environment, memoryOverflow, diskOverflow, diskWaitTimeoutMs: timeoutMs } = this.#options;
     const { clock, freezeRecords: freeze } = environment;
     const { truncated, curtailed, reclaim, previous, trace: before } = surroundings;
@@ -120,6 +120,7 @@ export class LocalResults {
       keepsAll: (settings.keepResults ?? this.#options.keepResults) !== 'until-consumers-finish',
       ...(before && previous === undefined && { before }),
       ...(fromRecords && { fromRecords }),
+      ...(isEndOnly && { isEndOnly }),
       ...(registration.stored && { stored: this.#adopt(registration.stored) }),
     };
     switch (name) {

@@ -16,7 +16,7 @@ import {
   partitionMachine,
 } from '../machines/partition/partition-machine.ts';
 import { ChannelOrder } from '../partitions/channel-order.ts';
-import { isResumable, type ResultPartition } from '../partitions/result-partition.ts';
+import { isResumable, isStorable, type ResultPartition } from '../partitions/result-partition.ts';
 import type { DataPlane, PartitionSurroundings } from './data-plane.ts';
 import { type HeldResult, OwnedResult, PassingResult } from './held-result.ts';
 import type { ResultDirectory, ResultShelf } from './result-directory.ts';
@@ -37,6 +37,8 @@ export interface FailedRegistration {
   readonly producer: ExecutionVertexId;
   readonly cause: Error;
 }
+
+const beginningLost = 'its beginning was lost, and its producer continued from a checkpoint';
 
 const machine = engineChart(partitionMachine).provide({ actors: { storage: storageActor } });
 
@@ -220,13 +222,16 @@ export class ResultStore implements ResultShelf {
 
   /**
    * Promotes results, which then outlive the job.
-   * @throws PartitionLostError (as a rejection) if one is incomplete or no longer readable; none is promoted then
+   * @throws PartitionLostError (as a rejection) if one is incomplete, only the rest since a checkpoint, or no longer readable; none is promoted then
    */
   async promote(ids: readonly ResultPartitionId[]): Promise<readonly ResultPartition[]> {
     const results = ids.map((id) => {
       const result = this.#present(id);
-      if (result instanceof OwnedResult && result.isFinished) return result;
-      throw new PartitionLostError(id, 'it is no longer available');
+      if (!(result instanceof OwnedResult && result.isFinished)) {
+        throw new PartitionLostError(id, 'it is no longer available');
+      }
+      if (isStorable(result.output) && result.output.isRest) throw new PartitionLostError(id, beginningLost);
+      return result;
     });
     await new Promise<void>((resolve, reject) => {
       this.verify(ids, ({ lost: [lost] }) => {

@@ -300,9 +300,7 @@ export class TaskExecutor {
     this.#end(deployed, { ...report, ...(stored.length > 0 && { stored }) });
   }
 
-  /** None of a task that had finished before its checkpoint: it has only ended them, and what they had is gone. */
-  #storedOf({ outputs, restore }: TaskDeployment): StoredOutput[] {
-    if (restore?.state.kind === 'finished') return [];
+  #storedOf({ outputs }: TaskDeployment): StoredOutput[] {
     return outputs.flatMap(({ edge, partition }) => {
       const output = this.#results.outputOf(partition);
       const stored = output !== undefined && isStorable(output) ? output.stored() : undefined;

@@ -101,7 +101,9 @@ export interface TraceableResult extends ResultPartition {
 
 /** A result that a later run can adopt. */
 export interface StorableResult extends ResultPartition {
-  /** Its files, once they are complete; undefined if it does not outlive its process. */
+  /** Whether its beginning is missing: its producer continued from a checkpoint, and what it wrote before was lost. */
+  readonly isRest: boolean;
+  /** Its files, once they are complete; undefined if it is not to outlive its process, or is a rest. */
   stored(): StoredResult | undefined;
 }
 

@@ -140,7 +140,7 @@ describe('results that outlive their process', () => {
     const store = storeOf(first);
     const result = partition(store, 1, undefined, [3, 0, 0]);
     await write(result, writes);
-    expect([result.stored(), result.trace()]).toEqual([undefined, undefined]);
+    expect([result.isRest, result.stored(), result.trace()]).toEqual([true, undefined, undefined]);
     await store.dispose();
   });
 

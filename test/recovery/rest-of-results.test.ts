@@ -1,7 +1,10 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Job, type JobEvent, type Sink } from '../../src/index.ts';
+import { collect, Job, type JobEvent, memoryCheckpoints, reliable, type Sink } from '../../src/index.ts';
+import { type FaultPlace, faultPlan } from '../../src/testing/index.ts';
 import { AbandonedRuns, tickingSource, transactionalSink, type World } from '../support/abandoned-run.ts';
+import { runStory, type StoryEnd } from '../support/run-story.ts';
 
 const count = 8;
 
@@ -77,5 +80,57 @@ describe('a result that is produced again by a task that had finished before its
     using runs = await abandoned();
     await runs.run();
     expect(runs.world.transacted).toEqual(expected);
+  });
+});
+
+describe('a result that is kept beyond the job', () => {
+  let home: string;
+  beforeEach(() => {
+    home = mkdtempSync(join(tmpdir(), 'kept-'));
+  });
+  afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+  /** ticks ══▶ same, out; at its 20th batch `same` fails, or is lost with the results of its executor */
+  async function keep(strike: 'nothing' | 'fail' | 'lose'): Promise<StoryEnd> {
+    const job = Job.create('keep', { mode: 'streaming', parallelism: 1 });
+    job
+      .source('ticks', tickingSource(200, 4))
+      .rebalance({ exchange: reliable({ keepResults: { directory: join(home, 'kept') } }) })
+      .map((n) => n, { uid: 'same' })
+      .sink('out', collect());
+    const faults = faultPlan();
+    const strikes = { when: ({ vertex }: FaultPlace) => vertex === 'same', skip: 20, times: 1 };
+    if (strike === 'fail') faults.fail('task.batch', strikes);
+    return await runStory(
+      job,
+      {
+        faults,
+        batchSize: 4,
+        resultsOfLostExecutors: 'lost',
+        checkpoints: { intervalMs: 5, storage: memoryCheckpoints() },
+      },
+      ({ loseExecutorOf }) => {
+        if (strike === 'lose') faults.call('task.batch', () => loseExecutorOf('same[0]'), strikes);
+      },
+    );
+  }
+
+  it.each(['nothing', 'fail'] as const)(
+    'is the whole one, with checkpoints and if the strike is to %s',
+    async (strike) => {
+      const { kept, unfired } = await keep(strike);
+      expect(unfired).toEqual([]);
+      expect(kept).toMatchObject([{ records: 200 }]);
+    },
+  );
+
+  it('fails the job if its beginning was lost', async () => {
+    await expect(keep('lose')).rejects.toMatchObject({
+      message: expect.stringContaining('its results could not be kept'),
+      cause: {
+        message: expect.stringContaining('its beginning was lost, and its producer continued from a checkpoint'),
+      },
+    });
+    expect(existsSync(join(home, 'kept'))).toBe(false);
   });
 });

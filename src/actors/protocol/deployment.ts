@@ -82,6 +82,8 @@ export interface PartitionRegistration {
    * the result if an earlier attempt left them, or nowhere. Default: the first.
    */
   readonly fromRecords?: readonly number[];
+  /** Whether it only ends it: its producer had finished before the checkpoint, and no restart reads what it wrote. */
+  readonly isEndOnly?: true;
   /** The files of a restored result. */
   readonly stored?: StoredResult;
   /** Whether it may be reproduced later, so that dropped batches must leave a trace. */

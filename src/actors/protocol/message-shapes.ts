@@ -112,6 +112,7 @@ export function commandCheck(size: JobSize): MessageCheck {
     origin: oneOf('new', 'again', 'unread', 'restored', 'beside'),
     stored: optional(stored),
     fromRecords: optional(list(whole())),
+    isEndOnly: optional(flag),
   });
   const table: Table<MasterToExecutorMessage> = {
     'task.deploy': { deployment },

@@ -251,7 +251,9 @@ export class JobCheckpoints {
   continued(registration: PartitionRegistration): PartitionRegistration {
     const { edge, producer } = registration;
     const continuing = this.#continuing.get(this.#options.ledger.regions.regionOf(producer));
-    const fromRecords = continuing && barrierPlace(continuing.from, producer, edge);
+    if (continuing === undefined) return registration;
+    if (continuing.from.finished.has(producer)) return { ...registration, isEndOnly: true };
+    const fromRecords = barrierPlace(continuing.from, producer, edge);
     return fromRecords === undefined ? registration : { ...registration, fromRecords };
   }
 

@@ -35,7 +35,7 @@ export class RetainedElements {
     const { exchange, retention, budget, isReproducible = false, truncated = () => {} } = options;
     const { spillStore, disk, sync = 'never', freeze = false } = options;
     this.#options = options;
-    this.logs = new SubpartitionLogs(id.partition, options.subpartitionCount, options.fromRecords);
+    this.logs = new SubpartitionLogs(id.partition, options.subpartitionCount, options);
     this.#copies = options.copies === true ? new FrameCopies(budget) : undefined;
     this.memory = new MemoryRoom({ retention, budget, isReproducible, truncated, changed });
     this.file = new ResultFile(id, {

@@ -14,6 +14,8 @@ export interface RetainedResultOptions {
   readonly retention: Retention;
   /** By subpartition: the record with which it begins, as its producer continues from a checkpoint. Default: the first. */
   readonly fromRecords?: readonly number[];
+  /** Whether its producer only ends it, because it had finished before the checkpoint from which it continues. */
+  readonly isEndOnly?: boolean;
   /** The memory budget. */
   readonly budget: ByteBudget;
   /** Whether what is on disk stays in memory too, as long as nobody else needs the room. Default: no. */

@@ -114,6 +114,10 @@ export class RetainedResultPartition implements ResumableResult, StorableResult,
     return this.#result.trace();
   }
 
+  get isRest(): boolean {
+    return this.#result.elements.logs.isRest;
+  }
+
   stored(): StoredResult | undefined {
     const { sealed } = this.#result.elements.file;
     if (sealed === undefined) return undefined;

@@ -5,6 +5,7 @@ import type { Reproduction, ReproductionStart } from '../reproduced/reproduction
 import { ResultTrace, type TracedElement } from '../result-trace.ts';
 import type { IndexedElement, ResultIndex } from '../storage/result-index.ts';
 import { type LogEntry, RetainedLog } from './retained-log.ts';
+import type { RetainedResultOptions } from './retained-result-options.ts';
 
 /**
  * The logs of one result by subpartition, each created on first use; which of their readers were dismissed, and
@@ -21,12 +22,18 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   #elementCount = 0;
   #newestBarrier = -1;
   readonly #fromRecords: readonly number[];
+  /** Whether its beginning is missing, because its producer continues from a checkpoint. Its logs may not tell: some are never used. */
+  readonly isRest: boolean;
 
-  /** @param fromRecords by subpartition: the record with which it begins; default: the first */
-  constructor(partition: PartitionId, subpartitionCount: number, fromRecords: readonly number[] = []) {
+  constructor(
+    partition: PartitionId,
+    subpartitionCount: number,
+    { fromRecords = [], isEndOnly = false }: Pick<RetainedResultOptions, 'fromRecords' | 'isEndOnly'> = {},
+  ) {
     this.#partition = partition;
     this.#count = subpartitionCount;
     this.#fromRecords = fromRecords;
+    this.isRest = isEndOnly || fromRecords.some((from) => from > 0);
   }
 
   /** @throws IllegalStateError for a subpartition that the result does not have */
@@ -61,11 +68,6 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   /** The newest checkpoint that has a barrier in it, or had one; -1 if none has. */
   get newestBarrier(): number {
     return this.#newestBarrier;
-  }
-
-  /** Whether it begins behind its first record, because its producer continued from a checkpoint. Its logs may not tell: some are never used. */
-  get #isRest(): boolean {
-    return this.#fromRecords.some((from) => from > 0);
   }
 
   /** Whether some attempt has produced everything, so the end of each log is known. */
@@ -151,7 +153,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
    * one of this run.
    */
   lastingIndex(): ResultIndex | undefined {
-    return this.#isRest ? undefined : this.#indexOf(this, ({ barrier }) => barrier === undefined);
+    return this.isRest ? undefined : this.#indexOf(this, ({ barrier }) => barrier === undefined);
   }
 
   /** Where everything of a subpartition is in the file; undefined if some of it is not there. */
@@ -225,7 +227,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
 
   /** The trace for comparison with another attempt; undefined if an element has no checksum. */
   trace(): ResultTrace | undefined {
-    if (this.#isRest) return undefined;
+    if (this.isRest) return undefined;
     const elements: TracedElement[][] = [];
     for (const log of this) {
       // What no restore reads again is not compared either, so the rest has another number.
