@@ -59,6 +59,23 @@ describe('SourceInput', () => {
     expect(asked).toEqual([10, 10, 1, 4]);
   });
 
+  it('looks at the size of records when they were processed, once many batches were small', () => {
+    const seen: string[] = [];
+    const looked = {
+      get value(): number {
+        seen.push('looked');
+        return 1;
+      },
+    };
+    const { input } = inputOver(...Array.from({ length: 20 }, () => [1]), [looked], ['x'.repeat(900)], [looked]);
+    input.elements$.subscribe(() => seen.push('processed'));
+    while (seen.length < 22) input.emitNext();
+    expect(seen.slice(20)).toEqual(['processed', 'looked']);
+    // After a large one before.
+    while (seen.length < 25) input.emitNext();
+    expect(seen.slice(22)).toEqual(['processed', 'looked', 'processed']);
+  });
+
   it('waits for a promise, requests nothing meanwhile, and wakes its task', async () => {
     const { input, asked, taken, wakes } = inputOver(Promise.resolve([1]), Promise.resolve(null));
     expect(input.emitNext()).toBe(false);

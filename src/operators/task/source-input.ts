@@ -252,10 +252,13 @@ export class SourceInput implements TaskInput {
       this.#elements.next(endOfPartition);
       return;
     }
-    const end = this.#cutter.endOf(answer, from);
+    const calmEnd = this.#cutter.calmEndOf(answer, from);
+    const end = calmEnd ?? this.#cutter.endOf(answer, from);
     this.#state = end === answer.length ? { kind: 'idle' } : { kind: 'read', answer, from: end };
     this.#emitted += end - from;
     this.#elements.next(elementOf(end - from === answer.length ? answer : answer.slice(from, end)));
+    // Only now, because records that were just processed are in the cache of the processor.
+    if (calmEnd !== undefined) this.#cutter.endOf(answer, from);
   }
 
   #fail(error: Error): void {

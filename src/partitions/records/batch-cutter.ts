@@ -110,6 +110,15 @@ export class BatchCutter {
     return start + (bytes > batchBytes && measured > 1 ? measured - 1 : measured);
   }
 
+  /**
+   * The end of the batch that begins with record `start`, for who calls {@link endOf} when it was processed. Looks at no
+   * record: undefined unless many batches of small ones were seen.
+   */
+  calmEndOf(records: Batch, start = 0): number | undefined {
+    if (this.#measuredLeft > 0 || this.#calm < calmBatches) return undefined;
+    return Math.min(records.length, start + this.#batchSize);
+  }
+
   #expect(fitting: number): void {
     this.#next = Math.max(1, Math.min(this.#batchSize, this.#next * growth, fitting));
   }
