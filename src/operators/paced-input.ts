@@ -10,9 +10,9 @@ export class PacedInput {
   #records = nothing;
   #at = 0;
 
-  /** @param clock without one, a record takes no time */
-  constructor(results: ResultRoom, clock?: Pick<Clock, 'now'>) {
-    this.#pace = new Pace(results, clock);
+  /** @param clock without one, a record takes no time @param warmsUp see {@link Pace} */
+  constructor(results: ResultRoom, clock?: Pick<Clock, 'now'>, warmsUp = false) {
+    this.#pace = new Pace(results, clock, warmsUp);
   }
 
   get isEmpty(): boolean {

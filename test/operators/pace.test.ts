@@ -55,4 +55,19 @@ describe('the pace of a stage', () => {
     const turns = turnsOf((record) => (record < 1_024 ? 1_000 : 0.1), 10);
     expect(turns.at(-1)).toMatchObject({ records: 1_024, steps: 1 });
   });
+
+  it('takes short steps until a new loop has surely been optimized, if it is asked for that', () => {
+    const stepsOf = (warmsUp: boolean) => {
+      const pace = new Pace(room, undefined, warmsUp);
+      return Array.from({ length: 200 }, () => {
+        const steps: number[] = [];
+        pace.workOn(1_024, (count) => steps.push(count) > 0);
+        return steps;
+      });
+    };
+    expect(stepsOf(true)[0]?.slice(0, 6)).toEqual([1, 4, 16, 64, 128, 128]);
+    expect(Math.max(...stepsOf(true).slice(0, 128).flat())).toBe(128);
+    expect(stepsOf(true).slice(129)).toEqual(Array.from({ length: 71 }, () => [1_024]));
+    expect(stepsOf(false).slice(2)).toEqual(Array.from({ length: 198 }, () => [1_024]));
+  });
 });

@@ -64,13 +64,13 @@ export class FusedChain implements OperatorStage {
     const tracksOrigins = context.tracksOrigins === true && !this.#isOneToOne && this.#tail === undefined;
     this.#lineage = tracksOrigins ? new Lineage() : undefined;
     const room = this.#tail === undefined ? this.#results : new TailRoom(this.#tail);
-    this.#input = new PacedInput(room, context.clock);
+    this.#input = new PacedInput(room, context.clock, true);
     this.#pace = new Pace(this.#results, context.clock);
     const { firstOperator = 0 } = context;
     this.#segments = segmentsOf(stretches, compile, firstOperator, { ...context, tracksOrigins, ends });
     const hasTimers = operators.some((operator) => operator.kind === 'process' && operator.states !== undefined);
     this.#alarm = hasTimers && context.clock ? new Alarm(context.clock, context.wake) : undefined;
-    const pace = new Pace(room, context.clock);
+    const pace = new Pace(room, context.clock, true);
     this.pull = this.#segments[0]?.segment.pull && ((first, count) => this.#pull(first, count, pace));
   }
 
