@@ -3,11 +3,8 @@ import type { CheckpointId } from '../../ids.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import { compileLoop } from './compile-loop.ts';
-import type { LoopOptions } from './loop.ts';
 import { type LoopTail, noRecord } from '../../partitions/loop-ends.ts';
 import { Alarm } from './alarm.ts';
-import { KeyedState } from './keyed-state.ts';
-import { LoopSegment } from './loop-segment.ts';
 import { Lineage } from '../lineage.ts';
 import type { Blame, OperatorStage, StageContext } from '../operator-stage.ts';
 import { Pace } from '../pace.ts';
@@ -16,8 +13,15 @@ import { ResultBuffer } from '../result-buffer.ts';
 import type { FusedState, SegmentState, StageState } from '../state/stage-state.ts';
 import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
 import { type FailedPlace, numberOf, RunTrace } from './run-trace.ts';
-import type { Segment, SegmentTrace } from './segment.ts';
-import { reachableEnds, type Stretch, stretchesOf, type SynchronousOperator } from './stretches.ts';
+import type { SegmentTrace } from './segment.ts';
+import {
+  earliestTimer,
+  type PlacedSegment,
+  placedSegments,
+  reachableEnds,
+  stretchesOf,
+  type SynchronousOperator,
+} from './stretches.ts';
 import { TailRoom } from './tail-room.ts';
 
 /**
@@ -30,7 +34,7 @@ import { TailRoom } from './tail-room.ts';
  * - FC2 The final results of an operator pass through the operators after it before those produce theirs.
  */
 export class FusedChain implements OperatorStage {
-  readonly #context: StageContext;
+  readonly #context: ReturnType<typeof ownContext>;
   readonly #segments: readonly PlacedSegment[];
   readonly #results: ResultBuffer;
   readonly #input: PacedInput;
@@ -55,7 +59,7 @@ export class FusedChain implements OperatorStage {
   readonly pull: ((first: unknown, count: number) => number) | undefined;
 
   constructor(operators: readonly SynchronousOperator[], context: StageContext, compile = compileLoop) {
-    this.#context = context;
+    this.#context = ownContext(context);
     this.#results = new ResultBuffer(context);
     this.#isOneToOne = operators.every(({ kind }) => kind === 'map');
     const stretches = stretchesOf(operators);
@@ -66,8 +70,7 @@ export class FusedChain implements OperatorStage {
     const room = this.#tail === undefined ? this.#results : new TailRoom(this.#tail);
     this.#input = new PacedInput(room, context.clock, true);
     this.#pace = new Pace(this.#results, context.clock);
-    const { firstOperator = 0 } = context;
-    this.#segments = segmentsOf(stretches, compile, firstOperator, { ...context, tracksOrigins, ends });
+    this.#segments = placedSegments(stretches, compile, { ...context, tracksOrigins, ends });
     const hasTimers = operators.some((operator) => operator.kind === 'process' && operator.states !== undefined);
     this.#alarm = hasTimers && context.clock ? new Alarm(context.clock, context.wake) : undefined;
     const pace = new Pace(room, context.clock, true);
@@ -98,7 +101,7 @@ export class FusedChain implements OperatorStage {
       this.#drain(batchSize);
       if (this.#results.isEmpty && this.#draining < this.#segments.length) wake();
     }
-    this.#alarm?.set(this.#isOver ? undefined : earliest(this.#segments));
+    this.#alarm?.set(this.#isOver ? undefined : earliestTimer(this.#segments));
     return this.#results.take();
   }
 
@@ -116,7 +119,7 @@ export class FusedChain implements OperatorStage {
   }
 
   snapshot(checkpoint?: CheckpointId, isDrained = false): StateSnapshot<FusedState> {
-    const { firstOperator = 0 } = this.#context;
+    const { firstOperator } = this.#context;
     return takeSnapshot((pack) => ({
       kind: 'fused',
       waiting: pack(this.#uidOf(firstOperator), this.#input.rest),
@@ -147,7 +150,7 @@ export class FusedChain implements OperatorStage {
       segment.restore(state.segments[index] as SegmentState);
     }
     const [waiting, results] = [unpackData(state.waiting), unpackData(state.results)];
-    if (this.#context.freezesRecords === true) freezeRecords(waiting);
+    if (this.#context.freezesRecords) freezeRecords(waiting);
     this.#worked = -waiting.length;
     this.#restored = waiting.length + results.length;
     this.#lineage?.note(results.length, undefined);
@@ -165,7 +168,7 @@ export class FusedChain implements OperatorStage {
   }
 
   #uidOf(operator: number): string {
-    const { uids, name = '' } = this.#context;
+    const { uids, name } = this.#context;
     return uids?.[operator] ?? name;
   }
 
@@ -184,7 +187,7 @@ export class FusedChain implements OperatorStage {
     let origins: number[] | undefined;
     for (let index = first; index < this.#segments.length; index++) {
       if (results.length === 0) return;
-      if (index > 0 && this.#context.freezesRecords === true) freezeRecords(results);
+      if (index > 0 && this.#context.freezesRecords) freezeRecords(results);
       const out: unknown[] = [];
       const made: number[] | undefined = this.#lineage && [];
       this.#runSegment(index, results, out, made, (at) => numberOf(base, index === first ? at : origins?.[at]));
@@ -319,32 +322,8 @@ export class FusedChain implements OperatorStage {
   }
 }
 
-/** A segment, and the positions of its operators in the task's chain. */
-interface PlacedSegment {
-  readonly segment: Segment;
-  readonly firstOperator: number;
-  readonly lastOperator: number;
-}
-
-/** When the earliest timer is due, in wall-clock ms. */
-function earliest(segments: readonly PlacedSegment[]): number | undefined {
-  const times = segments.flatMap(({ segment: { nextTimerMs } }) => nextTimerMs ?? []);
-  return times.length === 0 ? undefined : Math.min(...times);
-}
-
-function segmentsOf(
-  stretches: readonly Stretch[],
-  compile: typeof compileLoop,
-  firstOperator: number,
-  options: LoopOptions,
-): PlacedSegment[] {
-  let next = firstOperator;
-  return stretches.map((stretch, index) => {
-    const own = { ...options, firstOperator: next, ends: index === 0 ? options.ends : undefined };
-    const [segment, count] =
-      'kind' in stretch ? [new KeyedState(stretch, own), 1] : [new LoopSegment(stretch, compile, own), stretch.length];
-    const placed = { segment, firstOperator: next, lastOperator: next + count - 1 };
-    next += count;
-    return placed;
-  });
+/** What it needs of its context later. Contexts have many shapes, and V8 would discard its code for each new one. */
+function ownContext(context: StageContext) {
+  const { batchSize, wake, firstOperator = 0, uids, name = '', freezesRecords = false, rejections } = context;
+  return { batchSize, wake, firstOperator, uids, name, freezesRecords, rejections };
 }

@@ -1,6 +1,10 @@
 import type { OperatorDescription } from '../operator-description.ts';
-import { type LoopOperator, tailOf } from './loop.ts';
+import type { compileLoop } from './compile-loop.ts';
+import { KeyedState } from './keyed-state.ts';
+import { type LoopOperator, type LoopOptions, tailOf } from './loop.ts';
+import { LoopSegment } from './loop-segment.ts';
 import type { LoopEnds } from '../../partitions/loop-ends.ts';
+import type { Segment } from './segment.ts';
 
 /** An operator that returns synchronously. */
 export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap' | 'pipe' }>;
@@ -33,6 +37,36 @@ export function reachableEnds(stretches: readonly Stretch[], ends: LoopEnds | un
   const last = first.at(-1);
   if (stretches.length > 1) return last !== undefined && endsStretch(last) ? { head: ends.head } : undefined;
   return { head: ends.head, tail: tailOf(first, { ends }) };
+}
+
+/** A segment, and the positions of its operators in the task's chain. */
+export interface PlacedSegment {
+  readonly segment: Segment;
+  readonly firstOperator: number;
+  readonly lastOperator: number;
+}
+
+/** A segment for each stretch. @param options those of the first, which alone reaches the ends */
+export function placedSegments(
+  stretches: readonly Stretch[],
+  compile: typeof compileLoop,
+  options: LoopOptions,
+): PlacedSegment[] {
+  let { firstOperator: next = 0 } = options;
+  return stretches.map((stretch, index) => {
+    const own = { ...options, firstOperator: next, ends: index === 0 ? options.ends : undefined };
+    const [segment, count] =
+      'kind' in stretch ? [new KeyedState(stretch, own), 1] : [new LoopSegment(stretch, compile, own), stretch.length];
+    const placed = { segment, firstOperator: next, lastOperator: next + count - 1 };
+    next += count;
+    return placed;
+  });
+}
+
+/** When the earliest timer is due, in wall-clock ms. */
+export function earliestTimer(segments: readonly PlacedSegment[]): number | undefined {
+  const times = segments.flatMap(({ segment: { nextTimerMs } }) => nextTimerMs ?? []);
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 /** Whether an operator has results at the end of the input. */
