@@ -28,7 +28,8 @@ export interface PartitionStatistics {
 export interface SubpartitionView {
   /**
    * The elements in order, the last one `end`; then it completes. One subscriber. Errors with a `PartitionLostError` if
-   * a requested element is gone or unreadable. Emits synchronously inside `request` or inside the producer's write.
+   * a requested element is gone or unreadable; `records` of one throws it if their checksum is right and they cannot be
+   * decoded. Emits synchronously inside `request` or inside the producer's write.
    */
   readonly elements$: Observable<StreamElement>;
   /** Grants room for `credits` more elements. `end` needs no credit. */

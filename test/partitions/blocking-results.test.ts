@@ -6,6 +6,8 @@ import { PartitionLostError, RecordNotSerializableError, SpillError } from '../.
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { Retention } from '../../src/partitions/retained/memory-room.ts';
+import { crc32 } from '../../src/partitions/records/checksum.ts';
+import { recordPackr } from '../../src/partitions/records/record-packr.ts';
 import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import { ByteBudget } from '../../src/partitions/byte-budget.ts';
@@ -15,6 +17,7 @@ import { virtualEnvironment } from '../../src/testing/virtual-environment.ts';
 import { Reading, somePartition } from '../support/partition-harness.ts';
 import { elementOf } from '../../src/partitions/stream-element.ts';
 import { draws } from '../support/draws.ts';
+import { thrownBy } from '../support/thrown-by.ts';
 
 const unlimited = Number.POSITIVE_INFINITY;
 
@@ -164,6 +167,19 @@ describe('blocking results', () => {
       expect([reading.records.length, reads(), starts() - after]).toEqual([63, 96, 0]);
     });
 
+    it('bytes: records are decoded once they are looked at, and once only', () => {
+      const { read } = counted(3, (batch) => [batch]);
+      const unpack = jest.spyOn(recordPackr(), 'unpack');
+      const reading = read(0, 3);
+      expect([reading.batchCount, reading.isComplete, unpack.mock.calls.length]).toEqual([3, true, 0]);
+      expect([reading.records, reading.records]).toEqual([
+        [0, 1, 2],
+        [0, 1, 2],
+      ]);
+      expect(unpack).toHaveBeenCalledTimes(3);
+      unpack.mockRestore();
+    });
+
     it('up to 256 KiB, and the rest of a batch', () => {
       const { read, reads, settle } = counted(20, () => ['x'.repeat(100 * 1_024)]);
       const reading = read(0, 0);
@@ -307,6 +323,18 @@ describe('RP2: a bad file', () => {
     finish();
     for (const chunks of files.values()) chunks.reverse();
     expect(read(0, 2).error).toBeInstanceOf(PartitionLostError);
+  });
+
+  it('is a lost partition once its records are looked at, if they are others than its right checksum says', () => {
+    const { partition, finish, files, read } = partitionOf();
+    partition.write(0, elementOf(['a']));
+    finish();
+    const [[frame]] = [...files.values()] as [[Uint8Array]];
+    frame[8] = 2;
+    Buffer.from(frame.buffer).writeUInt32LE(crc32(frame.subarray(4)), 0);
+    const reading = read(0, 1);
+    expect([reading.error, thrownBy(() => reading.records)]).toEqual([undefined, expect.any(PartitionLostError)]);
+    expect(String(thrownBy(() => reading.records))).toMatch('it does not have 2 records');
   });
 
   it('is a lost partition if another frame of the same length is in its place', () => {

@@ -33,7 +33,7 @@ export function reserveIfRoom(budget: ByteBudget, bytes: number): boolean {
 
 /** Reads a view and records what it emits. */
 export class Reading {
-  readonly elements: StreamElement[] = [];
+  readonly #taken: StreamElement[] = [];
   error: unknown;
   isComplete = false;
   readonly #subscription;
@@ -41,7 +41,7 @@ export class Reading {
   constructor(readonlyView: SubpartitionView, credits = 0) {
     this.#view = readonlyView;
     this.#subscription = readonlyView.elements$.subscribe({
-      next: (element) => this.elements.push(element),
+      next: (element) => this.#taken.push(element),
       error: (error: unknown) => {
         this.error = error;
       },
@@ -69,13 +69,18 @@ export class Reading {
     this.stop();
   }
 
+  /** The elements so far, as they were written: those that were read back are decoded here. */
+  get elements(): StreamElement[] {
+    return this.#taken.map((element) => (element.kind === 'records' ? elementOf(element.records) : element));
+  }
+
   /** The records so far. */
   get records(): unknown[] {
-    return this.elements.flatMap((element) => (element.kind === 'records' ? element.records : []));
+    return this.#taken.flatMap((element) => (element.kind === 'records' ? element.records : []));
   }
 
   get batchCount(): number {
-    return this.elements.filter(({ kind }) => kind === 'records').length;
+    return this.#taken.filter(({ kind }) => kind === 'records').length;
   }
 }
 

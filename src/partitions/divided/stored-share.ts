@@ -47,7 +47,7 @@ export class StoredShare {
     const element = this.#elements[this.#next];
     if (this.hasRecord || this.#mark !== undefined || element === undefined) return this.hasRecord;
     this.#next++;
-    const read = (await this.#read(element)).decode();
+    const read = (await this.#read(element)).element();
     if (read.kind !== 'records') this.#mark = read;
     else {
       this.#batch = read.records;

@@ -32,6 +32,7 @@ const beginning: ElementPlace = { subpartition: 0, sequence: 0 };
 
 /** The formats of a payload: plain records, escaped records if msgpack would change them, a mark, or records by column. */
 const formats = { plain: 0, escaped: 1, mark: 2, columns: 3 } as const;
+const mostFormat = formats.columns;
 
 /** The first item of a mark's payload. */
 const markCodes = { barrier: 0, watermark: 1, idleness: 2 } as const satisfies Record<Mark['kind'], number>;
@@ -94,6 +95,15 @@ export function readFrameHeader(
 
 /** The element of a frame. @param expected its place, if known @throws Error that says what is wrong with the bytes. */
 export function decodeElement(frame: Uint8Array, expected?: ElementPlace): WrittenElement {
+  verifyFrame(frame, expected);
+  return decodeVerified(frame);
+}
+
+/**
+ * Whether a frame holds a mark, once its bytes are known to be those that were written.
+ * @param expected its place, if known @throws Error that says what is wrong with the bytes
+ */
+export function verifyFrame(frame: Uint8Array, expected?: ElementPlace): 'records' | 'mark' {
   if (frame.length < frameHeaderBytes) {
     throw new Error(`it has ${frame.length} of the ${frameHeaderBytes} bytes of a header`);
   }
@@ -107,13 +117,18 @@ export function decodeElement(frame: Uint8Array, expected?: ElementPlace): Writt
   if (noted !== actual) throw new Error(`its checksum is ${hex(actual)}, expected ${hex(noted)}`);
   if (expected !== undefined) assertPlace(readFrameHeader(frame), expected);
   const format = header.getUint8(place.format);
+  if (format > mostFormat) throw new Error(`its format ${format} is unknown to this version`);
+  return format === formats.mark ? 'mark' : 'records';
+}
+
+/** The element of a frame that {@link verifyFrame} has seen. @throws Error if no version of this wrote it */
+export function decodeVerified(frame: Uint8Array): WrittenElement {
+  const header = new DataView(frame.buffer, frame.byteOffset, frameHeaderBytes);
+  const format = header.getUint8(place.format);
   const payload = frame.subarray(frameHeaderBytes);
   const count = header.getUint32(place.count, true);
   if (format === formats.columns) return elementOf(decodeColumns(payload, count));
   if (format === formats.mark) return markOf(unpackPlain(payload));
-  if (format !== formats.plain && format !== formats.escaped) {
-    throw new Error(`its format ${format} is unknown to this version`);
-  }
   const records = unpackRecords({ bytes: payload, isEscaped: format === formats.escaped });
   if (records.length !== count) throw new Error(`it does not have ${count} records`);
   return elementOf(records);

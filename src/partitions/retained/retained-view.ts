@@ -5,7 +5,13 @@ import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { ReadAhead } from '../read-ahead.ts';
 import type { SubpartitionView } from '../result-partition.ts';
 import { ReadFrame } from '../storage/read-back.ts';
-import { elementOf, endOfPartition, type StreamElement, type WrittenElement } from '../stream-element.ts';
+import {
+  elementOf,
+  endOfPartition,
+  recordCountOf,
+  type StreamElement,
+  type WrittenElement,
+} from '../stream-element.ts';
 import type { LogEntry, LogReader, RetainedLog } from './retained-log.ts';
 
 /** Where to begin: a log entry, and how many records to skip from there. */
@@ -58,7 +64,7 @@ interface Slot {
  * file, and emits them in order. At an element that is missing or not written yet, it waits for a notification.
  *
  * The next read-ahead begins when half of the last one was taken, so a lagging reader reads at the speed of the disk, many
- * small batches at a time. Its frames are decoded one by one, when they are taken.
+ * small batches at a time. Its frames are verified one by one, when they are taken.
  */
 export class RetainedView implements SubpartitionView, LogReader {
   readonly elements$: Observable<StreamElement>;
@@ -178,7 +184,10 @@ export class RetainedView implements SubpartitionView, LogReader {
   #elementOf(head: Slot, fetched: Fetched): WrittenElement | undefined {
     if (!(fetched instanceof ReadFrame)) return fetched;
     try {
-      return fetched.decode();
+      const element = fetched.element();
+      // Here, where its error is one of the partition.
+      if (this.#skippedRecords > 0) recordCountOf(element);
+      return element;
     } catch (error) {
       head.fetched = undefined;
       // RP4: the damaged file was removed meanwhile, and the element is being written again.

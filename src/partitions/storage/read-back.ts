@@ -2,8 +2,8 @@ import { PartitionLostError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { freezeRecords } from '../records/freeze-records.ts';
-import { type ElementPlace, decodeElement } from '../records/element-codec.ts';
-import type { WrittenElement } from '../stream-element.ts';
+import { decodeVerified, type ElementPlace, verifyFrame } from '../records/element-codec.ts';
+import type { Batch, Records, WrittenElement } from '../stream-element.ts';
 import type { SpillFile } from './spill-store.ts';
 
 /** The place of an element in the file. */
@@ -19,10 +19,7 @@ export interface WrittenPlace {
   readonly freeze: boolean;
 }
 
-/**
- * The frame of an element that was read back. It is decoded when its reader takes it: until then bytes take a fraction of
- * the memory of records, and records that are taken at once do not outlive the next garbage collection.
- */
+/** The frame of an element that was read back. */
 export class ReadFrame {
   readonly #from: WrittenPlace;
   readonly #bytes: Uint8Array;
@@ -32,20 +29,54 @@ export class ReadFrame {
     this.#bytes = bytes;
   }
 
-  /** @throws PartitionLostError if it is not as it was written, so that its producer runs again */
+  /**
+   * Its element; records are decoded later.
+   * @throws PartitionLostError if it is not as it was written, so that its producer runs again
+   */
+  element(): WrittenElement {
+    const kind = this.#orLost(() => verifyFrame(this.#bytes, this.#from.place));
+    return kind === 'mark' ? this.decode() : new ReadRecords(this);
+  }
+
+  /** Its element, after {@link element}. @throws PartitionLostError as that */
   decode(): WrittenElement {
-    const { place, freeze } = this.#from;
-    let element: WrittenElement;
-    try {
-      element = decodeElement(this.#bytes, place);
-    } catch (cause) {
-      throw lost(this.#from, cause);
-    }
-    if (freeze && element.kind === 'records') {
+    const element = this.#orLost(() => decodeVerified(this.#bytes));
+    if (this.#from.freeze && element.kind === 'records') {
       freezeRecords(element.records);
       Object.freeze(element.records);
     }
     return element;
+  }
+
+  #orLost<Result>(read: () => Result): Result {
+    try {
+      return read();
+    } catch (cause) {
+      throw lost(this.#from, cause);
+    }
+  }
+}
+
+/**
+ * Records that were read back. They are decoded when they are looked at, which their reader does when it processes them:
+ * until then bytes take a fraction of their memory; then they are in the processor's cache, and do not outlive the next
+ * garbage collection.
+ */
+class ReadRecords implements Records {
+  readonly kind = 'records';
+  #source: ReadFrame | Batch;
+
+  constructor(frame: ReadFrame) {
+    this.#source = frame;
+  }
+
+  /** @throws PartitionLostError */
+  get records(): Batch {
+    const source = this.#source;
+    if (!(source instanceof ReadFrame)) return source;
+    const { records } = source.decode() as Records;
+    this.#source = records;
+    return records;
   }
 }
 
