@@ -46,6 +46,7 @@ function drawPipeline(random: SeededRandom, job: Job, name: string, draws: reado
     const before = stream;
     const poison = { mayWriteDeadLetters: true, mayCount: draws !== repeatable, drawExchange };
     stream = withPoison(random.fork(`poison ${name} ${step}`), random.pick(draws)(random, stream), size, poison);
+    if (draws !== repeatable && random.fork(`held ${name} ${step}`).chance(0.1)) stream = heldBySubtask(random, stream);
     if (random.chance(0.1)) before.sink(`out-${name}-${step}`, nowhere, { version: 1 });
   }
   stream.sink(`out-${name}`, nowhere, { version: 1 });
@@ -208,6 +209,28 @@ function collected(random: SeededRandom, stream: DataStream<Item>): DataStream<I
         emit({ key, value: states.count.get()?.records ?? 0 });
       },
     });
+}
+
+/** Every record, held back by its subtask until there are some. */
+function heldBySubtask(random: SeededRandom, stream: DataStream<Item>): DataStream<Item> {
+  const fork = random.fork('held');
+  const most = fork.integer(2, 6);
+  return stream.rebalance(drawExchange(fork)).process(
+    {
+      states: { held: listState<Item>() },
+      onRecord: (item, { states: { held } }, emit: (item: Item) => void) => {
+        held.add(item);
+        if (held.get().length < most) return;
+        for (const one of held.get()) emit(one);
+        held.clear();
+      },
+      onEnd: ({ states: { held } }, emit) => {
+        for (const one of held.get()) emit(one);
+        held.clear();
+      },
+    },
+    { version: 1, ...drawParallelism(fork) },
+  );
 }
 
 /** Of each key at the end: how many values there were, their sum, and how many different ones. */
