@@ -53,6 +53,7 @@ const atOnce: readonly string[] = [
   'executors/shares/service-shapes',
   'executors/shares/shared-services',
   'executors/workers/pulse',
+  'executors/workers/worker-mark',
   'inspector/recorder/flight-recorder',
   'operators/answers/answer-errors',
   'operators/answers/run-answers',

@@ -8,6 +8,7 @@ import { differenceOf, outlineOf } from '../../executors/workers/job-outline.ts'
 import { beat } from '../../executors/workers/pulse.ts';
 import { isWorkerBoot, type WorkerBoot } from '../../executors/workers/worker-boot.ts';
 import { WorkerExecutor } from '../../executors/workers/worker-executor.ts';
+import { workerMark } from '../../executors/workers/worker-mark.ts';
 import { ThreadPort } from '../../executors/workers/thread-port.ts';
 import { WorkerLine, type WiringMessage } from '../../executors/workers/worker-line.ts';
 import { ExecutionGraph } from '../../graph/execution-graph.ts';
@@ -75,4 +76,8 @@ async function startIfAsked(): Promise<void> {
   if (isWorkerBoot(workerData) && isFirstStart()) await start(workerData);
 }
 
-if (!isMainThread) void startIfAsked();
+// Elsewhere nobody asks `worker_threads`, which loads more of Node than a simple job does.
+if (process.argv[2] === workerMark && !isMainThread) {
+  process.argv.splice(2, 1);
+  void startIfAsked();
+}

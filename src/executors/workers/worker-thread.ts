@@ -12,6 +12,7 @@ import { Pulse } from './pulse.ts';
 import { ThreadPort } from './thread-port.ts';
 import type { WorkerBoot } from './worker-boot.ts';
 import { WorkerLine, type WiringMessage } from './worker-line.ts';
+import { workerMark } from './worker-mark.ts';
 
 export interface WorkerThreadOptions {
   /** The module that the thread runs. */
@@ -74,6 +75,7 @@ export class WorkerThread {
     const workerData: WorkerBoot = { kintsugi: 'worker', ...boot, pulse: this.pulse.memory, ...ports };
     this.#worker = new Worker(new URL(entry), {
       workerData,
+      argv: [workerMark],
       transferList: [theirs, theirServices],
       name: boot.executor,
       ...(resourceLimits && { resourceLimits }),
