@@ -3,6 +3,7 @@ import { Spawner } from './builtin-actions.ts';
 import { ChartPlans } from './chart-plans.ts';
 import type { ChartNode, ChartSnapshot, Scope } from './chart-shapes.ts';
 import { ended, firstSnapshot } from './chart-snapshot.ts';
+import { wholeScope } from './child-scope.ts';
 import { Macrostep } from './macrostep.ts';
 import { whyInterpreted } from './why-interpreted.ts';
 
@@ -23,6 +24,11 @@ export function compiled<Machine extends AnyStateMachine>(machine: Machine): Mac
   return form(machine, machine.implementations, new ChartPlans(machine.root as unknown as ChartNode));
 }
 
+/** Whether a machine has its compiled form. */
+export function isCompiled(machine: AnyStateMachine): boolean {
+  return compiledForms.has(machine);
+}
+
 const compiledForms = new WeakSet<AnyStateMachine>();
 
 type Provided = Partial<AnyStateMachine['implementations']>;
@@ -36,7 +42,7 @@ function form<Machine extends AnyStateMachine>(
     implementations,
     transition: (snapshot: ChartSnapshot, event: EventObject, scope: Scope): ChartSnapshot => {
       if (snapshot.machine !== machine || snapshot.status !== 'active' || isUnusual(event)) {
-        return interpreted.transition(snapshot as never, event, scope as never) as never;
+        return interpreted.transition(snapshot as never, event, wholeScope(scope) as never) as never;
       }
       const macrostep = new Macrostep(plans, snapshot, event, scope);
       return event.type === 'xstate.stop' ? macrostep.stop() : macrostep.transition();

@@ -313,7 +313,9 @@ export class Macrostep {
       return this.#perform(actions, now, surroundings, retries, scope);
     }
     const effects: (() => void)[] = [];
-    const sharing: Scope = { ...scope, defer: (effect) => effects.push(effect) };
+    const sharing = Object.assign(Object.create(scope) as Scope, {
+      defer: (effect: () => void) => void effects.push(effect),
+    });
     const next = this.#perform(actions, now, surroundings, retries, sharing);
     scope.defer(() => {
       for (const effect of effects) effect();

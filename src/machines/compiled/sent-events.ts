@@ -41,7 +41,7 @@ export class EnqueuedSend implements SendAction {
 Object.assign(EnqueuedSend.prototype, { type, resolve, retryResolve, execute });
 
 /** XState's development build warns of a `sendTo` in a custom action, and its actions throw if they are called. */
-const isDevelopment = ((): boolean => {
+export const isDevelopment = ((): boolean => {
   try {
     made();
     return false;

@@ -1,8 +1,8 @@
-import { createActor } from 'xstate';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import { lackOfSlots } from '../../scheduling/lack-of-slots.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import type { ChartServices } from '../chart-services.ts';
+import { createChartActor } from '../engine-chart.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
 import type { RegionParentRef, RegionSurroundings } from './region-setup.ts';
 
@@ -39,7 +39,11 @@ export function createRegions(origins: RegionOrigins, master: RegionParentRef): 
   for (let region = 0 as RegionId; region < ledger.regions.count; region++) {
     const vertices = ledger.regions.verticesOf(region);
     const input = { region, vertices, feedsRegions: feedsRegions(ledger.graph, vertices), job };
-    const actor = createActor(charts.region, { parent: master, id: actors.idOf(`master/region/${region}`), input });
+    const actor = createChartActor(charts.region, {
+      parent: master,
+      id: actors.idOf(`master/region/${region}`),
+      input,
+    });
     ledger.regionActors.push(actor);
     actor.start();
   }
@@ -68,7 +72,7 @@ function createExecution(
   vertex: ExecutionVertexId,
   attempt: AttemptNumber,
 ): ExecutionActorRef {
-  return createActor(charts.execution, {
+  return createChartActor(charts.execution, {
     parent,
     id: actors.idOf(`master/execution/${ledger.graph.nameOf(vertex)}#${attempt}`),
     input: { vertex, attempt, region: parent },

@@ -4,9 +4,11 @@ import {
   type AnyStateMachine,
   createActor,
   type EventObject,
+  fromTransition,
   type InspectionEvent,
   SimulatedClock,
 } from 'xstate';
+import { createChild } from '../../../src/machines/compiled/child-actor.ts';
 import { compiled } from '../../../src/machines/compiled/compiled.ts';
 
 /** What happens to an actor: an event, time that passes, promises that settle, its end, or its persistence. */
@@ -31,9 +33,19 @@ export interface StoryOptions {
 /** Notes what an implementation does. */
 export type Note = (...what: unknown[]) => void;
 
-/** Everything that can be seen of an actor of a machine, line by line. */
-export async function actorStory(make: (note: Note) => AnyStateMachine, options: StoryOptions): Promise<string[]> {
-  const teller = new Teller(options);
+/** Makes an actor that is the child of another one. */
+export type CreateChild = (
+  machine: AnyStateMachine,
+  options: { readonly parent: AnyActorRef; readonly id: string; readonly input: never },
+) => AnyActorRef;
+
+/** Everything that can be seen of an actor of a machine, line by line. It is the root of its system, if it is no child. */
+export async function actorStory(
+  make: (note: Note) => AnyStateMachine,
+  options: StoryOptions,
+  createChild?: CreateChild,
+): Promise<string[]> {
+  const teller = new Teller(options, createChild);
   const warn = console.warn; // oxlint-disable-line no-console
   console.warn = (...parts: unknown[]) => teller.note('warning', ...parts); // oxlint-disable-line no-console
   try {
@@ -53,16 +65,33 @@ export async function bothStories(
   return [await actorStory(make, options), await actorStory((note) => compiled(make(note)), options)];
 }
 
+/** The story of an actor that XState creates, and of one of the compiled form that `createChild` does. */
+export async function childStories(
+  make: (note: Note) => AnyStateMachine,
+  options: StoryOptions,
+): Promise<[interpreted: string[], compiledForm: string[]]> {
+  return [
+    await actorStory(make, options, (machine, given) => createActor(machine, given as never) as AnyActorRef),
+    await actorStory((note) => compiled(make(note)), options, createChild as CreateChild),
+  ];
+}
+
+function partsOf(actor: AnyActorRef): { readonly options: object } {
+  return actor as unknown as { readonly options: object };
+}
+
 class Teller {
   readonly lines: string[] = [];
   readonly #options: StoryOptions;
+  readonly #createChild: CreateChild | undefined;
   readonly #clock = new SimulatedClock();
   readonly #wording = new Wording();
   #machine: AnyStateMachine | undefined;
   #actor: AnyActorRef | undefined;
 
-  constructor(options: StoryOptions) {
+  constructor(options: StoryOptions, createChild: CreateChild | undefined) {
     this.#options = options;
+    this.#createChild = createChild;
   }
 
   readonly note: Note = (...what) => {
@@ -75,15 +104,18 @@ class Teller {
     const { input: given, isInspected = true } = this.#options;
     const input: unknown = typeof given === 'function' ? (given as (note: Note) => unknown)(this.note) : given;
     this.#machine = machine;
-    const actor = createActor(machine, {
-      id: 'root',
-      input,
+    const system = {
       clock: this.#clock,
       logger: (...parts: unknown[]) => this.note('logged', ...parts),
       ...(isInspected && { inspect: (event: InspectionEvent) => this.#inspected(event) }),
-      ...(snapshot !== undefined && { snapshot }),
-    } as never) as AnyActorRef;
+    };
+    const actor =
+      this.#createChild === undefined || snapshot !== undefined
+        ? (createActor(machine, { ...system, id: 'root', input, snapshot } as never) as AnyActorRef)
+        : this.#createChild(machine, { parent: this.#parent(system), id: 'root', input: input as never });
     this.#actor = actor;
+    if (this.#createChild !== undefined)
+      this.note('has', Object.keys(actor).join(), Object.keys(partsOf(actor).options).join());
     actor.subscribe({
       next: (next: unknown) => this.note('next', next),
       error: (error: unknown) => this.note('failed', error),
@@ -104,6 +136,14 @@ class Teller {
     else if ('restore' in step) this.#restore();
     else this.#actor?.send(step as EventObject);
     this.#tell();
+  }
+
+  #parent(system: object): AnyActorRef {
+    const hears = fromTransition((_: undefined, event: EventObject) => {
+      this.note('parent hears', event);
+      return undefined;
+    }, undefined);
+    return createActor(hears, { ...system, id: 'parent' }).start();
   }
 
   #restore(): void {
