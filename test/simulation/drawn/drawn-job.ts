@@ -11,7 +11,6 @@ import {
   memory,
   range,
   reliable,
-  type Sink,
   type Source,
 } from '../../../src/index.ts';
 import { DrawnAnswers } from '../../../src/testing/drawn-answers.ts';
