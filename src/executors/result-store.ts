@@ -222,7 +222,8 @@ export class ResultStore implements ResultShelf {
 
   /**
    * Promotes results, which then outlive the job.
-   * @throws PartitionLostError (as a rejection) if one is incomplete, only the rest since a checkpoint, or no longer readable; none is promoted then
+   * @throws PartitionLostError (as a rejection) if one is incomplete, no longer readable, or only the rest since a checkpoint;
+   * none is promoted then
    */
   async promote(ids: readonly ResultPartitionId[]): Promise<readonly ResultPartition[]> {
     const results = ids.map((id) => {

@@ -1,6 +1,5 @@
-import type { Actor, AnyStateMachine } from 'xstate';
+import type { AnyStateMachine } from 'xstate';
 import { interpretsCharts } from '../environment.ts';
-import { type ChildOptions, createChild } from './compiled/child-actor.ts';
 import { compiled } from './compiled/compiled.ts';
 
 /**
@@ -9,12 +8,4 @@ import { compiled } from './compiled/compiled.ts';
  */
 export function engineChart<Machine extends AnyStateMachine>(machine: Machine): Machine {
   return interpretsCharts ? machine : compiled(machine);
-}
-
-/** Creates one of the thousands of actors of a chart that a job may have. */
-export function createChartActor<Machine extends AnyStateMachine>(
-  machine: Machine,
-  options: ChildOptions<Machine>,
-): Actor<Machine> {
-  return createChild(machine, options);
 }

@@ -761,19 +761,25 @@ describe('a checkpoint of a StreamTask', () => {
     expect([checkpoints.length, lastOf(reports)]).toEqual([1, 'failed 0: disk full']);
   });
 
-  it('TB3: reports what it has captured before its end, although its dead letters are prepared while it commits', () => {
+  /** A task whose input ended while its dead letters are prepared for the first checkpoint, so that it commits. */
+  function committing() {
     const letters = new HandOutput();
     letters.isNeeded = false;
     const prepared: (() => void)[] = [];
     letters.whenMarked = (done) => prepared.push(done);
     letters.finishesLater = true;
     const rejections = { outputs: [letters], noteRead: () => {} } as unknown as TaskParts['rejections'];
-    const { task, input, checkpoints, reports, idle } = setUp((parts) => ({ ...parts, rejections }));
-    task.start();
-    idle();
-    task.checkpoint(first);
-    input.end();
-    idle();
+    const all = setUp((parts) => ({ ...parts, rejections }));
+    all.task.start();
+    all.idle();
+    all.task.checkpoint(first);
+    all.input.end();
+    all.idle();
+    return { ...all, letters, prepared };
+  }
+
+  it('TB3: reports what it has captured before its end, although its dead letters are prepared while it commits', () => {
+    const { letters, prepared, checkpoints, reports, idle } = committing();
     expect([checkpoints, lastOf(reports)]).toEqual([[], 'running']);
     prepared[0]?.();
     letters.finishNow();
@@ -782,17 +788,7 @@ describe('a checkpoint of a StreamTask', () => {
   });
 
   it('TB3: reports nothing that was prepared after it failed while it commits', () => {
-    const letters = new HandOutput();
-    const prepared: (() => void)[] = [];
-    letters.whenMarked = (done) => prepared.push(done);
-    letters.finishesLater = true;
-    const rejections = { outputs: [letters], noteRead: () => {} } as unknown as TaskParts['rejections'];
-    const { task, input, checkpoints, reports, idle } = setUp((parts) => ({ ...parts, rejections }));
-    task.start();
-    idle();
-    task.checkpoint(first);
-    input.end();
-    idle();
+    const { task, prepared, checkpoints, reports, idle } = committing();
     task.fail(new Error('disk full'));
     prepared[0]?.();
     idle();

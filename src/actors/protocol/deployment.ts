@@ -82,7 +82,7 @@ export interface PartitionRegistration {
    * the result if an earlier attempt left them, or nowhere. Default: the first.
    */
   readonly fromRecords?: readonly number[];
-  /** Whether it only ends it: its producer had finished before the checkpoint, and no restart reads what it wrote. */
+  /** Whether the attempt only ends it: the task had finished before the checkpoint from which it continues. */
   readonly isEndOnly?: true;
   /** The files of a restored result. */
   readonly stored?: StoredResult;

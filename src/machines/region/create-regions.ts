@@ -2,7 +2,7 @@ import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import { lackOfSlots } from '../../scheduling/lack-of-slots.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import type { ChartServices } from '../chart-services.ts';
-import { createChartActor } from '../engine-chart.ts';
+import { createChild } from '../compiled/child-actor.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
 import type { RegionParentRef, RegionSurroundings } from './region-setup.ts';
 
@@ -39,7 +39,7 @@ export function createRegions(origins: RegionOrigins, master: RegionParentRef): 
   for (let region = 0 as RegionId; region < ledger.regions.count; region++) {
     const vertices = ledger.regions.verticesOf(region);
     const input = { region, vertices, feedsRegions: feedsRegions(ledger.graph, vertices), job };
-    const actor = createChartActor(charts.region, {
+    const actor = createChild(charts.region, {
       parent: master,
       id: actors.idOf(`master/region/${region}`),
       input,
@@ -72,7 +72,7 @@ function createExecution(
   vertex: ExecutionVertexId,
   attempt: AttemptNumber,
 ): ExecutionActorRef {
-  return createChartActor(charts.execution, {
+  return createChild(charts.execution, {
     parent,
     id: actors.idOf(`master/execution/${ledger.graph.nameOf(vertex)}#${attempt}`),
     input: { vertex, attempt, region: parent },

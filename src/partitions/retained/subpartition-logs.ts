@@ -22,7 +22,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
   #elementCount = 0;
   #newestBarrier = -1;
   readonly #fromRecords: readonly number[];
-  /** Whether its beginning is missing, because its producer continues from a checkpoint. Its logs may not tell: some are never used. */
+  /** Whether its beginning is missing: its producer continues from a checkpoint. Logs that are never used cannot tell. */
   readonly isRest: boolean;
 
   constructor(

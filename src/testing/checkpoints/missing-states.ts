@@ -16,13 +16,13 @@ export function missingStates(events: readonly JobEvent[], graph: ExecutionGraph
     switch (event.type) {
       case 'task.stateChanged':
         if (event.state === 'finished') finished.add(event.vertex);
-        else finished.delete(event.vertex);
+        else if (finished.delete(event.vertex)) curtailed.delete(event.vertex);
         break;
       case 'task.ended':
         if (event.isCurtailed) curtailed.add(event.vertex);
         break;
       case 'checkpoint.triggered':
-        finishedBefore.set(`${event.component}/${event.checkpoint}`, new Set([...finished, ...curtailed]));
+        finishedBefore.set(`${event.component}/${event.checkpoint}`, new Set(finished));
         break;
       case 'checkpoint.completed': {
         const { component, checkpoint, tasks } = event;

@@ -46,7 +46,13 @@ export function withPoison(
           await Promise.resolve();
           return taste(item);
         },
-        { ...options, retries: random.integer(0, 1), ordered: random.chance(0.5), concurrency: random.integer(1, 4) },
+        {
+          ...options,
+          retries: random.integer(0, 1),
+          retryDelayMs: () => 1,
+          ordered: random.chance(0.5),
+          concurrency: random.integer(1, 4),
+        },
       ),
   ];
   const counting: readonly (() => DataStream<Item>)[] = [
