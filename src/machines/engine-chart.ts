@@ -9,3 +9,5 @@ import { compiled } from './compiled/compiled.ts';
 export function engineChart<Machine extends AnyStateMachine>(machine: Machine): Machine {
   return interpretsCharts ? machine : compiled(machine);
 }
+
+export { createChild } from './compiled/child-actor.ts';

@@ -2,7 +2,7 @@ import type { ExecutionGraph } from '../../graph/execution-graph.ts';
 import { lackOfSlots } from '../../scheduling/lack-of-slots.ts';
 import type { AttemptNumber, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import type { ChartServices } from '../chart-services.ts';
-import { createChild } from '../compiled/child-actor.ts';
+import { createChild } from '../engine-chart.ts';
 import type { ExecutionActorRef, ExecutionParentRef } from '../execution/execution-machine.ts';
 import type { RegionParentRef, RegionSurroundings } from './region-setup.ts';
 
