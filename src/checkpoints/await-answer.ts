@@ -20,19 +20,27 @@ interface Question extends AnswerLimit {
   readonly late?: () => void;
 }
 
-/** Calls back once: when the answer is there, or has taken too long. */
-export function awaitAnswer(answer: Promise<unknown>, { clock, timeoutMs, who, done, failed, late }: Question): void {
+/**
+ * Calls back once: when the answer is there, or has taken too long.
+ * @returns ends the waiting, so that only `late` is called. Returns false if it had ended.
+ */
+export function awaitAnswer(
+  answer: Promise<unknown>,
+  { clock, timeoutMs, who, done, failed, late }: Question,
+): () => boolean {
   let isOpen = true;
-  const close = (how: () => void): void => {
-    if (!isOpen) return;
+  const close = (how?: () => void): boolean => {
+    if (!isOpen) return false;
     isOpen = false;
     disarm?.();
-    how();
+    how?.();
+    return true;
   };
-  const expire = (): void => close(() => failed(new Error(`No answer of ${who} within ${timeoutMs} ms`)));
+  const expire = (): void => void close(() => failed(new Error(`No answer of ${who} within ${timeoutMs} ms`)));
   const disarm = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setDeadline(clock, timeoutMs, expire);
   answer.then(
-    () => (isOpen ? close(done) : late?.()),
-    (cause: unknown) => close(() => failed(toError(cause))),
+    () => void (isOpen ? close(done) : late?.()),
+    (cause: unknown) => void close(() => failed(toError(cause))),
   );
+  return close;
 }

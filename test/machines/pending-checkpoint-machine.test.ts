@@ -6,7 +6,7 @@ import { listener, type RecordedActor, recorded, stateName, walks } from '../sup
 
 const cause = new Error('boom');
 const machine = pendingCheckpointMachine;
-const provided = ['prepare', 'begin', 'store', 'discard'];
+const provided = ['prepare', 'begin', 'store', 'giveUp', 'discard'];
 const request = { number: 0, kind: 'checkpoint', isForced: false, isPeriodic: true };
 
 const input = (clock: HandClock, log: (entry: string) => void) => ({
@@ -35,6 +35,7 @@ const events = {
   unstored: { type: 'checkpoint.unstored', reason: 'storing', cause },
   abort: { type: 'checkpoint.abort', reason: 'failover' },
   subsume: { type: 'checkpoint.abort', reason: 'subsumed' },
+  over: { type: 'checkpoint.abort', reason: 'stopped' },
   delay: { type: 'delay.elapsed' },
 } as const;
 
@@ -63,18 +64,18 @@ const reach: Record<string, readonly EventName[]> = {
 };
 
 const table = `
-                      prepared              unprepared  begun       alone       acknowledged  declined  stored     unstored  abort    subsume   delay
-triggering.preparing  triggering.beginning  failed      -           -           -             -         -          -         aborted  subsumed  expired
-triggering.beginning  -                     failed      collecting  completing  -             -         -          -         aborted  subsumed  expired
-collecting            -                     -           -           -           collecting'   declined  -          -         aborted  subsumed  expired
-collecting'           -                     -           -           -           completing    declined  -          -         aborted  subsumed  expired
-completing            -                     -           -           -           -             -         completed  failed    -        -         -
-completed             -                     -           -           -           -             -         -          -         -        -         -
-declined              -                     -           -           -           -             -         -          -         -        -         -
-expired               -                     -           -           -           -             -         -          -         -        -         -
-aborted               -                     -           -           -           -             -         -          -         -        -         -
-subsumed              -                     -           -           -           -             -         -          -         -        -         -
-failed                -                     -           -           -           -             -         -          -         -        -         -
+                      prepared              unprepared  begun       alone       acknowledged  declined  stored     unstored  abort    subsume  over    delay
+triggering.preparing  triggering.beginning  failed      -           -           -             -         -          -         aborted  subsumed  aborted expired
+triggering.beginning  -                     failed      collecting  completing  -             -         -          -         aborted  subsumed  aborted expired
+collecting            -                     -           -           -           collecting'   declined  -          -         aborted  subsumed  aborted expired
+collecting'           -                     -           -           -           completing    declined  -          -         aborted  subsumed  aborted expired
+completing            -                     -           -           -           -             -         completed  failed    -        -  -       -
+completed             -                     -           -           -           -             -         -          -         -        -  -       -
+declined              -                     -           -           -           -             -         -          -         -        -  -       -
+expired               -                     -           -           -           -             -         -          -         -        -  -       -
+aborted               -                     -           -           -           -             -         -          -         -        -  -       -
+subsumed              -                     -           -           -           -             -         -          -         -        -  -       -
+failed                -                     -           -           -           -             -         -          -         -        -  -       -
 `;
 
 describe('pending checkpoint machine', () => {
@@ -153,6 +154,15 @@ describe('pending checkpoint machine', () => {
     it.clock.advance(1_000);
     it.actor.send(events.abort);
     expect([rowOf(it), it.take()]).toEqual(['completing', []]);
+  });
+
+  it('CK3: when the run ends, its component may give it up', () => {
+    const it = begun('prepared', 'alone');
+    it.take();
+    it.actor.send(events.over);
+    expect([rowOf(it), it.take()]).toEqual(['completing', ['giveUp']]);
+    it.actor.send({ type: 'checkpoint.unstored', reason: 'stopped' });
+    expect([rowOf(it), it.take()]).toEqual(['failed', ['discard', '→ checkpoint.failed']]);
   });
 
   it.each<[EventName, readonly EventName[]]>([

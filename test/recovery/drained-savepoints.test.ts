@@ -1,121 +1,34 @@
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { cpSync, existsSync } from 'node:fs';
 import {
   collect,
   type Exchange,
   explain,
-  fileCheckpoints,
   InvalidArgumentError,
   Job,
   JobCanceledError,
   type JobEvent,
   type JobRun,
   type JobRunOptions,
-  memoryCheckpoints,
   SavepointFailedError,
   type Sink,
   valueState,
 } from '../../src/index.ts';
-import { seededRandom, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
+import { seededRandom, type VirtualEnvironment } from '../../src/testing/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
 import { tickingSource, transactionalSink, World } from '../support/abandoned-run.ts';
-import { storageOver } from '../support/storage-over.ts';
-
-const count = 400;
-const checkpoints = { intervalMs: 5 };
-const keyOf = (n: number): string => `k${n % 23}`;
-
-/** The final result of a key: all records since it began. */
-interface Fold {
-  readonly key: string;
-  readonly sum: number;
-  readonly records: number;
-}
-
-interface Shape {
-  readonly parallelism?: number;
-  readonly exchange?: Exchange;
-  readonly count?: number;
-}
-
-/** One row for each key, at the end of the input. */
-const foldsOf = (
-  out: Sink<Fold>,
-  { parallelism = 2, exchange = 'pipelined', count: most = count }: Shape = {},
-): Job => {
-  const job = Job.create('folds', { mode: 'streaming', parallelism });
-  job
-    .source('ticks', tickingSource(most), { version: 1, parallelism: 1 })
-    .mapAsync((n) => Promise.resolve(n), { uid: 'paid', parallelism: 1, remember: false })
-    .keyBy(keyOf, { exchange })
-    .aggregate(
-      {
-        create: (): { sum: number; records: number } => ({ sum: 0, records: 0 }),
-        add: ({ sum, records }, n) => ({ sum: sum + n, records: records + 1 }),
-        result: (fold, key): Fold => ({ key, ...fold }),
-      },
-      { uid: 'fold', emit: 'final', version: 1 },
-    )
-    .sink('out', out, { version: 1 });
-  return job;
-};
-
-/** What runs have handed on, as one sum for each key: right if no record is missing or counted twice. */
-const totals = (rows: readonly Fold[]): Map<string, { sum: number; records: number }> => {
-  const byKey = new Map<string, { sum: number; records: number }>();
-  for (const { key, sum, records } of rows) {
-    const before = byKey.get(key) ?? { sum: 0, records: 0 };
-    byKey.set(key, { sum: before.sum + sum, records: before.records + records });
-  }
-  return new Map([...byKey].sort(([a], [b]) => a.localeCompare(b)));
-};
-
-/** The folds of the numbers below `end`. */
-const expected = (end = count): Map<string, { sum: number; records: number }> =>
-  totals(Array.from({ length: end }, (_, n) => ({ key: keyOf(n), sum: n, records: 1 })));
-
-const recordsIn = (rows: readonly Fold[]): number => rows.reduce((sum, { records }) => sum + records, 0);
-
-/** Runs on virtual time that share a directory. */
-class Runs implements Disposable {
-  readonly home = mkdtempSync(join(tmpdir(), 'drained-'));
-  environment = virtualEnvironment({ seed: 0 });
-  #seed = 0;
-
-  start(job: Job, options: JobRunOptions = {}): JobRun {
-    this.environment = virtualEnvironment({ seed: this.#seed++ });
-    return job.run({ batchSize: 8, environment: this.environment, checkpoints, ...options });
-  }
-
-  async wait(ms: number): Promise<void> {
-    await this.until(new Promise<void>((resolve) => void this.environment.clock.setTimeout(resolve, ms)));
-  }
-
-  async until<Value>(promise: Promise<Value>): Promise<Value> {
-    return await this.environment.drive(promise);
-  }
-
-  path(name: string): string {
-    return join(this.home, name);
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.home, { recursive: true, force: true });
-  }
-}
-
-const failureOf = async (promise: Promise<unknown>): Promise<Error> =>
-  await promise.then(
-    () => new Error('It did not fail'),
-    (error: unknown) => error as Error,
-  );
-
-const eventsOf = (run: JobRun): JobEvent[] => {
-  const events: JobEvent[] = [];
-  run.events$.subscribe((event) => events.push(event));
-  return events;
-};
+import {
+  checkpoints,
+  count,
+  eventsOf,
+  expected,
+  failureOf,
+  type Fold,
+  foldsOf,
+  recordsIn,
+  Runs,
+  type Shape,
+  totals,
+} from '../support/drained-runs.ts';
 
 describe('a job that is stopped with a savepoint and drained', () => {
   it.each<Exchange>(['pipelined', 'memory', 'reliable'])(
@@ -480,85 +393,4 @@ describe('a drain during which something fails', () => {
     expect(world.transacted).toHaveLength(23);
     expect([...other.transacted].sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, n) => n));
   });
-
-  it.each<[Exchange, boolean]>([
-    ['pipelined', false],
-    ['reliable', false],
-    ['pipelined', true],
-  ])(
-    'over %s: the process dies when one of two components is stored as drained (and tasks failed before: %s): neither is in the next one, which reads on',
-    async (exchange, restarts) => {
-      using runs = new Runs();
-      const stateDirectory = runs.path('state');
-      const two = (world: World<Fold>, other: World<number>): Job => {
-        const job = foldsOf(transactionalSink(world), { exchange });
-        const others = job.source('others', tickingSource(count), { version: 1, parallelism: 1 });
-        others.sink('other', transactionalSink(other), { version: 1 });
-        return job;
-      };
-      const [world, other] = [new World<Fold>(), new World<number>()];
-      let left: { readonly world: World<Fold>; readonly other: World<number> } | undefined;
-      const files = fileCheckpoints(join(stateDirectory, 'checkpoints'));
-      const storage = storageOver(files, {
-        commit: async (manifest) => {
-          const { isDrained } = manifest.content as { readonly isDrained?: boolean };
-          if (isDrained === true && left === undefined && manifest.scope.includes('others')) {
-            await new Promise<void>((resolve) => void runs.environment.clock.setTimeout(resolve, 20));
-            left = { world: world.copy(), other: other.copy() };
-            const filter = (path: string): boolean => !path.includes('owner.kintsugi');
-            cpSync(stateDirectory, runs.path('left'), { recursive: true, filter });
-          }
-          await files.commit(manifest);
-        },
-      });
-      const run = runs.start(two(world, other), { stateDirectory, checkpoints: { ...checkpoints, storage } });
-      await runs.wait(12);
-      if (restarts) insideOf(run).controls.failTask(insideOf(run).shape.graph.vertexAt(0, 0));
-      await runs.wait(6);
-      await runs.until(run.stopWithSavepoint(runs.path('savepoint'), { drain: true }));
-      await runs.until(run.result);
-      expect(recordsIn(world.transacted)).toBeLessThan(count);
-      const then = left as unknown as NonNullable<typeof left>;
-      const again = runs.start(two(then.world, then.other), { stateDirectory: runs.path('left') });
-      const events = eventsOf(again);
-      await runs.until(again.result);
-      expect(totals(then.world.transacted)).toEqual(expected());
-      expect(then.world.transacted).toHaveLength(23);
-      expect(then.other.transacted).toEqual(Array.from({ length: count }, (_, n) => n));
-      expect(events.filter(({ type }) => type === 'checkpoint.restored').length).toBeGreaterThan(1);
-    },
-  );
-
-  it.each([1, Number.POSITIVE_INFINITY])(
-    'together with another component, whose storage then fails %d times: both end, because neither can go back',
-    async (times) => {
-      using runs = new Runs();
-      const [world, other] = [new World<Fold>(), new World<number>()];
-      const job = foldsOf(transactionalSink(world));
-      job
-        .source('others', tickingSource(count), { version: 1, parallelism: 1 })
-        .sink('other', transactionalSink(other), { version: 1 });
-      let isStopping = false;
-      let failures = 0;
-      const memory = memoryCheckpoints();
-      const storage = storageOver(memory, {
-        commit: (manifest) => {
-          const isOther = manifest.scope.includes('others') && isStopping && failures < times;
-          if (!isOther) return memory.commit(manifest);
-          failures++;
-          return Promise.reject(new Error('disk full'));
-        },
-      });
-      const run = runs.start(job, { checkpoints: { intervalMs: 1_000, storage } });
-      await runs.wait(12);
-      const directory = runs.path('savepoint');
-      isStopping = true;
-      expect(await runs.until(run.stopWithSavepoint(directory, { drain: true }))).toBe(directory);
-      await runs.until(run.result);
-      expect(failures).toBeGreaterThan(0);
-      expect(totals(world.transacted)).toEqual(expected(recordsIn(world.transacted)));
-      expect(other.transacted).toEqual(Array.from({ length: other.transacted.length }, (_, n) => n));
-      expect(other.transacted.length).toBeLessThan(count);
-    },
-  );
 });

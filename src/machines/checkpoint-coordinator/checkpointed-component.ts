@@ -42,6 +42,8 @@ export interface CheckpointedComponent {
   begin(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void;
   /** Answered by `checkpoint.stored` or `checkpoint.unstored`. */
   store(asker: AskingCheckpoint, checkpoint: CheckpointId, request: CheckpointRequest): void;
+  /** The run ends. A drain that is not complete everywhere is given up, which is answered by `checkpoint.unstored`. */
+  giveUp(request: CheckpointRequest): void;
   /** It failed: its states are discarded, and its tasks are told. */
   discard(checkpoint: CheckpointId): void;
 

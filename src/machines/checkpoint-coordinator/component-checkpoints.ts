@@ -10,7 +10,7 @@ import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
 import type { CheckpointId, ExecutionVertexId, ExecutorId, RegionId } from '../../ids.ts';
 import { awaitAnswer } from '../../checkpoints/await-answer.ts';
-import { storeDrained } from '../../checkpoints/store-drained.ts';
+import { awaitDrained, type DrainProblem } from '../../checkpoints/joint-drain.ts';
 import { type SavepointOrder, SavepointOrders } from './savepoint-order.ts';
 import { type AcknowledgedTask, type ComponentCheckpoint, manifestOf } from './checkpoint-content.ts';
 import { type CheckpointFact, completedEvent, declinedEvent, failedEvent, restoredEvent } from './checkpoint-facts.ts';
@@ -119,13 +119,19 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     const { storage, clock, timeoutMs } = this.#options;
     const { book } = this.#pending.get(checkpoint) as Pending;
     const order = this.#orders.of(request);
-    const stored = (): void => asker.send({ type: 'checkpoint.stored' });
-    awaitAnswer(order === undefined ? this.#commit(book, book.kind) : this.#writeSavepoint(book, order), {
+    const stored = order === undefined ? this.#commit(book, book.kind) : this.#writeSavepoint(book, order);
+    const question = {
       ...{ clock, timeoutMs, who: storage.description },
-      done: order?.kind === 'drain' ? () => this.#storeDrained(book, order, stored) : stored,
-      failed: (cause) => asker.send({ type: 'checkpoint.unstored', reason: 'storing', cause }),
+      done: () => asker.send({ type: 'checkpoint.stored' }),
+      unstored: (problem: DrainProblem) => asker.send({ type: 'checkpoint.unstored', ...problem }),
       late: () => this.#clean([checkpoint]),
-    });
+    };
+    if (order?.drain !== undefined) awaitDrained(stored, order.drain, question);
+    else awaitAnswer(stored, { ...question, failed: (cause) => question.unstored({ reason: 'storing', cause }) });
+  }
+
+  giveUp(request: CheckpointRequest): void {
+    this.#orders.of(request)?.drain?.giveUp({ reason: 'stopped' });
   }
 
   #commit({ id, states, finished }: Pending['book'], kind: CheckpointRequest['kind'], drains = false): Promise<void> {
@@ -142,13 +148,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   /** One after which the run stops is also a checkpoint of its own, because its sinks commit. */
   async #writeSavepoint(book: Pending['book'], order: SavepointOrder): Promise<void> {
     await order.write(book);
-    if (order.kind === 'stop') await this.#commit(book, 'checkpoint');
-  }
-
-  #storeDrained(book: Pending['book'], { sealed = () => Promise.resolve() }: SavepointOrder, ended: () => void): void {
-    const { storage, clock, timeoutMs } = this.#options;
-    const store = (): Promise<void> => this.#commit(book, 'checkpoint', true);
-    storeDrained({ store, sealed, ended, clock, timeoutMs, who: storage.description });
+    if (order.kind !== 'savepoint') await this.#commit(book, 'checkpoint', order.kind === 'drain');
   }
 
   discard(checkpoint: CheckpointId): void {

@@ -6,6 +6,7 @@ export const pendingActions: PendingActions = {
   prepare: ({ context, self }) => context.component.prepare(self),
   begin: ({ context, self }, { checkpoint }) => context.component.begin(self, checkpoint, context.request),
   store: ({ context, self }, { checkpoint }) => context.component.store(self, checkpoint, context.request),
+  giveUp: ({ context }) => context.component.giveUp(context.request),
   discard: ({ context }, { checkpoint }) => {
     if (checkpoint !== undefined) context.component.discard(checkpoint);
   },

@@ -15,6 +15,7 @@ import { told } from '../told.ts';
  * CK1 It is complete once every task has acknowledged it, and exists once it is stored: then it is announced, not before.
  * CK2 Until it is complete it ends with the first decline, at its timeout, or when it is aborted.
  * CK3 Once it is complete only the storage decides, or its time is over: whoever wants to restart the component waits for that.
+ *   A drain that is not stored for all components is given up when the run ends: whoever continues it reads on.
  * CK4 A checkpoint that failed leaves nothing: the states that its tasks have stored are discarded, and they are told once.
  */
 export interface PendingInput {
@@ -49,6 +50,8 @@ const base = setup({
     begin: (_, _params: Numbered) => placeholder('pending checkpoint', 'begin'),
     /** Stores it; answered by `checkpoint.stored` or `checkpoint.unstored`. */
     store: (_, _params: Numbered) => placeholder('pending checkpoint', 'store'),
+    /** The run ends: gives up a drain, unless all components are stored; then answered by `checkpoint.unstored`. */
+    giveUp: () => placeholder('pending checkpoint', 'giveUp'),
     /** Discards what was stored of it, and tells its tasks. */
     discard: (_, _params: { checkpoint: CheckpointId | undefined }) => placeholder('pending checkpoint', 'discard'),
 
@@ -84,6 +87,7 @@ const base = setup({
   },
   guards: {
     isComplete: ({ context }) => context.openCount === 0,
+    isOver: (_, { reason }: CheckpointProblem) => reason === 'stopped',
     isOvertaken: (_, { reason }: CheckpointProblem) => reason === 'subsumed',
   },
 });
@@ -160,6 +164,7 @@ export const pendingCheckpointMachine = base.createMachine({
       on: {
         'checkpoint.stored': 'completed',
         'checkpoint.unstored': { target: 'failed', actions: recordFailure },
+        'checkpoint.abort': { guard: { type: 'isOver', params: problemOf }, actions: 'giveUp' },
       },
     },
     completed: { type: 'final', entry: 'reportCompleted' },

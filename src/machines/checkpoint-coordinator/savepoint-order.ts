@@ -1,3 +1,4 @@
+import type { JointDrain } from '../../checkpoints/joint-drain.ts';
 import { setDeadline } from '../../deadline.ts';
 import type { Clock } from '../../environment.ts';
 import type { SavepointKind } from '../../actors/protocol/checkpoint-messages.ts';
@@ -13,8 +14,8 @@ export interface SavepointOrder {
   readonly kind: SavepointKind;
   /** Copies the states to where they are kept. They are read meanwhile, and may go afterwards. */
   write(savepoint: SavepointStates): Promise<void>;
-  /** Of a drain: the component is stored as drained, or will not be. Resolves once that is so for all. Default: at once. */
-  readonly sealed?: (() => Promise<void>) | undefined;
+  /** Of a drain: with the other components. */
+  readonly drain?: JointDrain | undefined;
   /** It is written. @param goOn lets the tasks go on that it stopped; those that it drained end */
   completed(goOn: () => void): void;
   failed(problem: Pick<CheckpointProblem, 'reason' | 'cause'>): void;

@@ -54,7 +54,8 @@ export interface RunJournalOptions {
  * RE4 A later run gives its checkpoints numbers above all that this one has triggered, completed or not. They are reserved by the
  *   hundred.
  * RE5 A later run does not continue from a checkpoint whose storing failed, although it may be stored after all, once a task has
- *   restarted without it or the run has ended: sinks have taken back what came after the one before.
+ *   restarted without it or the run has ended: sinks have taken back what came after the one before. Nor from one of a drain that
+ *   failed, from then on: its components would end.
  * RE6 However long the run goes on, and however often it restarts, the journal is at most a few times as long as what it says. It is
  *   shortened while the run writes on, and says the same before and afterwards.
  */
@@ -207,11 +208,13 @@ export class RunJournal {
     this.#write({ type: instead === undefined ? 'checkpoints.doubted' : 'checkpoints.lost', head, checkpoint });
   }
 
-  #checkpointFailed({ component, checkpoint, reason }: Extract<JobEvent, { type: 'checkpoint.failed' }>): void {
-    if (reason !== 'storing' || checkpoint === undefined) return;
+  #checkpointFailed({ component, checkpoint, reason, kind }: Extract<JobEvent, { type: 'checkpoint.failed' }>): void {
+    const isOfSavepoint = kind === 'savepoint';
+    if (checkpoint === undefined || !(reason === 'storing' || (isOfSavepoint && reason === 'stopped'))) return;
     const unstored = this.#unstored.get(component) ?? [];
     unstored.push(checkpoint);
     this.#unstored.set(component, unstored);
+    if (isOfSavepoint) this.#forgoUnstored(component);
   }
 
   /** RE5 */

@@ -16,8 +16,8 @@ import type { TaskState } from '../../operators/state/task-state.ts';
 import { sinksOf } from '../durable/output-parts.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
+import { DrainAgreement } from './drain-agreement.ts';
 import { ExportedOutputs } from './exported-outputs.ts';
-import { Jointly } from './jointly.ts';
 import type { SavepointPlaces } from './open-savepoint.ts';
 import { emptyDirectory } from './savepoint-directory.ts';
 import { preparedIn, StoppedOutput } from './stopped-output.ts';
@@ -135,9 +135,7 @@ export class Savepoints {
       if (kind === 'stop') for (const resume of resuming) resume();
     };
     const commit = (): Promise<void> => this.#held(copy, () => this.#commit(copy, kind === 'drain'));
-    // What was drained cannot go on: no component is complete before all are.
-    const whole = kind === 'drain' ? new Jointly(checkpoints.components.length, commit) : undefined;
-    const sealed = whole && new Jointly(checkpoints.components.length, () => Promise.resolve());
+    const drain = kind === 'drain' ? new DrainAgreement(checkpoints.components.length, commit) : undefined;
     const outcomes = await Promise.allSettled(
       checkpoints.components.map(
         ({ id }) =>
@@ -146,16 +144,16 @@ export class Savepoints {
               kind,
               write: async (states) => {
                 await this.#write(states, copy);
-                await whole?.ready();
+                await drain?.written();
               },
-              sealed: sealed && (() => sealed.ready()),
+              drain,
               completed: (resume) => {
                 resuming.push(resume);
                 complete();
               },
               failed: ({ reason, cause }) => {
                 const error = new SavepointFailedError(path, reason, cause?.message ?? inWords(reason), { cause });
-                whole?.giveUp(error);
+                drain?.giveUp({ reason: reason === 'stopped' ? reason : 'storing', cause: error });
                 fail(error);
               },
             }),
@@ -165,7 +163,7 @@ export class Savepoints {
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     try {
       if (failed !== undefined) throw failed.reason;
-      if (whole === undefined) await commit();
+      if (drain === undefined) await commit();
       writing.givenUp.throwIfAborted();
       if (kind === 'stop') this.stopped.take(copy.prepared);
     } catch (error) {
