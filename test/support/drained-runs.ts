@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Exchange, Job, type JobEvent, type JobRun, type JobRunOptions, type Sink } from '../../src/index.ts';
-import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
+import { virtualEnvironment } from '../../src/testing/index.ts';
 import { tickingSource } from './abandoned-run.ts';
 
 export const count = 400;
