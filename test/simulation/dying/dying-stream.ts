@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { planJob } from '../../../src/api/job-planner.ts';
 import type { Executors } from '../../../src/executors/executors.ts';
 import { ExecutionGraph } from '../../../src/graph/execution-graph.ts';
-import { type Job, type JobEvent, type JobRun, type LmdbState, lmdbState } from '../../../src/index.ts';
+import { type JobEvent, type JobRun, type LmdbState, lmdbState } from '../../../src/index.ts';
 import { armFaults } from '../../../src/testing/armed-faults.ts';
 import { CapturedOutput } from '../../../src/testing/captured-output.ts';
 import type {
@@ -23,8 +23,10 @@ import { differences } from '../../../src/testing/output-differences.ts';
 import { runSimulated, type SimulatedEnd } from '../../../src/testing/simulated-run.ts';
 import { MemorySpillStore } from '../../../src/testing/storage/memory-spill-store.ts';
 import { type Undisturbed, undisturbedRun } from '../../../src/testing/undisturbed-run.ts';
+import type { JobDefinition } from '../../../src/api/stream-graph.ts';
 import { large } from '../drawn/drawn-size.ts';
 import { drawStream } from '../drawn/drawn-stream.ts';
+import { withChangedStep } from './changed-step.ts';
 
 /** The processes of a stream that died, one after the other. */
 export interface DyingReport {
@@ -37,6 +39,8 @@ export interface DyingReport {
   /** Components that continued from a checkpoint of a dead process, and those that began anew. */
   readonly continued: number;
   readonly anew: number;
+  /** Processes that continue a job of which a step has changed. */
+  readonly changed: number;
   /** Tasks that had finished in one. */
   readonly finished: number;
   readonly faults: number;
@@ -63,7 +67,7 @@ interface Drained {
 }
 
 interface Process {
-  readonly job: Job;
+  readonly job: JobDefinition;
   readonly number: number;
   readonly random: SeededRandom;
   readonly drawn: DrawnRun & { readonly checkpoints: DrawnCheckpoints };
@@ -86,8 +90,8 @@ interface Stream extends Pick<Process, 'job' | 'undisturbed' | 'home'> {
 /**
  * Simulates the stream of a seed with a state directory, in processes that die at drawn moments of virtual time, until one
  * of them lives. Their sinks are transactional, and all of what goes wrong with checkpoints may strike each. Some stop with a
- * savepoint before; from that of one that was drained, a run continues. Of some, keyed states are on disk. undefined for a
- * stream that may count records twice.
+ * savepoint before; from that of one that was drained, a run continues. Between two, a step may change. Of some, keyed states are
+ * on disk. undefined for a stream that may count records twice.
  *
  * @throws Error if the output is not that of an undisturbed run, or anything else is wrong
  */
@@ -106,11 +110,26 @@ export async function simulateDying(seed: number, size = large): Promise<DyingRe
   const home = mkdtempSync(join(tmpdir(), 'dying-'));
   const deaths = random.integer(1, 3);
   const isOnDisk = random.fork('state backend').chance(0.25);
-  const stream: Stream = { job, undisturbed, home, random, shape, checkpoints, deaths, isOnDisk };
-  const report = { deaths: 0, stopped: 0, isDrained: false, continued: 0, anew: 0, finished: 0, faults: 0, isOnDisk };
+  let stream: Stream = { job, undisturbed, home, random, shape, checkpoints, deaths, isOnDisk };
+  const report = {
+    deaths: 0,
+    stopped: 0,
+    isDrained: false,
+    continued: 0,
+    anew: 0,
+    changed: 0,
+    finished: 0,
+    faults: 0,
+    isOnDisk,
+  };
   let left: Left | undefined;
   try {
     for (let number = 0; number <= deaths; number++) {
+      const change = random.fork(`change ${number}`);
+      if (number > 0 && change.chance(0.12)) {
+        stream = { ...stream, job: withChangedStep(stream.job, change, `${number}`) };
+        report.changed++;
+      }
       const end = await live(drawProcess(stream, number), left);
       report.faults += end.struck.length;
       for (const event of end.events) {

@@ -15,6 +15,8 @@ export interface DyingSummary {
   /** Components that continued from a checkpoint of a dead process, and those that began anew. */
   readonly continued: number;
   readonly anew: number;
+  /** Processes that continued a job of which a step had changed. */
+  readonly changed: number;
   /** Tasks that had finished in a process that died. */
   readonly finished: number;
   readonly faults: number;
@@ -37,6 +39,7 @@ export async function runDyingStreams(
     onDisk: 0,
     continued: 0,
     anew: 0,
+    changed: 0,
     finished: 0,
     faults: 0,
     withoutCheckpoint: 0,
