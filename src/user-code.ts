@@ -9,6 +9,7 @@ import { InvalidArgumentError } from './errors/usage-errors.ts';
  * - {@link callNow}: the answer must be synchronous.
  * - {@link callAndWait}: the answer may be asynchronous.
  * - {@link callAndForget}: the answer is ignored.
+ * - {@link answerOf}: the answer should be a promise, and becomes one.
  *
  * Not for single records: operator loops call user functions directly, and use {@link refusePromise} on their results.
  */
@@ -70,6 +71,18 @@ export function callAndForget(call: () => unknown, failed: (error: Error) => voi
   };
   const returned = callAndWait(call, report);
   if (returned !== undefined) report(returned);
+}
+
+/**
+ * Calls user code that should answer with a promise: so does this, also if it throws, or answers at once. A native promise is
+ * passed on as it is.
+ */
+export function answerOf<Value>(call: () => Value | PromiseLike<Value>): Promise<Value> {
+  try {
+    return Promise.resolve(call());
+  } catch (thrown) {
+    return Promise.reject(toError(thrown));
+  }
 }
 
 /** Refuses a promise where a value is expected, and ignores its outcome. @throws InvalidArgumentError */

@@ -72,14 +72,28 @@ export function resolveCheckpoints(given: CheckpointOptions | undefined): Resolv
   checkInteger('checkpoints.tolerableFailures', tolerableFailures, 0);
   checkWord('checkpoints.mode', mode, ['exactly-once', 'at-least-once']);
   checkInteger('checkpoints.retained', retained, 1, 1_000);
-  if (storage !== undefined && !hasMethods(storage, 'write', 'read', 'commit', 'find', 'discard')) {
-    throw new InvalidArgumentError(
-      'checkpoints.storage',
-      storage,
-      'a storage, such as fileCheckpoints(directory) or memoryCheckpoints()',
-    );
-  }
+  if (storage !== undefined) checkStorage(storage);
   checkStateBackend(stateBackend);
   const settings = { intervalMs, timeoutMs, minPauseMs, maxConcurrent, tolerableFailures, mode, retained };
   return { ...settings, storage, stateBackend };
+}
+
+const storageMethods = [
+  'write',
+  'read',
+  'readChunk',
+  'commit',
+  'find',
+  'lastNumber',
+  'discard',
+  'sweep',
+  'remove',
+] as const;
+
+function checkStorage(storage: CheckpointStorage): void {
+  const missing = storageMethods.filter((method) => !hasMethods(storage, method));
+  if (missing.length === 0) return;
+  const lacks = missing.length < storageMethods.length ? `; this one lacks ${missing.join(', ')}` : '';
+  const expected = `a storage, such as fileCheckpoints(directory) or memoryCheckpoints()${lacks}`;
+  throw new InvalidArgumentError('checkpoints.storage', storage, expected);
 }

@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types';
 import type {
   CheckpointManifest,
   CheckpointStorage,
@@ -7,10 +8,14 @@ import type {
   WrittenPiece,
 } from '../../checkpoints/checkpoint-storage.ts';
 import { CheckpointStorageError } from '../../errors/checkpoint-errors.ts';
+import { InvalidArgumentError } from '../../errors/usage-errors.ts';
+import { propertiesOf } from '../../foreign-value.ts';
 import type { CheckpointId } from '../../ids.ts';
+import { answerOf } from '../../user-code.ts';
 
 /**
- * The storage of one run. A scope that is removed stays removed: what was still being written, by tasks that have ended or for
+ * The storage of one run. It may be the user's own, so whatever its methods do, they answer here with a promise, and of a kind that
+ * can be used. A scope that is removed stays removed: what was still being written, by tasks that have ended or for
  * checkpoints that were aborted, is removed once it is there; and nothing more is written, as by a component that still tries to
  * store a checkpoint.
  */
@@ -28,36 +33,46 @@ export class RunStorage implements CheckpointStorage {
     this.address = storage.address;
   }
 
-  write(...given: Parameters<CheckpointStorage['write']>): Promise<WrittenPiece> {
-    return this.#noting(given[0].scope, () => this.#storage.write(...given));
+  async write(...given: Parameters<CheckpointStorage['write']>): Promise<WrittenPiece> {
+    const written = await this.#noting(given[0].scope, () => this.#storage.write(...given));
+    const { location, bytes, crc, offsets } = propertiesOf(written, 'location', 'bytes', 'crc', 'offsets');
+    const isPiece = typeof location === 'string' && [bytes, crc].every(Number.isSafeInteger) && Array.isArray(offsets);
+    return isPiece ? written : this.#refuse('write', written, 'a `WrittenPiece`: location, bytes, crc and offsets');
   }
 
-  read(location: string): Promise<Uint8Array> {
-    return this.#storage.read(location);
+  async read(location: string): Promise<Uint8Array> {
+    const bytes = await answerOf(() => this.#storage.read(location));
+    return isUint8Array(bytes) ? bytes : this.#refuse('read', bytes, 'a Uint8Array');
   }
 
-  readChunk(location: string, offset: number): Promise<Uint8Array> {
-    return this.#storage.readChunk(location, offset);
+  async readChunk(location: string, offset: number): Promise<Uint8Array> {
+    const bytes = await answerOf(() => this.#storage.readChunk(location, offset));
+    return isUint8Array(bytes) ? bytes : this.#refuse('readChunk', bytes, 'a Uint8Array');
   }
 
   commit(manifest: CheckpointManifest): Promise<void> {
     return this.#noting(manifest.scope, () => this.#storage.commit(manifest));
   }
 
-  find(scope: string): AsyncIterable<FoundCheckpoint> {
-    return this.#storage.find(scope);
+  async *find(scope: string): AsyncIterable<FoundCheckpoint> {
+    for await (const found of this.#storage.find(scope)) {
+      const { kind, manifest, checkpoint } = propertiesOf(found, 'kind', 'manifest', 'checkpoint');
+      const number = kind === 'complete' ? propertiesOf(manifest, 'checkpoint').checkpoint : checkpoint;
+      const isFound = (kind === 'complete' || kind === 'damaged') && Number.isSafeInteger(number);
+      yield isFound ? found : this.#refuse('find', found, 'a `FoundCheckpoint`, complete or damaged');
+    }
   }
 
   lastNumber(scope: string): Promise<CheckpointId | undefined> {
-    return this.#storage.lastNumber(scope);
+    return answerOf(() => this.#storage.lastNumber(scope));
   }
 
   discard(scope: string, checkpoint: CheckpointId): Promise<void> {
-    return this.#storage.discard(scope, checkpoint);
+    return answerOf(() => this.#storage.discard(scope, checkpoint));
   }
 
   sweep(scope: string, before: CheckpointId): Promise<SweptFiles> {
-    return this.#storage.sweep(scope, before);
+    return answerOf(() => this.#storage.sweep(scope, before));
   }
 
   async remove(scope: string): Promise<void> {
@@ -79,12 +94,16 @@ export class RunStorage implements CheckpointStorage {
     }
   }
 
+  #refuse(method: keyof CheckpointStorage, answer: unknown, expected: string): never {
+    throw new InvalidArgumentError(`answer of \`${method}\` of checkpoints.storage`, answer, expected);
+  }
+
   #noting<Value>(scope: string, write: () => Promise<Value>): Promise<Value> {
     if (this.#removed.has(scope)) {
       const cause = new Error('the run has ended, and its checkpoints are removed');
       return Promise.reject(new CheckpointStorageError(scope, 'write', cause));
     }
-    const written = write();
+    const written = answerOf(write);
     const writing = this.#writing.get(scope) ?? new Set();
     this.#writing.set(scope, writing);
     writing.add(written);

@@ -2,6 +2,7 @@ import type { JobEvent } from '../../actors/job-event.ts';
 import { EndNotRecordedError, NothingToResumeError } from '../../errors/state-errors.ts';
 import { SavepointConflictError } from '../../errors/savepoint-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
+import { untilAborted } from '../../checkpoints/until-aborted.ts';
 import type { PartitionId } from '../../ids.ts';
 import type { RunBooks } from '../../journal/run/run-books.ts';
 import type { FinishedTask } from '../../journal/run/run-entry.ts';
@@ -135,7 +136,8 @@ export class DurableRun {
     const { run, environment } = this.#options;
     const { clock } = environment;
     const { decision, divided } = await this.#decide(directory);
-    await this.#checkpoints.decide(directory.earlier, decision);
+    // It only reads: whoever ends the run need not wait for a storage that does not answer.
+    await untilAborted(this.#checkpoints.decide(directory.earlier, decision), this.#abort.signal);
     const plans = new Map(decision.sources.plans);
     const begins = await this.#beginsWith(directory.earlier, decision);
     if (begins !== undefined)

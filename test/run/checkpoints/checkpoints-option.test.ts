@@ -45,6 +45,10 @@ describe('the option `checkpoints`', () => {
     [{ intervalMs: 5, retained: 0 }, /^checkpoints.retained: expected an integer from 1/],
     [{ intervalMs: 5, stateBackend: 'lmdb' }, /^checkpoints.stateBackend: expected lmdbState\(\{ directory \}\)/],
     [{ intervalMs: 5, storage: '/tmp' }, /^checkpoints.storage: expected a storage, such as fileCheckpoints/],
+    [
+      { intervalMs: 5, storage: { ...storage, write() {}, read() {}, commit() {}, find() {}, discard() {} } },
+      / lacks readChunk, lastNumber, sweep, remove, got/,
+    ],
   ])('%j is refused', (given, message) => {
     expect(() => resolveCheckpoints(given as never)).toThrow(message);
   });
