@@ -121,13 +121,14 @@ describe(`${countOf('checkpoints')} drawn streams with checkpoints, struck from 
   });
 });
 
-describe(`${countOf('dying')} drawn streams whose processes die at drawn moments, and of which steps change in between`, () => {
+describe(`${countOf('dying')} drawn streams whose processes die or are stopped at drawn moments, and of which steps change in between`, () => {
   const count = countOf('dying');
 
   it('the last one ends with the output of an undisturbed run', () => {
-    const { failures, deaths, continued, changed, finished, faults, onDisk, drained } = simulated.of('dying');
+    const { failures, deaths, canceled, continued, changed, finished, faults, onDisk, drained } = simulated.of('dying');
     expect(failures).toEqual([]);
     expect(deaths).toBeGreaterThan(count / 2);
+    expect(canceled).toBeGreaterThan(count / 32);
     expect(continued).toBeGreaterThan(count / 4);
     expect(changed).toBeGreaterThan(count / 16);
     expect(finished).toBeGreaterThan(count / 2);

@@ -7,6 +7,8 @@ export interface DyingSummary {
   readonly passed: number;
   readonly failures: readonly string[];
   readonly deaths: number;
+  /** Processes whose run was stopped. */
+  readonly canceled: number;
   /** Processes that stopped with a savepoint and were continued; streams that were drained, and continued from that. */
   readonly stopped: number;
   readonly drained: number;
@@ -34,6 +36,7 @@ export async function runDyingStreams(
   const sum = {
     passed: 0,
     deaths: 0,
+    canceled: 0,
     stopped: 0,
     drained: 0,
     onDisk: 0,
