@@ -220,8 +220,9 @@ function beginningOf(
   if (durable !== undefined) return () => takeOver(durable, parts);
   if (savepoint === undefined || storage === undefined) return undefined;
   const scopeOf = (head: string): string => scopeOfSeries(plan.name, run, head);
+  const old = new OldCheckpoints(parts);
   return async () => {
-    const { components, plans } = await beginWithSavepoint({ ...parts, savepoint, storage, scopeOf });
+    const { components, plans } = await beginWithSavepoint({ ...parts, savepoint, storage, scopeOf, old });
     checkpointsOf(master())?.takeOver(components);
     for (const [vertex, own] of plans) ledger.takePlan(shape.graph.jobGraph.vertices[vertex]?.id as JobVertexId, own);
   };

@@ -1,3 +1,5 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   type CheckpointStorage,
   fileCheckpoints,
@@ -5,6 +7,7 @@ import {
   Job,
   JobCanceledError,
   type JobEvent,
+  SavepointUnreadableError,
 } from '../../src/index.ts';
 import { tickingSource } from '../support/abandoned-run.ts';
 import { killing } from '../support/run-story.ts';
@@ -53,6 +56,21 @@ const given = (storage: CheckpointStorage) => ({ intervalMs: 5, tolerableFailure
 
 const rude = (runs: Runs, method: Method, manner: Manner): CheckpointStorage =>
   storageOver(fileCheckpoints(runs.path('checkpoints')), { [method]: manner });
+
+const filesIn = (directory: string): string[] => {
+  if (!existsSync(directory)) return [];
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+};
+
+async function savepointOf(runs: Runs): Promise<string> {
+  const storage = fileCheckpoints(runs.path('earlier'));
+  const run = runs.start(sumsInto(new Map()), { checkpoints: given(storage) });
+  await runs.wait(12);
+  const savepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+  await failureOf(run.result);
+  return savepoint;
+}
 
 describe("a storage of the user's own", () => {
   it.each(methods.flatMap((method) => Object.keys(manners).map((manner) => [method, manner] as const)))(
@@ -108,6 +126,44 @@ describe("a storage of the user's own", () => {
       const sums = new Map<number, number>();
       await runs.until(runs.start(sumsInto(sums), { stateDirectory, checkpoints: given(storage) }).result);
       expect(sums).toEqual(expected);
+    },
+  );
+
+  it('that never answers a run that begins with a savepoint: that can be canceled, and begins with it later', async () => {
+    using runs = new Runs();
+    const [fromSavepoint, stateDirectory] = [await savepointOf(runs), runs.path('state')];
+    let asked = (): void => {};
+    const isAsked = new Promise<void>((resolve) => (asked = resolve));
+    const checkpoints = given(rude(runs, 'commit', () => (asked(), never())));
+    const run = runs.start(sumsInto(new Map()), { stateDirectory, checkpoints, fromSavepoint });
+    await runs.until(isAsked);
+    await runs.until(run.cancel());
+    expect(await failureOf(run.result)).toBeInstanceOf(JobCanceledError);
+    // The end does not wait for it.
+    while (filesIn(runs.path('checkpoints')).length > 0) await new Promise((resolve) => setImmediate(resolve));
+
+    const sums = new Map<number, number>();
+    const later = { stateDirectory, checkpoints: given(fileCheckpoints(runs.path('checkpoints'))), fromSavepoint };
+    await runs.until(runs.start(sumsInto(sums), later).result);
+    expect(sums).toEqual(expected);
+  });
+
+  it.each(['state', undefined])(
+    'has no copies of a savepoint that cannot be read (state directory: %s)',
+    async (state) => {
+      using runs = new Runs();
+      const fromSavepoint = await savepointOf(runs);
+      const names = readdirSync(fromSavepoint, { recursive: true, encoding: 'utf8' });
+      const file = join(fromSavepoint, names.find((name) => name.endsWith('-sum.1.state')) as string);
+      const bytes = readFileSync(file);
+      const middle = bytes.length >> 1;
+      bytes.writeUInt8(bytes.readUInt8(middle) ^ 1, middle);
+      writeFileSync(file, bytes);
+      const stateDirectory = state && runs.path(state);
+      const checkpoints = given(fileCheckpoints(runs.path('checkpoints')));
+      const { result } = runs.start(sumsInto(new Map()), { stateDirectory, checkpoints, fromSavepoint });
+      expect((await failureOf(runs.until(result))).cause).toBeInstanceOf(SavepointUnreadableError);
+      expect(filesIn(runs.path('checkpoints'))).toEqual([]);
     },
   );
 });

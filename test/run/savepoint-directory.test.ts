@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SavepointFailedError } from '../../src/errors/savepoint-errors.ts';
@@ -33,5 +33,12 @@ describe('the directory of a savepoint', () => {
     writeFileSync(join(home, 'file'), '');
     const path = join(home, 'file', 'a');
     expect(() => claimDirectory(path, path)).toThrow(SavepointFailedError);
+  });
+
+  (existsSync('/proc/self') ? it : it.skip)('that its file system does not take is refused with the remedy', () => {
+    const path = '/proc/kintsugi/savepoint';
+    expect(() => claimDirectory(path, path)).toThrow(
+      /takes no new directories \(ENOENT\)\. Name a directory on a disk/,
+    );
   });
 });

@@ -141,7 +141,7 @@ export class DurableRun {
     const plans = new Map(decision.sources.plans);
     const begins = await this.#beginsWith(directory.earlier, decision);
     if (begins !== undefined)
-      for (const [vertex, plan] of await this.#checkpoints.begin(begins)) plans.set(vertex, plan);
+      for (const [vertex, plan] of await this.#checkpoints.begin(begins, this.#abort.signal)) plans.set(vertex, plan);
     const { earlier, identity } = decision;
     const stored = [...decision.restored.values()].flatMap((results) => [...results.values()]);
     const parts = partsOf(this.#plan);

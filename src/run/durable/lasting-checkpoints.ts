@@ -98,12 +98,13 @@ export class LastingCheckpoints {
    * Begins with a savepoint instead, which becomes the checkpoints of the run. Returns the plans of its sources.
    * @throws as {@link beginWithSavepoint}
    */
-  async begin(savepoint: ChosenSavepoint): Promise<BegunWithSavepoint['plans']> {
+  async begin(savepoint: ChosenSavepoint, ended: AbortSignal): Promise<BegunWithSavepoint['plans']> {
     const { environment } = this.#options;
     const resume = this.#resume as CheckpointResume;
     const { lastNumber, components } = resume;
     const begun = await beginWithSavepoint({
       ...{ savepoint, plan: this.#plan, shape: this.#shape, storage: this.#storage, environment, lastNumber },
+      ...{ old: this.#old, ended },
       scopeOf: (head) => this.#scopeOf(head),
     });
     this.#savepoint = { savepoint: begun.id, savepointDirectory: savepoint.directory };

@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SavepointFailedError } from '../../errors/savepoint-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
+import { makeDirectory } from '../../partitions/claims/make-directory.ts';
 
 const wantedDirectory = 'the path of a directory that is empty or does not exist';
 
@@ -30,7 +31,7 @@ export function claimDirectory(path: string, directory: string): () => void {
   const claim = join(path, 'being-written.kintsugi');
   const release = (): void => rmSync(claim, { force: true });
   try {
-    mkdirSync(path, { recursive: true });
+    makeDirectory(path);
     writeFileSync(claim, '', { flag: 'wx' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST')

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UnrecoverableError } from '../../../src/errors/job-errors.ts';
@@ -89,6 +89,12 @@ describe('keyed states on disk', () => {
     rmSync(join(parent, 'file'));
     await backend.load();
     expect(backend.load()).toBeUndefined();
+    await backend.dispose();
+  });
+
+  (existsSync('/proc/self') ? it : it.skip)('say so if their file system takes no directories', async () => {
+    const backend = new LmdbBackend(stateIn('/proc/kintsugi/states'));
+    await expect(backend.load()).rejects.toThrow(/takes no new directories \(ENOENT\)/);
     await backend.dispose();
   });
 

@@ -1,7 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StateBackendError } from '../../../errors/state-errors.ts';
 import { IllegalStateError } from '../../../errors/usage-errors.ts';
+import { makeDirectory } from '../../../partitions/claims/make-directory.ts';
 import { claimDirectory, sweepOrphans } from '../../../partitions/claims/run-directory.ts';
 import type { StateBackend, StateTable, TableLoading } from '../tables/state-table.ts';
 import type { TableRun } from '../tables/table-state.ts';
@@ -95,7 +96,7 @@ export class LmdbBackend implements StateBackend {
   async #claim(library: LmdbLibrary): Promise<{ readonly library: LmdbLibrary; readonly directory: string }> {
     const { directory: parent } = this.#state;
     try {
-      await mkdir(parent, { recursive: true });
+      makeDirectory(parent);
       await sweepOrphans(parent);
       return { library, directory: await claimDirectory(parent) };
     } catch (cause) {
