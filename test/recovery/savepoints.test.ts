@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   collect,
+  type DataStream,
   type Exchange,
   explain,
   forEach,
@@ -11,6 +12,7 @@ import {
   JobCanceledError,
   type JobEvent,
   type JobRunOptions,
+  jsonLinesFile,
   range,
   SavepointConflictError,
   SavepointFailedError,
@@ -62,6 +64,36 @@ describe('a job that is stopped with a savepoint', () => {
       expect(sorted(runs.rows('out'))).toEqual(expected);
     },
   );
+
+  it('at another parallelism has files of both, which a source for each set reads', async () => {
+    using runs = new Runs();
+    const out = (): ReturnType<typeof toJsonLinesFile> => toJsonLinesFile(runs.path('out/rows.jsonl'));
+    const run = runs.start(sumsOf(out(), { parallelism: 2 }));
+    await runs.wait(12);
+    const fromSavepoint = await runs.until(run.stopWithSavepoint(runs.path('savepoint')));
+    await runs.until(runs.start(sumsOf(out(), { parallelism: 3 }), { fromSavepoint }).result);
+
+    const rows: Sum[] = [];
+    const reading = (...patterns: [string, ...string[]]): Job => {
+      const job = Job.create('read');
+      const [first, ...others] = patterns.map((pattern) =>
+        job.source(pattern, jsonLinesFile<Sum>(runs.path(`out/${pattern}`))),
+      );
+      others
+        .reduce((all, other) => all.union(other), first as DataStream<Sum>)
+        .sink(
+          'rows',
+          forEach((row) => void rows.push(row)),
+        );
+      return job;
+    };
+    const refusal = await failureOf(reading('rows*.jsonl').run().result);
+    expect(refusal.message).toContain(
+      'if a savepoint joins them, none is outdated: read each set with a source of its own',
+    );
+    await reading('rows-*-of-00002*.jsonl', 'rows-*-of-00003*.jsonl').run().result;
+    expect(sorted(rows)).toEqual(expected);
+  });
 
   it.each<Exchange>(['memory', 'reliable'])(
     'over %s: nothing of the savepoint is in a result of the earlier run',

@@ -45,7 +45,7 @@ export async function checkPartSets(paths: readonly string[]): Promise<void> {
       throw new PartFilesError(
         whole,
         counts,
-        `results of runs with different parallelism are present: ${names.join(' beside ')}. Remove the outdated ones`,
+        `results of runs with different parallelism are present: ${names.join(' beside ')}. Remove the outdated ones; if a savepoint joins them, none is outdated: read each set with a source of its own`,
       );
     }
     for (const set of sets.values()) await checkWhole(set);
