@@ -113,7 +113,8 @@ export const roomsByPart: Readonly<Record<string, Readonly<Record<string, readon
     storage: ['.', 'records', 'claims'],
     divided: ['.', 'storage'],
     reproduced: ['.', 'records'],
-    retained: ['.', 'records', 'storage', 'reproduced'],
+    kept: ['.', 'records'],
+    retained: ['.', 'records', 'storage', 'reproduced', 'kept'],
     remote: ['.', 'records', 'storage', 'retained'],
   },
 };

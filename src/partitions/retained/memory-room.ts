@@ -1,8 +1,7 @@
 import type { ByteBudget } from '../byte-budget.ts';
-import { assertSerializable } from '../records/plain-data.ts';
 import { elementChecksum } from '../records/element-codec.ts';
 import { estimateElementBytes } from '../records/record-size.ts';
-import type { WrittenElement } from '../stream-element.ts';
+import type { Batch, WrittenElement } from '../stream-element.ts';
 import type { LogEntry, RetainedLog } from './retained-log.ts';
 
 /** A subpartition with this many elements that its consumer has not taken is crowded. */
@@ -19,6 +18,8 @@ export interface MemoryRoomOptions {
   readonly budget: ByteBudget;
   /** Whether a dropped element leaves its checksum, for comparison when it is reproduced. */
   readonly isReproducible: boolean;
+  /** @throws RecordNotSerializableError for records that cannot be written */
+  readonly assertWritable: (records: Batch) => void;
   /** Called when the beginning was dropped. */
   readonly truncated: () => void;
   /** Called when a blocked producer may continue. */
@@ -93,7 +94,7 @@ export class MemoryRoom {
     } else {
       // Records that cannot be written are refused even if there is room, so that a job's validity does not depend on
       // the room.
-      if (element.kind === 'records') assertSerializable(element.records);
+      if (element.kind === 'records') this.#options.assertWritable(element.records);
     }
     budget.reserve(bytes);
     entry.reservedBytes = bytes;

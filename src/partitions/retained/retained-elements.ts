@@ -1,8 +1,11 @@
 import type { ResultPartitionId } from '../../ids.ts';
 import { type ElementPlace, encodeElement } from '../records/element-codec.ts';
+import { assertSerializable } from '../records/plain-data.ts';
+import { KeptRecords } from '../kept/kept-records.ts';
+import { RecordDivider, type RecordParts } from '../kept/record-parts.ts';
 import { ReadAhead } from '../read-ahead.ts';
 import type { PartitionStatistics } from '../result-partition.ts';
-import { recordCountOf, type WrittenElement } from '../stream-element.ts';
+import { type Batch, recordCountOf, type Records, type WrittenElement } from '../stream-element.ts';
 import { FrameCopies } from './frame-copies.ts';
 import { MemoryRoom } from './memory-room.ts';
 import { ResultFile } from './result-file.ts';
@@ -11,8 +14,8 @@ import type { RetainedResultOptions } from './retained-result-options.ts';
 import { SubpartitionLogs } from './subpartition-logs.ts';
 
 /**
- * Number of written elements per subpartition that also stay in memory, so that a reader in step does not read from
- * disk.
+ * Number of written elements per subpartition that also stay in memory as they are, so that a reader in step gets
+ * themselves.
  */
 const inStep = 4;
 
@@ -29,15 +32,27 @@ export class RetainedElements {
   readonly file: ResultFile;
   readonly #copies: FrameCopies | undefined;
   readonly #options: RetainedResultOptions;
+  readonly #divider: RecordDivider;
+  /** The last records that stay in memory. */
+  #last: { readonly records: Batch; readonly parts: RecordParts | undefined } | undefined;
 
   /** @param changed called when a blocked producer may continue, or after a failure */
   constructor(id: ResultPartitionId, options: RetainedResultOptions, changed: () => void) {
     const { exchange, retention, budget, isReproducible = false, truncated = () => {} } = options;
     const { spillStore, disk, sync = 'never', freeze = false } = options;
     this.#options = options;
+    this.#divider = new RecordDivider(freeze);
     this.logs = new SubpartitionLogs(id.partition, options.subpartitionCount, options);
     this.#copies = options.copies === true ? new FrameCopies(budget) : undefined;
-    this.memory = new MemoryRoom({ retention, budget, isReproducible, truncated, changed });
+    this.memory = new MemoryRoom({
+      retention,
+      budget,
+      isReproducible,
+      // Parts are primitive values, which can.
+      assertWritable: (records) => this.#partsOf(records) ?? assertSerializable(records),
+      truncated,
+      changed,
+    });
     this.file = new ResultFile(id, {
       spillStore,
       disk,
@@ -111,13 +126,18 @@ export class RetainedElements {
     else if (log.isDismissed) this.memory.noteTaken(log);
     this.memory.noteCrowd(log);
     log.advance();
+    this.#letGoBehind(log);
   }
 
   /** Stores element `index` of a log, which was reproduced. Returns false if there is no room for it, or no need. */
   putBack(log: RetainedLog, index: number, entry: LogEntry, element: WrittenElement): boolean {
-    if (this.memory.isWorthKeeping(log, index, element)) return this.#keep(log, index, entry, element);
-    this.#skipTo(log, index + 1);
-    return false;
+    if (!this.memory.isWorthKeeping(log, index, element)) {
+      this.#skipTo(log, index + 1);
+      return false;
+    }
+    const isKept = this.#keep(log, index, entry, element);
+    letGo(entry);
+    return isKept;
   }
 
   /** The reader of a log was dismissed. */
@@ -166,6 +186,7 @@ export class RetainedElements {
 
   /** Gives everything back. Readers get `lost`. */
   close(lost: Error): void {
+    this.#last = undefined;
     this.memory.close();
     this.#copies?.close();
     this.logs.lose(lost);
@@ -176,13 +197,35 @@ export class RetainedElements {
   #keep(log: RetainedLog, index: number, entry: LogEntry, element: WrittenElement): boolean {
     const place = this.memory.placeFor(log, index, entry, element);
     if (place === 'nowhere') return false;
+    if (place === 'memory') {
+      entry.element = this.#kept(element);
+      return true;
+    }
     entry.element = element;
-    if (place === 'memory') return true;
     const frame = this.#frameOf(element, { subpartition: log.subpartition, sequence: entry.sequence });
     if (frame === undefined) return true;
     this.#copies?.add(entry, frame);
     this.file.write(log, index, entry, frame);
     return true;
+  }
+
+  /** An element that stays in memory. */
+  #kept(element: WrittenElement): WrittenElement {
+    const parts = element.kind === 'records' ? this.#partsOf(element.records) : undefined;
+    return parts === undefined ? element : new KeptRecords(parts, (element as Records).records);
+  }
+
+  /** If records are broadcast, the logs share their parts. */
+  #partsOf(records: Batch): RecordParts | undefined {
+    if (this.#last?.records !== records) this.#last = { records, parts: this.#divider.parts(records) };
+    return this.#last.parts;
+  }
+
+  /** The last element was appended, and read if its readers are in step. */
+  #letGoBehind(log: RetainedLog): void {
+    const last = log.length - 1;
+    letGo(log.entryAt(last - inStep));
+    if (!log.isRead || log.position > last) letGo(log.entryAt(last));
   }
 
   /** Undefined for records that cannot be written and need not be: they stay in memory. */
@@ -198,4 +241,9 @@ export class RetainedElements {
   #skipTo(log: RetainedLog, end: number): void {
     for (const skipped of log.skipTo(end)) this.memory.forget(log, skipped);
   }
+}
+
+/** From now on, its records are held by property alone, if they are at all. */
+function letGo(entry: LogEntry | undefined): void {
+  if (entry?.element instanceof KeptRecords) entry.element.letGo();
 }

@@ -2,6 +2,7 @@ import type { Subscriber } from 'rxjs';
 import { Observable } from '../../rxjs/rxjs-classes.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
+import { KeptRecords } from '../kept/kept-records.ts';
 import type { ReadAhead } from '../read-ahead.ts';
 import type { SubpartitionView } from '../result-partition.ts';
 import { ReadFrame } from '../storage/read-back.ts';
@@ -182,6 +183,7 @@ export class RetainedView implements SubpartitionView, LogReader {
 
   /** The element of the first slot; undefined if its frame is not as it was written. */
   #elementOf(head: Slot, fetched: Fetched): WrittenElement | undefined {
+    if (fetched instanceof KeptRecords) return fetched.toRead();
     if (!(fetched instanceof ReadFrame)) return fetched;
     try {
       const element = fetched.element();
