@@ -91,6 +91,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   const folds = runFolds(shape, options);
   const leftOpen = (what: string): void =>
     observe({ type: 'closing.timedOut', atMs: clock.now(), task: undefined, what, timeoutMs: cancellationTimeoutMs });
+  const ended = new AbortController();
   const parts = { ...options, plan, shape, ledger, master: () => master, places: seams.savepoints ?? savepointFiles };
   const savepoints = savepointsOf(parts);
   const run = new JobRun({
@@ -100,12 +101,12 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
     observers,
     controls: () => insideOf(run).controls,
     savepoints,
-    begin: beginningOf(durable, { ...parts, observe: (event) => observe(event) }),
+    begin: beginningOf(durable, { ...parts, ended: ended.signal, observe: (event) => observe(event) }),
     connect: (connected) => {
       connections.serve(master, actors);
       executors.connect((executor, port) => connections.accept(executor, port), connected);
     },
-    dispose: () => disposed({ ...options, durable, master, connections, executors, savepoints }, leftOpen),
+    dispose: () => disposed({ ...options, ended, durable, master, connections, executors, savepoints }, leftOpen),
     close: () => {
       actors.stop(master);
       actors.end();
@@ -214,7 +215,7 @@ function savepointsOf({ checkpointStorage: storage, checkpoints, ledger, master,
 /** What a run does before anything else; undefined for nothing. */
 function beginningOf(
   durable: DurableRun | undefined,
-  parts: StartedParts & { readonly observe: (event: JobEvent) => void },
+  parts: StartedParts & { readonly ended: AbortSignal; readonly observe: (event: JobEvent) => void },
 ): (() => Promise<void>) | undefined {
   const { savepoint, checkpointStorage: storage, plan, shape, ledger, master, run } = parts;
   if (durable !== undefined) return () => takeOver(durable, parts);
@@ -264,6 +265,8 @@ function recoveryOf(
 }
 
 interface EndingParts extends OldCheckpointsOptions {
+  /** Aborted here: a beginning that still goes on ends. */
+  readonly ended: AbortController;
   readonly checkpointStorage?: CheckpointStorage | undefined;
   readonly durable: DurableRun | undefined;
   readonly master: JobMasterActorRef;
@@ -274,7 +277,8 @@ interface EndingParts extends OldCheckpointsOptions {
 
 /** Settles when the executors have stopped and released their resources, or the time limit has passed. */
 async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): Promise<void> {
-  const { durable, master, connections, executors, savepoints } = parts;
+  const { ended, durable, master, connections, executors, savepoints } = parts;
+  ended.abort();
   const { environment, cancellationTimeoutMs: timeoutMs } = parts;
   const limit = { clock: environment.clock, timeoutMs, leftOpen };
   const hasFinished = master.getSnapshot().matches('finished') && durable?.isRecorded !== false;

@@ -129,6 +129,32 @@ describe("a storage of the user's own", () => {
     },
   );
 
+  it('has no copies of a savepoint with which a run began that was canceled meanwhile', async () => {
+    using runs = new Runs();
+    const fromSavepoint = await savepointOf(runs);
+    const files = fileCheckpoints(runs.path('checkpoints'));
+    let asked = (): void => {};
+    const isAsked = new Promise<void>((resolve) => (asked = resolve));
+    let answer = (): void => {};
+    const isAnswered = new Promise<void>((resolve) => (answer = resolve));
+    let stored: Promise<void> = Promise.resolve();
+    const slow = storageOver(files, {
+      commit: (manifest) => {
+        asked();
+        stored = isAnswered.then(() => files.commit(manifest));
+        return stored;
+      },
+    });
+    const run = runs.start(sumsInto(new Map()), { checkpoints: given(slow), fromSavepoint });
+    await runs.until(isAsked);
+    await runs.until(run.cancel());
+    await failureOf(run.result);
+    answer();
+    await stored;
+    // The end does not wait for it.
+    while (filesIn(runs.path('checkpoints')).length > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+
   it('that never answers a run that begins with a savepoint: that can be canceled, and begins with it later', async () => {
     using runs = new Runs();
     const [fromSavepoint, stateDirectory] = [await savepointOf(runs), runs.path('state')];
