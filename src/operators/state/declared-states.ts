@@ -1,3 +1,4 @@
+import { checkOptions } from '../../options.ts';
 import { codecOf, type StateCodec, type StateSerializer } from './state-codec.ts';
 import type { StateKind, StateVersioning } from './state-version.ts';
 
@@ -127,8 +128,10 @@ export function listState<Item>(options: StateOptions<Item> = {}): StateDeclarat
 
 /** A map by key, for what is looked up by a second name. The whole map of a key is kept, and written, as one. */
 export function mapState<Name, Value>(options: StateOptions<Value> = {}): StateDeclaration<MapState<Name, Value>> {
-  const { serializer } = options;
-  return { ...declared('map', options), open: (slot) => new OpenMap<Name, Value>(slot, codecOf(slot, serializer)) };
+  return {
+    ...declared('map', options),
+    open: (slot) => new OpenMap<Name, Value>(slot, codecOf(slot, options.serializer)),
+  };
 }
 
 /** A value by key to which others are combined, as by `reduce`. @param combine as that of `reduce` */
@@ -191,6 +194,13 @@ function declared<Stored>(
   options: StateOptions<Stored>,
   functions: StateDeclaration['functions'] = {},
 ): Omit<StateDeclaration<never>, 'open'> {
+  checkOptions<StateOptions<Stored>>(`${kind}State`, options, {
+    ttlMs: true,
+    serializer: true,
+    version: true,
+    migrate: true,
+    schema: true,
+  });
   const { pack, unpack } = options.serializer ?? {};
   return { ...options, kind, functions: { ...functions, ...(options.serializer && { pack, unpack }) } } as never;
 }
