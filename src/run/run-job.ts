@@ -119,7 +119,7 @@ export function runJob(plan: JobPlan, runOptions: JobRunOptions = {}, seams: Run
   seams.cluster?.({ executors, connections });
   const master = createJobMaster({
     ...{ ledger, environment, gateway: connections, charts, observe, actors },
-    ...recoveryOf(options, shape),
+    ...recoveryOf(plan, shape, options),
     speculation: speculationOf({ ...options, plan, shape, logger }),
   });
   openInside(run, { plan, shape, options, ledger, actors, master, connections, executors, observers, folds, invalid });
@@ -250,8 +250,9 @@ async function takeOver(
 
 /** How the job recovers: what it decides, how long it waits, and from where it continues. */
 function recoveryOf(
-  options: ReturnType<typeof guarded>,
+  plan: JobPlan,
   shape: JobShape,
+  options: ReturnType<typeof guarded>,
 ): Pick<JobServices, 'failureHandling' | 'slotRequestTimeoutMs' | 'cancellationTimeoutMs' | 'checkpointing'> {
   const { failureClassifiers: classifiers, failureEnrichers: enrichers } = options;
   const { failoverStrategy, restartBackoff, backoffScope, quarantine, decisionDeadlineMs } = options;
@@ -260,7 +261,7 @@ function recoveryOf(
     failureHandling: { ...deciders, classifiers, enrichers, decisionDeadlineMs },
     slotRequestTimeoutMs: options.slotRequestTimeoutMs,
     cancellationTimeoutMs: options.cancellationTimeoutMs,
-    checkpointing: checkpointingOf({ ...options, shape }, options.checkpointStorage),
+    checkpointing: checkpointingOf({ ...options, plan, shape }, options.checkpointStorage),
   };
 }
 

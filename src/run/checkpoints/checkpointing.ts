@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import { streamingComponents } from '../../checkpoints/streaming-components.ts';
-import { InvalidArgumentError } from '../../errors/usage-errors.ts';
+import { InvalidArgumentError, JobValidationError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import type { JobCheckpointing } from '../../machines/checkpoint-coordinator/job-checkpointing.ts';
 import { fileCheckpoints, memoryCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
 import type { JobShape } from '../folds/job-shape.ts';
+import type { JobPlan } from '../job-plan.ts';
 import type { ResolvedCheckpoints } from './checkpoints-option.ts';
 
 /** How many requests of a component may wait. */
@@ -16,6 +17,7 @@ interface CheckpointedRun {
   readonly run: RunId;
   readonly checkpoints: ResolvedCheckpoints | undefined;
   readonly stateDirectory: string | undefined;
+  readonly plan: Pick<JobPlan, 'programs' | 'chains'>;
   readonly shape: JobShape;
 }
 
@@ -42,13 +44,16 @@ export function storageOf({
 /**
  * How a run is checkpointed; undefined if it is not.
  * @throws InvalidArgumentError if a source cannot take part
+ * @throws JobValidationError if a pipe cannot
  */
 export function checkpointingOf(
-  { run, checkpoints, shape }: CheckpointedRun,
+  { run, checkpoints, plan, shape }: CheckpointedRun,
   storage: CheckpointStorage | undefined,
 ): JobCheckpointing | undefined {
   if (checkpoints === undefined || storage === undefined) return undefined;
   if (checkpoints.mode === 'exactly-once') refuseUnrepeatable(shape);
+  // Whoever bears any number of failures may want the checkpoints of other components.
+  if (checkpoints.tolerableFailures !== Number.POSITIVE_INFINITY) refusePipes(plan, shape);
   const { mode, storage: _storage, stateBackend: _backend, ...settings } = checkpoints;
   const scopeOf = (head: string): string => scopeOfSeries(shape.job, run, head);
   return { ...settings, alignment: mode, storage, maxQueued: mostQueued, scopeOf };
@@ -66,6 +71,24 @@ function refuseUnrepeatable({ graph, regions }: JobShape): void {
         'checkpoints.mode',
         'exactly-once',
         `"at-least-once", because the source "${id}" cannot be read again; or put a \`reliable\` exchange directly behind it`,
+      );
+    }
+  }
+}
+
+/** A task with a pipe whose state cannot be captured declines every checkpoint, and then the job fails. */
+function refusePipes({ programs, chains }: CheckpointedRun['plan'], { graph, regions }: JobShape): void {
+  for (const { tasks, writesCompleteResults } of streamingComponents(graph, regions).list) {
+    if (writesCompleteResults) continue;
+    for (const vertex of new Set(tasks.map((task) => graph.jobVertexIndexOf(task)))) {
+      const { source, operators = [] } = programs[vertex] ?? {};
+      const pipe = operators.findIndex((operator) => operator.kind === 'pipe' && operator.isStateless !== true);
+      if (pipe < 0) continue;
+      const uid = chains[vertex]?.[pipe + (source === undefined ? 0 : 1)];
+      throw new JobValidationError(
+        [graph.jobGraph.vertices[vertex]?.id as string],
+        `"${uid}" is an RxJS pipe, whose state is in no checkpoint`,
+        'Declare it if it keeps nothing from record to record: through(…, { stateless: true }). Otherwise use `process` with states, or run without `checkpoints`',
       );
     }
   }
