@@ -36,7 +36,6 @@ import { LmdbBackend } from '../operators/state/disk/lmdb-backend.ts';
 import type { LmdbState } from '../operators/state/disk/lmdb-state.ts';
 import { StateReader } from '../operators/state/state-reader.ts';
 import { type CreateTable, releaseTables } from '../operators/state/state-tables.ts';
-import { FoldTable } from '../operators/state/tables/fold-table.ts';
 import { PlainTable } from '../operators/state/tables/plain-table.ts';
 import type { StateBackend } from '../operators/state/tables/state-table.ts';
 import { ProgramRegistry } from './program-registry.ts';
@@ -200,8 +199,7 @@ export class LocalDataPlane implements DataPlane {
   #tablesOf({ checkpointScope }: TaskDeployment): CreateTable | undefined {
     const backend = this.#backend;
     if (backend !== undefined) return (uid) => backend.createTable(uid);
-    if (checkpointScope !== undefined) return undefined;
-    return (_, kind) => (kind === 'fold' ? new FoldTable() : new PlainTable());
+    return checkpointScope === undefined ? () => new PlainTable() : undefined;
   }
 
   /** undefined for a task that begins anew, or had finished. */

@@ -3,19 +3,8 @@ import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
 import { checkKey } from '../key-identity.ts';
 import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
 import { skipped } from '../rejected/rejections.ts';
-import { FoldTable } from '../state/tables/fold-table.ts';
 import { closureLoop } from './closure-loop.ts';
-import { callApart, callApartWithTwo, stayApart } from './generated/call-apart.ts';
-import {
-  assigned,
-  type Caught,
-  cellOf,
-  foldingObject,
-  inComment,
-  noting,
-  refusing,
-  updating,
-} from './generated/loop-lines.ts';
+import { callApart, callApartWithTwo, stayApart } from './call-apart.ts';
 import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
 import { type LoopTail, noRecord, type WriterTail } from '../../partitions/loop-ends.ts';
 
@@ -37,38 +26,15 @@ export function compileLoop(
   accumulators: readonly Accumulators[],
   options: LoopOptions = {},
 ): Loops {
-  const tables = accumulators.filter((table) => table instanceof FoldTable);
-  const compile = (held: readonly Accumulators[]): Loops => {
-    const code = new LoopCode(operators, held, options);
+  const code = new LoopCode(operators, accumulators, options);
+  try {
     // oxlint-disable-next-line typescript/no-implied-eval -- the only user text in it is the letters of a name
     const make = new Function(...code.values.keys(), code.text) as (...values: unknown[]) => Loops;
     return make(...code.values.values());
-  };
-  const withCells = (): Loops =>
-    compile(accumulators.map((table) => (table instanceof FoldTable ? table.makeCells() : table)));
-  // What a rejected record would leave behind is known of cells alone.
-  const rejects = operators.some(({ kind, errors }) => kind === 'aggregate' && errors !== undefined);
-  try {
-    return tables.length === 0 || rejects ? withCells() : loopsInTurn(tables, compile(accumulators), withCells);
   } catch (error) {
     if (!(error instanceof EvalError)) throw error;
     return closureLoop(operators, accumulators, options);
   }
-}
-
-/** Loops for accumulators without cells, until a table has some. */
-function loopsInTurn(tables: readonly FoldTable[], bare: Loops, withCells: () => Loops): Loops {
-  let loops = bare;
-  const current = (): Loops => {
-    if (loops !== bare) return loops;
-    for (const table of tables) if (table.hasCells) return (loops = withCells());
-    return bare;
-  };
-  return {
-    usesTail: bare.usesTail,
-    run: (records, out, trace) => current().run(records, out, trace),
-    pull: bare.pull && ((first, count, out, trace) => current().pull?.(first, count, out, trace)),
-  };
 }
 
 /** What the source text of a loop may call. */
@@ -248,12 +214,6 @@ class LoopCode {
       this.#call(this.#name(index, 'add', add), `c${index}.accumulator`, `r${index}`),
     ];
     const callResult = (of: string): string => this.#call(this.#name(index, 'result', result), of, `k${index}`);
-    if (accumulators instanceof FoldTable) {
-      this.#name(index, 'objects', accumulators.objects);
-      const addTo = (of: string): string => this.#call(`add${index}`, of, `r${index}`);
-      const lines = foldingObject(index, value, { keyOf: callKeyOf, create: callCreate, addTo });
-      return emit === 'updates' ? [...lines, ...updating(index, callResult(`a${index}`))] : lines;
-    }
     if (caught !== undefined) {
       return [
         `const r${index} = ${value};`,
@@ -290,7 +250,12 @@ class LoopCode {
       // Assigned even if they are equal, because 0 equals -0.
       `c${index}.accumulator = n${index};`,
       '}',
-      ...(emit === 'updates' ? updating(index, callResult(`c${index}.accumulator`)) : []),
+      ...(emit === 'updates'
+        ? [
+            `const v${index} = ${callResult(`c${index}.accumulator`)};`,
+            refusing(`v${index}`, `refuseRecord('aggregate', v${index})`),
+          ]
+        : []),
     ];
   }
 
@@ -313,4 +278,46 @@ class LoopCode {
     this.values.set(name, value);
     return name;
   }
+}
+
+function inComment(text: string): string {
+  return text.replaceAll(/[^\p{L}\p{N}._-]/gu, '_');
+}
+
+/** How an operator with `errors` continues after an error; undefined for one without. */
+type Caught = { readonly index: number; readonly value: string; readonly skip: string } | undefined;
+
+/** Lines that call a function and name its result. */
+function assigned(name: string, call: string, caught: Caught): string[] {
+  if (caught === undefined) return [`const ${name} = ${call};`];
+  const { index, value, skip } = caught;
+  return [
+    `let ${name};`,
+    `try { ${name} = ${call}; } catch (error) {`,
+    `${name} = trace.reject(${index}, i, error, ${value});`,
+    `if (${name} === skipped) ${skip}`,
+    '}',
+  ];
+}
+
+/** The cell of a key. What one that is older than the last snapshot has now may have to be kept before it changes. */
+function cellOf(index: number, cells: string, { recalls }: Accumulators): string {
+  const [cell, key] = [`c${index}`, `k${index}`];
+  const found = `${cells}.front.get(${key});`;
+  if (recalls === 'nothing') return found;
+  const isOutdated = `${cell} !== undefined && ${cell}.version !== ${cells}.version`;
+  return `${found} if (${recalls === 'missing' ? `${cell} === undefined` : isOutdated}) ${cell} = ${cells}.recall(${key});`;
+}
+
+/** The line that refuses a promise, without a call that V8 might not inline. */
+function refusing(value: string, refuse: string): string {
+  return `if (typeof ${value} === 'object' && ${value} !== null && typeof ${value}.then === 'function') ${refuse};`;
+}
+
+/**
+ * Lines that note the value at which they fail. In a `try` of their own, because a variable that outlives them would keep
+ * V8 from leaving the record out where nobody keeps it.
+ */
+function noting(value: string, lines: readonly string[]): string[] {
+  return ['try {', ...lines, '} catch (error) {', `trace.failedWith(${value});`, 'throw error;', '}'];
 }

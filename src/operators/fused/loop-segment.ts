@@ -138,5 +138,5 @@ function tableOf(operator: LoopOperator, index: number, options: LoopOptions): A
   const { uids, name = '', firstOperator = 0, createTable } = options;
   if (operator.kind !== 'aggregate') return [];
   if (operator.emit === 'partial' || createTable === undefined) return [new KeyedTable()];
-  return [createTable(uids?.[firstOperator + index] ?? name, 'fold')];
+  return [createTable(uids?.[firstOperator + index] ?? name)];
 }

@@ -6,7 +6,7 @@ import type { StateTable } from './tables/state-table.ts';
 import type { SegmentState, StageState } from './stage-state.ts';
 
 /** Where the operator of a uid keeps its state by key. */
-export type CreateTable = (uid: string, kind?: 'fold') => StateTable;
+export type CreateTable = (uid: string) => StateTable;
 
 /** All keyed states in the state of a stage, in order. */
 export function tablesIn(state: StageState): readonly KeyedStates[] {
