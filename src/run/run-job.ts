@@ -304,7 +304,7 @@ async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): P
 async function removeCheckpoints({ master, checkpointStorage, ...options }: EndingParts): Promise<void> {
   const scopes = checkpointsOf(master)?.begunScopes ?? [];
   const old = new OldCheckpoints(options);
-  await Promise.all(scopes.map((scope) => old.tidy(scope, async () => checkpointStorage?.remove(scope))));
+  await old.tidy(scopes.map((scope) => ({ scope, steps: [async () => checkpointStorage?.remove(scope)] })));
 }
 
 /** The options of a run, and its id. Its observers are guarded, and its clock ends with it. */

@@ -10,7 +10,7 @@ import type { EntryCheckpoints, RunBeginning } from '../../journal/run/run-entry
 import type { ContinuedCheckpoints } from '../../machines/checkpoint-coordinator/component-checkpoints-options.ts';
 import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
 import { checkpointsDirectory, scopeOfSeries } from '../checkpoints/checkpointing.ts';
-import { OldCheckpoints } from '../checkpoints/old-checkpoints.ts';
+import { OldCheckpoints, type Removal } from '../checkpoints/old-checkpoints.ts';
 import type { ResolvedCheckpoints } from '../checkpoints/checkpoints-option.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
@@ -150,15 +150,14 @@ export class LastingCheckpoints {
   /** LC1. The journal has begun: removes what nobody continues, and what crashed writers left. */
   async sweep(): Promise<void> {
     const { components = [], stale = [], lastNumber = 0 } = this.#resume ?? {};
-    for (const scope of stale) await this.#old.tidy(scope, () => this.#storage.remove(scope));
-    for (const { scope, retained, unused } of components) {
-      if (scope === undefined) continue;
-      const dropped = retained.slice(0, -this.#retainedCount).map(({ id }) => id);
-      for (const checkpoint of [...unused, ...dropped]) {
-        await this.#old.tidy(scope, () => this.#storage.discard(scope, checkpoint));
-      }
-      await this.#old.tidy(scope, () => this.#storage.sweep(scope, (lastNumber + 1) as CheckpointId));
-    }
+    const before = (lastNumber + 1) as CheckpointId;
+    const unneeded = components.flatMap(({ scope, retained, unused }): Removal[] => {
+      if (scope === undefined) return [];
+      const dropped = [...unused, ...retained.slice(0, -this.#retainedCount).map(({ id }) => id)];
+      const discards = dropped.map((checkpoint) => () => this.#storage.discard(scope, checkpoint));
+      return [{ scope, steps: [...discards, () => this.#storage.sweep(scope, before)] }];
+    });
+    await this.#old.tidy([...stale.map((scope) => this.#removalOf(scope)), ...unneeded]);
   }
 
   /** What the run takes over. */
@@ -180,10 +179,8 @@ export class LastingCheckpoints {
   /** The job has finished: removes all. Returns the names of those that could not be removed. LC2 */
   async remove(): Promise<readonly string[]> {
     const { stateDirectory, checkpoints } = this.#options;
-    const left: string[] = [];
-    for (const scope of [...this.#series().map((series) => series.scope), ...(this.#resume?.stale ?? [])]) {
-      if (!(await this.#old.tidy(scope, () => this.#storage.remove(scope)))) left.push(scope);
-    }
+    const scopes = [...this.#series().map((series) => series.scope), ...(this.#resume?.stale ?? [])];
+    const left = await this.#old.tidy(scopes.map((scope) => this.#removalOf(scope)));
     // Empty directories, and what lost journals named.
     const isOwn = checkpoints?.storage === undefined && left.length === 0;
     if (isOwn) rmSync(checkpointsDirectory(stateDirectory), { recursive: true, force: true });
@@ -192,6 +189,10 @@ export class LastingCheckpoints {
 
   get #retainedCount(): number {
     return this.#options.checkpoints?.retained ?? 1;
+  }
+
+  #removalOf(scope: string): Removal {
+    return { scope, steps: [() => this.#storage.remove(scope)] };
   }
 
   #scopeOf(head: string): string {

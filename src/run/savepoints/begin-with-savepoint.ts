@@ -66,7 +66,7 @@ export async function beginWithSavepoint(beginning: SavepointBeginning): Promise
     }
     return { id: open.id, components, plans: taken.plans };
   } catch (error) {
-    const removed = Promise.all(scopes.map((scope) => old.tidy(scope, () => storage.remove(scope))));
+    const removed = old.tidy(scopes.map((scope) => ({ scope, steps: [() => storage.remove(scope)] })));
     // A storage that does not answer holds up no end.
     if (ended?.aborted !== true) await removed;
     if (!(error instanceof CheckpointUnreadableError)) throw error;
