@@ -1,10 +1,10 @@
 import { forEach, Job, memoryCheckpoints, range, systemEnvironment } from 'kintsugi';
 import { type Bench, type BenchOptions, type BenchRow, compare, reading } from './harness.ts';
 
-/** So many that a round takes some seconds: in a short one most is the time in which V8 compiles what a checkpoint calls. */
-const recordCount = 60_000_000;
-const fewerRecords = recordCount / 3;
 const intervalMs = 1_000;
+/** A round takes so long, on any machine: in a short one most is the time in which V8 compiles what a checkpoint calls. */
+const roundMs = 5_000;
+const fewerRecords = 20_000_000;
 
 /** What the checkpoints of a run were like. */
 interface Taken {
@@ -19,9 +19,9 @@ interface Taken {
 }
 
 /** Sums by key; after each was seen once, records of `changing` of them follow. */
-async function summed(changing: number, everyMs?: number, keyCount = changing, records = recordCount): Promise<Taken> {
+async function summed(changing: number, everyMs?: number, keyCount = changing, records = fewerRecords): Promise<Taken> {
   const job = Job.create('sums', { mode: 'streaming' });
-  let check = 0;
+  let check = 0n;
   job
     .source('numbers', range(0, keyCount + records))
     .keyBy((n) => (n < keyCount ? n : n % changing))
@@ -29,7 +29,7 @@ async function summed(changing: number, everyMs?: number, keyCount = changing, r
     .sink(
       'check',
       forEach((sum) => {
-        check += sum;
+        check += BigInt(sum);
       }),
     );
   const run = job.run({
@@ -37,8 +37,8 @@ async function summed(changing: number, everyMs?: number, keyCount = changing, r
     ...(everyMs !== undefined && { checkpoints: { intervalMs: everyMs, storage: memoryCheckpoints() } }),
   });
   await run.result;
-  const last = keyCount + records - 1;
-  if (check !== (last * (last + 1)) / 2) throw new Error(`the job sums to ${check}`);
+  const last = BigInt(keyCount + records - 1);
+  if (check !== (last * (last + 1n)) / 2n) throw new Error(`the job sums to ${check}`);
   const completed = run.checkpoints().flatMap(({ latest }) => latest.filter(({ state }) => state === 'completed'));
   const written = ({ bytes = 0, referencedBytes = 0 }: (typeof completed)[number]): number => bytes - referencedBytes;
   // Without those at which the task had finished.
@@ -52,24 +52,37 @@ async function summed(changing: number, everyMs?: number, keyCount = changing, r
   };
 }
 
+/** How many records make a round of the right length. */
+async function recordsOfRound(keys: number): Promise<number> {
+  let leastMs = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const before = process.cpuUsage();
+    await summed(keys);
+    const { user, system } = process.cpuUsage(before);
+    leastMs = Math.min(leastMs, (user + system) / 1_000);
+  }
+  return Math.ceil(fewerRecords * Math.max(1, roundMs / leastMs));
+}
+
 async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const [keys, atLeast] of [
     [10_000, 0.95],
     [100_000, 0.8],
   ] as const) {
+    const records = await recordsOfRound(keys);
     rows.push(
       await compare({
         // Not of a million: those that change would lie together after a checkpoint, and be faster to reach than without.
         name: `sums of ${keys.toLocaleString('en')} keys that all change, with a checkpoint each second, beside none`,
-        ours: () => summed(keys, intervalMs),
-        baseline: () => summed(keys),
-        ...{ clock: 'cpu', collectsBefore: false, rounds: 15, warmUp: 1, effort, goal: { atLeast } },
+        ours: () => summed(keys, intervalMs, keys, records),
+        baseline: () => summed(keys, undefined, keys, records),
+        ...{ clock: 'cpu', collectsBefore: false, rounds: 7, warmUp: 1, effort, goal: { atLeast } },
       }),
     );
   }
   const large: Taken[] = [];
-  for (let round = 0; round < 3; round++) large.push(await summed(100_000, intervalMs, 1_000_000, fewerRecords));
+  for (let round = 0; round < 3; round++) large.push(await summed(100_000, intervalMs, 1_000_000));
   const pauses = large.map(({ pauseMs }) => pauseMs);
   rows.push(reading('longest pause of a task for a checkpoint of 1 M keys', 'ms', pauses, { atMost: 10 }));
   const full = large.map(({ fullMs }) => fullMs);
@@ -85,7 +98,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
   // Fewer keys: a full checkpoint of a million takes as long as the job.
   const shares: number[] = [];
   for (let round = 0; round < 3; round++) {
-    const { leastWritten } = await summed(1_000, 200, 100_000, fewerRecords);
+    const { leastWritten } = await summed(1_000, 200, 100_000);
     shares.push(leastWritten);
   }
   rows.push(
