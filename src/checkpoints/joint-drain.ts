@@ -9,12 +9,12 @@ export interface DrainProblem {
 
 /** A drain of several components, as one of them sees it: all of them end, or none does. */
 export interface JointDrain {
-  /** This one is stored as drained. Resolves once all are, or with the problem if one gives up before. */
-  stored(): Promise<DrainProblem | undefined>;
+  /** This one is stored as drained. */
+  stored(): void;
   /** This one will not end. No effect once all are stored. */
   giveUp(problem: DrainProblem): void;
-  /** Resolves if one gives up. */
-  readonly givenUp: Promise<DrainProblem>;
+  /** Resolves once all are stored, or with the problem if one gives up before. */
+  readonly outcome: Promise<DrainProblem | undefined>;
 }
 
 interface DrainedQuestion extends AnswerLimit {
@@ -29,17 +29,14 @@ interface DrainedQuestion extends AnswerLimit {
  * stored, or not in time; how long the others take, is theirs.
  */
 export function awaitDrained(stored: Promise<unknown>, drain: JointDrain, question: DrainedQuestion): void {
-  const { done, unstored } = question;
   const stopWaiting = awaitAnswer(stored, {
     ...question,
-    done: () => void drain.stored().then((problem) => (problem === undefined ? done() : unstored(problem))),
-    failed: (cause) => {
-      const problem = { reason: 'storing', cause } as const;
-      drain.giveUp(problem);
-      unstored(problem);
-    },
+    done: () => drain.stored(),
+    failed: (cause) => drain.giveUp({ reason: 'storing', cause }),
   });
-  void drain.givenUp.then((problem) => {
-    if (stopWaiting()) unstored(problem);
+  void drain.outcome.then((problem) => {
+    stopWaiting();
+    if (problem === undefined) question.done();
+    else question.unstored(problem);
   });
 }

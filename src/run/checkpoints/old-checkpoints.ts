@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '../../environment.ts';
+import { untilAborted } from '../../checkpoints/until-aborted.ts';
 import { setDeadline } from '../../deadline.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { RunId } from '../../ids.ts';
@@ -38,26 +39,29 @@ export class OldCheckpoints {
     if (removals.length === 0) return [];
     const whyByScope = new Map<string, string | undefined>(removals.map(({ scope }) => [scope, undefined]));
     const queue = removals.values();
-    const silence = this.#silence();
+    const { environment, cancellationTimeoutMs } = this.#options;
+    const silence = new AbortController();
+    const why = `No answer of the storage within ${cancellationTimeoutMs} ms`;
+    const arm = (): (() => void) =>
+      setDeadline(environment.clock, cancellationTimeoutMs, () => silence.abort(new Error(why)));
+    let disarm = arm();
+    const answered = (): void => {
+      disarm();
+      if (!silence.signal.aborted) disarm = arm();
+    };
     const lane = async (): Promise<void> => {
       for (const { scope, steps } of queue) {
-        const why = await failureOf(steps, silence);
-        if (silence.isOver) return;
-        if (why === undefined) whyByScope.delete(scope);
-        else whyByScope.set(scope, why);
+        const failure = await failureOf(steps, silence.signal, answered);
+        if (silence.signal.aborted) return;
+        if (failure === undefined) whyByScope.delete(scope);
+        else whyByScope.set(scope, failure);
       }
     };
-    const lanes = Array.from({ length: Math.min(atOnce, removals.length) }, lane);
-    await Promise.race([Promise.all(lanes), silence.tooLong]);
-    const late = silence.isOver ? silence.why : '';
-    silence.end();
-    this.#warn(Array.from(whyByScope, ([scope, why]) => [scope, why ?? late]));
+    const lanes = Promise.all(Array.from({ length: Math.min(atOnce, removals.length) }, lane));
+    await untilAborted(lanes, silence.signal).catch(() => {});
+    disarm();
+    this.#warn(Array.from(whyByScope, ([scope, failure]) => [scope, failure ?? why]));
     return [...whyByScope.keys()];
-  }
-
-  #silence(): Silence {
-    const { environment, cancellationTimeoutMs } = this.#options;
-    return new Silence(environment.clock, cancellationTimeoutMs);
   }
 
   /** One line for each reason. */
@@ -71,60 +75,21 @@ export class OldCheckpoints {
   }
 }
 
-/** Of a storage that is asked for something: it is over once there was no answer for too long. */
-class Silence {
-  readonly why: string;
-  readonly tooLong: Promise<void>;
-  readonly #clock: Clock;
-  readonly #limitMs: number;
-  #isOver = false;
-  #tell: () => void = () => {};
-  #disarm: () => void;
-
-  constructor(clock: Clock, limitMs: number) {
-    this.why = `No answer of the storage within ${limitMs} ms`;
-    this.#clock = clock;
-    this.#limitMs = limitMs;
-    this.tooLong = new Promise((resolve) => {
-      this.#tell = resolve;
-    });
-    this.#disarm = this.#arm();
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
-  /** There was an answer. */
-  break(): void {
-    if (this.#isOver) return;
-    this.#disarm();
-    this.#disarm = this.#arm();
-  }
-
-  /** Nothing is asked any more. */
-  end(): void {
-    this.#isOver = true;
-    this.#disarm();
-    this.#tell();
-  }
-
-  #arm(): () => void {
-    return setDeadline(this.#clock, this.#limitMs, () => this.end());
-  }
-}
-
 /** Why the last of those steps failed that did; undefined if none did. */
-async function failureOf(steps: Removal['steps'], silence: Silence): Promise<string | undefined> {
+async function failureOf(
+  steps: Removal['steps'],
+  silence: AbortSignal,
+  answered: () => void,
+): Promise<string | undefined> {
   let why: string | undefined;
   for (const step of steps) {
-    if (silence.isOver) return why;
+    if (silence.aborted) return why;
     try {
       await step();
     } catch (error) {
       why = toError(error).message;
     }
-    silence.break();
+    answered();
   }
   return why;
 }

@@ -9,19 +9,18 @@ import { Jointly } from './jointly.ts';
  * DA2 They end if all are stored before one gives up; otherwise none does, whatever its storage says later.
  */
 export class DrainAgreement implements JointDrain {
-  readonly givenUp: Promise<DrainProblem>;
+  readonly outcome: Promise<DrainProblem | undefined>;
   readonly #written: Jointly;
-  #open: number;
-  #outcome: 'open' | 'sealed' | 'givenUp' = 'open';
-  readonly #waiting: ((problem: DrainProblem | undefined) => void)[] = [];
-  #tellGivenUp: (problem: DrainProblem) => void = () => {};
+  #unstored: number;
+  /** The first call counts. */
+  #end: (problem: DrainProblem | undefined) => void = () => {};
 
   /** @param count how many components there are @param commit completes the savepoint */
   constructor(count: number, commit: () => Promise<void>) {
-    this.#open = count;
+    this.#unstored = count;
     this.#written = new Jointly(count, commit);
-    this.givenUp = new Promise((resolve) => {
-      this.#tellGivenUp = resolve;
+    this.outcome = new Promise((resolve) => {
+      this.#end = resolve;
     });
   }
 
@@ -30,23 +29,12 @@ export class DrainAgreement implements JointDrain {
     return this.#written.ready();
   }
 
-  stored(): Promise<DrainProblem | undefined> {
-    if (this.#outcome === 'givenUp') return this.givenUp;
-    this.#open--;
-    if (this.#open > 0) return new Promise((resolve) => this.#waiting.push(resolve));
-    this.#end('sealed', undefined);
-    return Promise.resolve(undefined);
+  stored(): void {
+    if (--this.#unstored === 0) this.#end(undefined);
   }
 
   giveUp(problem: DrainProblem): void {
-    if (this.#outcome !== 'open') return;
-    this.#end('givenUp', problem);
-    this.#tellGivenUp(problem);
+    this.#end(problem);
     this.#written.giveUp(toError(problem.cause ?? problem.reason));
-  }
-
-  #end(outcome: 'sealed' | 'givenUp', problem: DrainProblem | undefined): void {
-    this.#outcome = outcome;
-    for (const tell of this.#waiting.splice(0)) tell(problem);
   }
 }
