@@ -16,16 +16,14 @@ import {
 import { seededRandom, type VirtualEnvironment } from '../../src/testing/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
 import { tickingSource, transactionalSink, World } from '../support/abandoned-run.ts';
+import { eventsOf, failureOf, Runs } from '../support/runs.ts';
 import {
   checkpoints,
   count,
-  eventsOf,
   expected,
-  failureOf,
   type Fold,
   foldsOf,
   recordsIn,
-  Runs,
   type Shape,
   totals,
 } from '../support/drained-runs.ts';

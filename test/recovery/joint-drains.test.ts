@@ -3,18 +3,8 @@ import { join } from 'node:path';
 import { type CheckpointStorage, type Exchange, fileCheckpoints, type Job, type JobRun } from '../../src/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
 import { tickingSource, transactionalSink, World } from '../support/abandoned-run.ts';
-import {
-  checkpoints,
-  count,
-  eventsOf,
-  expected,
-  failureOf,
-  type Fold,
-  foldsOf,
-  recordsIn,
-  Runs,
-  totals,
-} from '../support/drained-runs.ts';
+import { eventsOf, failureOf, Runs } from '../support/runs.ts';
+import { checkpoints, count, expected, type Fold, foldsOf, recordsIn, totals } from '../support/drained-runs.ts';
 import { storageOver } from '../support/storage-over.ts';
 
 const all = Array.from({ length: count }, (_, n) => n);

@@ -13,7 +13,8 @@ import {
 } from '../../src/index.ts';
 import { faultPlan, seededRandom } from '../../src/testing/index.ts';
 import { tickingSource } from '../support/abandoned-run.ts';
-import { expected, failureOf, Runs, sorted, type Sum, sumsOf } from '../support/savepoint-runs.ts';
+import { failureOf, Runs } from '../support/runs.ts';
+import { expected, sorted, type Sum, sumsOf } from '../support/savepoint-runs.ts';
 
 const restartBackoff = fixedDelay({ maxAttempts: 5, delayMs: 1 });
 /** So that everything is pending at the savepoint, and a restart begins from the start. */

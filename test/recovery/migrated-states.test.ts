@@ -1,12 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   explain,
   forEach,
   Job,
   type JobEvent,
-  type JobRun,
   type JobRunOptions,
   listState,
   SavepointMismatchError,
@@ -16,8 +12,8 @@ import {
   StateVersionError,
   valueState,
 } from '../../src/index.ts';
-import { type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { AbandonedRuns, tickingSource, transactionalSink, World } from '../support/abandoned-run.ts';
+import { Runs } from '../support/runs.ts';
 
 const count = 400;
 const checkpoints = { intervalMs: 5 };
@@ -114,31 +110,15 @@ const failureOf = async (promise: Promise<unknown>): Promise<Error> =>
   );
 
 /** Runs on virtual time that share a directory and a world. */
-class Runs implements Disposable {
+class MigratedRuns extends Runs {
   readonly world = new World<Sum>();
-  readonly #home = mkdtempSync(join(tmpdir(), 'migrated-'));
-  #environment: VirtualEnvironment | undefined;
-  #seed = 0;
-
-  start(job: Job, options: JobRunOptions = {}): JobRun {
-    this.#environment = virtualEnvironment({ seed: this.#seed++ });
-    return job.run({ batchSize: 8, environment: this.#environment, checkpoints, ...options });
-  }
-
-  async until<Value>(promise: Promise<Value>): Promise<Value> {
-    return await (this.#environment as VirtualEnvironment).drive(promise);
-  }
+  #savepoints = 0;
 
   /** Runs for some ms, and stops with a savepoint. */
   async stopped(job: Job, options: JobRunOptions = {}): Promise<string> {
     const run = this.start(job, options);
-    const { clock } = this.#environment as VirtualEnvironment;
-    await this.until(new Promise<void>((resolve) => void clock.setTimeout(resolve, 12)));
-    return await this.until(run.stopWithSavepoint(join(this.#home, `savepoint-${this.#seed}`)));
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.#home, { recursive: true, force: true });
+    await this.wait(12);
+    return await this.until(run.stopWithSavepoint(this.path(`savepoint-${this.#savepoints++}`)));
   }
 }
 
@@ -165,7 +145,7 @@ describe('states of a savepoint', () => {
       [1, 3, 2],
     ],
   ])('of versions %j at parallelism %j: every sum goes on', async (versions, parallelisms) => {
-    using runs = new Runs();
+    using runs = new MigratedRuns();
     let fromSavepoint: string | undefined;
     const rows: Sum[] = [];
     for (const [index, form] of versions.entries()) {
@@ -178,7 +158,7 @@ describe('states of a savepoint', () => {
   });
 
   it('are migrated again by a task that restarts, from a checkpoint with values of both versions', async () => {
-    using runs = new Runs();
+    using runs = new MigratedRuns();
     const fromSavepoint = await runs.stopped(jobOf(runs.world, 1));
     const migrated: number[] = [];
     const states = {
@@ -241,7 +221,7 @@ describe('states of a savepoint', () => {
   ];
 
   it.each(refusals)('$what are refused before anything runs, by uid and name', async ({ before, states, message }) => {
-    using runs = new Runs();
+    using runs = new MigratedRuns();
     const fromSavepoint = await runs.stopped(jobOf(runs.world, before));
     const written = runs.world.transacted.length;
     const job = (): Job => jobOf(runs.world, before, { states });
@@ -255,7 +235,7 @@ describe('states of a savepoint', () => {
   });
 
   it('that cannot be migrated fail the job at once, with operator, state, key and cause', async () => {
-    using runs = new Runs();
+    using runs = new MigratedRuns();
     const fromSavepoint = await runs.stopped(jobOf(runs.world, 1));
     const migrate = (): Counted => {
       throw new TypeError('no sum');
@@ -270,7 +250,7 @@ describe('states of a savepoint', () => {
   });
 
   it('that cannot be migrated are no fault of a record, which `onError` would pass over', async () => {
-    using runs = new Runs();
+    using runs = new MigratedRuns();
     const skips = { onError: 'skip' } as const;
     const fromSavepoint = await runs.stopped(jobOf(runs.world, 1, skips));
     const migrate = (): Counted => {

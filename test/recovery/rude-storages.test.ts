@@ -11,7 +11,7 @@ import {
 } from '../../src/index.ts';
 import { tickingSource } from '../support/abandoned-run.ts';
 import { killing } from '../support/run-story.ts';
-import { failureOf, Runs } from '../support/savepoint-runs.ts';
+import { failureOf, Runs } from '../support/runs.ts';
 import { storageOver } from '../support/storage-over.ts';
 
 const count = 400;

@@ -22,13 +22,12 @@ import {
 } from '../../src/index.ts';
 import { seededRandom, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { tickingSource, transactionalSink, World } from '../support/abandoned-run.ts';
+import { failureOf, Runs } from '../support/runs.ts';
 import {
   checkpoints,
   count,
   expected,
-  failureOf,
   keyOf,
-  Runs,
   type Shape,
   sorted,
   streamOf,

@@ -1,14 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   broadcastState,
   type DataStream,
   explain,
   InvalidArgumentError,
   Job,
-  type JobRun,
-  type JobRunOptions,
   listState,
   SavepointMismatchError,
   toJsonLinesFile,
@@ -16,51 +11,12 @@ import {
   valueState,
 } from '../../src/index.ts';
 import { insideOf } from '../../src/run/run-inside.ts';
-import { seededRandom, virtualEnvironment } from '../../src/testing/index.ts';
+import { seededRandom } from '../../src/testing/index.ts';
 import { tickingSource } from '../support/abandoned-run.ts';
+import { failureOf, Runs } from '../support/runs.ts';
 
 const checkpoints = { intervalMs: 5 };
 const count = 240;
-
-/** Runs on virtual time that share a directory. */
-class Runs implements Disposable {
-  readonly home = mkdtempSync(join(tmpdir(), 'subtask-states-'));
-  environment = virtualEnvironment({ seed: 0 });
-  #seed = 0;
-
-  start(job: Job, options: JobRunOptions = {}): JobRun {
-    this.environment = virtualEnvironment({ seed: this.#seed++ });
-    return job.run({ batchSize: 8, environment: this.environment, checkpoints, ...options });
-  }
-
-  async wait(ms: number): Promise<void> {
-    await this.until(new Promise<void>((resolve) => void this.environment.clock.setTimeout(resolve, ms)));
-  }
-
-  async until<Value>(promise: Promise<Value>): Promise<Value> {
-    return await this.environment.drive(promise);
-  }
-
-  path(name: string): string {
-    return join(this.home, name);
-  }
-
-  rows<Row>(directory = 'out'): Row[] {
-    const files = readdirSync(this.path(directory)).filter((name) => name.endsWith('.jsonl'));
-    const lines = files.flatMap((name) => readFileSync(join(this.path(directory), name), 'utf8').split('\n'));
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Row);
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.home, { recursive: true, force: true });
-  }
-}
-
-const failureOf = async (promise: Promise<unknown>): Promise<Error> =>
-  await promise.then(
-    () => new Error('It did not fail'),
-    (error: unknown) => error as Error,
-  );
 
 const ticks = (job: Job, most = count): DataStream<number> =>
   job.source('ticks', tickingSource(most), { version: 1, parallelism: 1 });

@@ -13,7 +13,7 @@ import {
 import { SimulatedStorage } from '../../src/testing/checkpoints/simulated-storage.ts';
 import { seededRandom, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
 import { tickingSource, transactionalSink, World } from '../support/abandoned-run.ts';
-import { failureOf } from '../support/savepoint-runs.ts';
+import { failureOf } from '../support/runs.ts';
 
 const timeoutMs = 20;
 const slowMs = 50;

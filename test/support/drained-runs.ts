@@ -1,8 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Exchange, Job, type JobEvent, type JobRun, type JobRunOptions, type Sink } from '../../src/index.ts';
-import { virtualEnvironment } from '../../src/testing/index.ts';
+import { type Exchange, Job, type Sink } from '../../src/index.ts';
 import { tickingSource } from './abandoned-run.ts';
 
 export const count = 400;
@@ -59,48 +55,3 @@ export const expected = (end = count): Map<string, { sum: number; records: numbe
   totals(Array.from({ length: end }, (_, n) => ({ key: keyOf(n), sum: n, records: 1 })));
 
 export const recordsIn = (rows: readonly Fold[]): number => rows.reduce((sum, { records }) => sum + records, 0);
-
-/** Runs on virtual time that share a directory. */
-export class Runs implements Disposable {
-  readonly home = mkdtempSync(join(tmpdir(), 'drained-'));
-  environment = virtualEnvironment({ seed: 0 });
-  #seed = 0;
-
-  start(job: Job, options: JobRunOptions = {}): JobRun {
-    this.environment = virtualEnvironment({ seed: this.#seed++ });
-    return job.run({ batchSize: 8, environment: this.environment, checkpoints, ...options });
-  }
-
-  async wait(ms: number): Promise<void> {
-    await this.until(new Promise<void>((resolve) => void this.environment.clock.setTimeout(resolve, ms)));
-  }
-
-  /** On its clock. */
-  async sleep(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => void this.environment.clock.setTimeout(resolve, ms));
-  }
-
-  async until<Value>(promise: Promise<Value>): Promise<Value> {
-    return await this.environment.drive(promise);
-  }
-
-  path(name: string): string {
-    return join(this.home, name);
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.home, { recursive: true, force: true });
-  }
-}
-
-export const failureOf = async (promise: Promise<unknown>): Promise<Error> =>
-  await promise.then(
-    () => new Error('It did not fail'),
-    (error: unknown) => error as Error,
-  );
-
-export const eventsOf = (run: JobRun): JobEvent[] => {
-  const events: JobEvent[] = [];
-  run.events$.subscribe((event) => events.push(event));
-  return events;
-};

@@ -1,8 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Exchange, Job, type JobRun, type JobRunOptions, type Sink } from '../../src/index.ts';
-import { faultPlan, type VirtualEnvironment, virtualEnvironment } from '../../src/testing/index.ts';
+import { type Exchange, Job, type Sink } from '../../src/index.ts';
 import { tickingSource } from './abandoned-run.ts';
 
 /** Number of records that the source of {@link sumsOf} has. */
@@ -58,47 +54,3 @@ export const expected = ((): readonly Sum[] => {
 })();
 
 export const sorted = (rows: readonly Sum[]): Sum[] => [...rows].sort((a, b) => a.n - b.n);
-
-/** Runs on virtual time that share a directory. */
-export class Runs implements Disposable {
-  readonly home = mkdtempSync(join(tmpdir(), 'savepoints-'));
-  #environment: VirtualEnvironment | undefined;
-  #seed = 0;
-
-  start(job: Job, options: JobRunOptions = {}, faults = faultPlan()): JobRun {
-    this.#environment = virtualEnvironment({ seed: this.#seed++, faults });
-    return job.run({ batchSize: 8, environment: this.#environment, checkpoints, ...options });
-  }
-
-  /** Until so many ms have passed. */
-  async wait(ms: number): Promise<void> {
-    const { clock } = this.#environment as VirtualEnvironment;
-    await this.until(new Promise<void>((resolve) => void clock.setTimeout(resolve, ms)));
-  }
-
-  async until<Value>(promise: Promise<Value>): Promise<Value> {
-    return await (this.#environment as VirtualEnvironment).drive(promise);
-  }
-
-  path(name: string): string {
-    return join(this.home, name);
-  }
-
-  /** Rows in files. */
-  rows(directory: string): Sum[] {
-    const files = readdirSync(this.path(directory)).filter((name) => name.endsWith('.jsonl'));
-    const lines = files.flatMap((name) => readFileSync(join(this.path(directory), name), 'utf8').split('\n'));
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Sum);
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.home, { recursive: true, force: true });
-  }
-}
-
-/** What a promise rejects with. */
-export const failureOf = async (promise: Promise<unknown>): Promise<Error> =>
-  await promise.then(
-    () => new Error('It did not fail'),
-    (error: unknown) => error as Error,
-  );
