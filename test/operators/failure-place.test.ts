@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { map as rxMap } from 'rxjs';
-import type { LoopOperator } from '../../src/operators/fused/loop.ts';
+import type { LoopOperator } from '../../src/operators/fused/loops/loop.ts';
 import { createOperatorChain } from '../../src/operators/task/operator-chain.ts';
 import type { OperatorDescription } from '../../src/operators/operator-description.ts';
 import type { Blame, OperatorStage } from '../../src/operators/operator-stage.ts';

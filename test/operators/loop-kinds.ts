@@ -1,5 +1,5 @@
-import { closureLoop } from '../../src/operators/fused/closure-loop.ts';
-import { compileLoop } from '../../src/operators/fused/compile-loop.ts';
+import { closureLoop } from '../../src/operators/fused/loops/closure-loop.ts';
+import { compileLoop } from '../../src/operators/fused/loops/compile-loop.ts';
 
 /** Every way to make the loop of a stretch of operators. */
 export const loopKinds: readonly (readonly [kind: string, compile: typeof compileLoop])[] = [

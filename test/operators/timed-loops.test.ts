@@ -1,6 +1,6 @@
-import type { Loops } from '../../src/operators/fused/loop.ts';
-import { RunTrace } from '../../src/operators/fused/run-trace.ts';
-import { TimedLoops } from '../../src/operators/fused/timed-loops.ts';
+import type { Loops } from '../../src/operators/fused/loops/loop.ts';
+import { RunTrace } from '../../src/operators/fused/loops/run-trace.ts';
+import { TimedLoops } from '../../src/operators/fused/loops/timed-loops.ts';
 
 type Kind = 'inlined' | 'apart';
 

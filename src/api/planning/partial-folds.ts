@@ -1,4 +1,4 @@
-import type { Partial } from '../../operators/fused/partial-results.ts';
+import type { Partial } from '../../operators/fused/loops/partial-results.ts';
 import type { OperatorDescription } from '../../operators/operator-description.ts';
 import type { StreamInput, StreamNode } from '../stream-graph.ts';
 

@@ -2,7 +2,7 @@ import type { Batch } from '../../partitions/stream-element.ts';
 import type { CheckpointId } from '../../ids.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
-import { compileLoop } from './compile-loop.ts';
+import { compileLoop } from './loops/compile-loop.ts';
 import { type LoopTail, noRecord } from '../../partitions/loop-ends.ts';
 import { Alarm } from './alarm.ts';
 import { Lineage } from '../lineage.ts';
@@ -12,8 +12,8 @@ import { PacedInput } from '../paced-input.ts';
 import { ResultBuffer } from '../result-buffer.ts';
 import type { FusedState, SegmentState, StageState } from '../state/stage-state.ts';
 import { refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
-import { type FailedPlace, numberOf, RunTrace } from './run-trace.ts';
-import type { SegmentTrace } from './segment.ts';
+import { type FailedPlace, numberOf, RunTrace } from './loops/run-trace.ts';
+import type { SegmentTrace } from './loops/segment.ts';
 import {
   earliestTimer,
   type PlacedSegment,

@@ -4,7 +4,7 @@ import type { Batch } from '../../partitions/stream-element.ts';
 import { isThenable, refusePromise } from '../../user-code.ts';
 import { checkKey } from '../key-identity.ts';
 import { refuseRecord } from '../refused-results.ts';
-import type { LoopOptions } from './loop.ts';
+import type { LoopOptions } from './loops/loop.ts';
 import type { KeyedProcessContext, OperatorDescription } from '../operator-description.ts';
 import { unpackData } from '../../partitions/records/packed-data.ts';
 import type { SegmentState } from '../state/stage-state.ts';
@@ -16,7 +16,7 @@ import { restoreTable } from '../state/state-tables.ts';
 import type { Pack } from '../state/tables/table-block.ts';
 import { DeclaredContext } from './declared-context.ts';
 import type { StateDeclarations } from '../state/declared-states.ts';
-import type { Segment, SegmentTrace } from './segment.ts';
+import type { Segment, SegmentTrace } from './loops/segment.ts';
 
 type Process = Extract<OperatorDescription, { kind: 'process' }>;
 type Context = KeyedProcessContext<unknown, unknown>;

@@ -5,15 +5,16 @@ import { refuseRecord } from '../refused-results.ts';
 import { skipped } from '../rejected/rejections.ts';
 import type { SegmentState } from '../state/stage-state.ts';
 import { refuseState } from '../state/state-snapshot.ts';
-import type { compileLoop } from './compile-loop.ts';
-import type { Accumulators, LoopOperator, LoopOptions, Loops } from './loop.ts';
-import { PartialResults } from './partial-results.ts';
+import type { compileLoop } from './loops/compile-loop.ts';
+import type { Accumulators, LoopOperator, LoopOptions, Loops } from './loops/loop.ts';
+import { PartialResults } from './loops/partial-results.ts';
 import { KeyedTable } from '../state/tables/keyed-table.ts';
 import { packTable } from '../state/tables/loaded-table.ts';
 import { restoreTable } from '../state/state-tables.ts';
 import type { Pack } from '../state/tables/table-block.ts';
-import type { Loop, PullingLoop, Segment } from './segment.ts';
-import { TimedLoops } from './timed-loops.ts';
+import type { Loop, PullingLoop, Segment } from './loops/segment.ts';
+import { SettledLoops } from './loops/settled-loops.ts';
+import { TimedLoops } from './loops/timed-loops.ts';
 
 /** A stretch of operators as one loop, with the accumulators of its aggregates. */
 export class LoopSegment implements Segment {
@@ -34,8 +35,8 @@ export class LoopSegment implements Segment {
     const cells = this.#accumulators.at(-1) as Accumulators;
     if (last?.kind === 'aggregate' && last.emit === 'partial') this.#partials = new PartialResults(cells);
     const own = { ...options, partials: this.#partials };
-    const loops = compile(operators, this.#accumulators, own);
-    const apart = (): Loops => compile(operators, this.#accumulators, { ...own, callsApart: true });
+    const loops = this.#loops(operators, compile, own);
+    const apart = (): Loops => this.#loops(operators, compile, { ...own, callsApart: true });
     const timed = options.clock && operators.length > 0 ? new TimedLoops(loops, apart, options.clock) : loops;
     ({ run: this.run, pull: this.pull, usesTail: this.usesTail } = timed);
     if (last?.kind !== 'aggregate' || last.emit === 'updates') return;
@@ -53,6 +54,13 @@ export class LoopSegment implements Segment {
     };
     const ask = last.errors === undefined ? result : rejecting;
     this.drain = (out, keyCount) => this.#drain(cells, ask, out, keyCount);
+  }
+
+  #loops(operators: readonly LoopOperator[], compile: typeof compileLoop, options: LoopOptions): Loops {
+    const tables = this.#accumulators;
+    const compiled = (own: LoopOptions): Loops => compile(operators, tables, own);
+    if (!tables.some(({ recalls }) => recalls === 'outdated')) return compiled(options);
+    return new SettledLoops(tables, compiled({ ...options, isSettled: true }), () => compiled(options));
   }
 
   get key(): unknown {

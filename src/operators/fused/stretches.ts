@@ -1,10 +1,10 @@
 import type { OperatorDescription } from '../operator-description.ts';
-import type { compileLoop } from './compile-loop.ts';
+import type { compileLoop } from './loops/compile-loop.ts';
 import { KeyedState } from './keyed-state.ts';
-import { type LoopOperator, type LoopOptions, tailOf } from './loop.ts';
+import { type LoopOperator, type LoopOptions, tailOf } from './loops/loop.ts';
 import { LoopSegment } from './loop-segment.ts';
 import type { LoopEnds } from '../../partitions/loop-ends.ts';
-import type { Segment } from './segment.ts';
+import type { Segment } from './loops/segment.ts';
 
 /** An operator that returns synchronously. */
 export type SynchronousOperator = Exclude<OperatorDescription, { kind: 'asyncMap' | 'pipe' }>;

@@ -1,6 +1,6 @@
 import { BatchCutter, type BatchLimits, isSampled } from '../../partitions/records/batch-cutter.ts';
 import { blankList } from '../../partitions/records/blank-list.ts';
-import { callSeldom, type Seldom } from '../fused/call-apart.ts';
+import { callSeldom, type Seldom } from '../fused/loops/call-apart.ts';
 import { freezeRecords } from '../../partitions/records/freeze-records.ts';
 import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
 import type { ResultPartition } from '../../partitions/result-partition.ts';

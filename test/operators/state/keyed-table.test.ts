@@ -34,6 +34,10 @@ interface Taken {
 const contentOf = (table: StateTable): Content =>
   [...table.entries()].map(([key, { accumulator }]) => [key, structuredClone(accumulator)]);
 
+/** How many cells of a table may not be changed as they are. */
+const outdatedIn = ({ front, recalls, version }: StateTable): number =>
+  recalls === 'outdated' ? [...front.values()].filter((cell) => cell.version !== version).length : 0;
+
 /** The order of keys of a table on disk is that of their bytes. */
 const byKey = (content: Content): Content => content.sort(([a], [b]) => (a as number) - (b as number));
 
@@ -60,6 +64,11 @@ class Pair {
   }
 
   do(step: Step): void {
+    this.#do(step);
+    expect(this.table.outdatedCells).toBe(outdatedIn(this.table));
+  }
+
+  #do(step: Step): void {
     switch (step.kind) {
       case 'push':
         return this.#push(step.key);
@@ -185,7 +194,7 @@ describe('a table of state by key', () => {
   const disk = new DiskStates();
   afterAll(() => disk.clear());
 
-  it('KT1, KT2, KT3: property: is like a Map, and so is every snapshot of it, whatever happens meanwhile', () => {
+  it('KT1, KT2, KT3, KT5: property: is like a Map, and so is every snapshot of it, whatever happens meanwhile', () => {
     fc.assert(
       fc.property(
         fc.array(step, { minLength: 20, maxLength: 120 }),
@@ -316,7 +325,7 @@ describe('a table of state by key', () => {
     expect(take(5)).toBe(2);
   });
 
-  it('takes over a state, so that the next run has the changes alone', () => {
+  it('KT5: takes over a state, so that the next run has the changes alone', () => {
     const table = new KeyedTable();
     const runs = [{ piece: { location: 'run/1', bytes: 9, crc: 1 }, blocks: [], entries: 2 }];
     table.restore(
@@ -326,8 +335,10 @@ describe('a table of state by key', () => {
       ]),
       runs,
     );
+    expect(table.outdatedCells).toBe(2);
     const cell = table.recall('a') as { accumulator: number[] };
     cell.accumulator.push(3);
+    expect(table.outdatedCells).toBe(1);
     const frozen = table.freeze(2 as CheckpointId, packData);
     expect([frozen.before, frozen.mostEntries]).toEqual([runs, 1]);
     expect(contentOf(table)).toEqual([

@@ -46,6 +46,7 @@ export class DiskTable implements StateTable {
   readonly recalls = 'missing';
   /** Cells in front are always of this one. */
   readonly version = 0;
+  readonly outdatedCells = 0;
   readonly #options: DiskTableOptions;
   readonly #older = new Generations();
   readonly #history = new RunHistory();

@@ -23,6 +23,7 @@ const mostAtOnce = 256;
  * - KT1 A frozen table has the state of its instant, whatever happens to the table afterwards, also in place.
  * - KT2 Reading and changing a table gives the same results, and the same order of keys, with snapshots or without.
  * - KT3 A run has every key that changed since the last completed checkpoint, and refers to earlier runs for the others.
+ * - KT5 While it says that no cell is outdated, every cell may be changed without {@link recall}.
  */
 export class KeyedTable implements StateTable {
   readonly order = 'appearance';
@@ -30,6 +31,7 @@ export class KeyedTable implements StateTable {
   front = new Map<unknown, VersionedCell>();
   readonly recalls = 'outdated';
   version = 0;
+  outdatedCells = 0;
   /** The place of the next cell that is made. */
   #places = 0;
   /** That place when the table was frozen. */
@@ -65,10 +67,7 @@ export class KeyedTable implements StateTable {
   }
 
   add(key: unknown, accumulator: unknown): VersionedCell {
-    const place = this.#places++;
-    // The first cell is recalled, so that V8 does not discard a loop at the first checkpoint because it has never seen that.
-    const version = place === 0 && this.version === firstVersion ? 0 : this.version;
-    const cell = { accumulator, version, older: undefined, place };
+    const cell = { accumulator, version: this.version, older: undefined, place: this.#places++ };
     this.front.set(key, cell);
     this.#changes?.add(key, cell);
     return cell;
@@ -131,6 +130,7 @@ export class KeyedTable implements StateTable {
 
   freeze(checkpoint: CheckpointId, pack: Pack): FrozenTable {
     const version = this.version++;
+    this.outdatedCells = this.front.size;
     this.#versions.set(checkpoint, version);
     if (this.#changes !== undefined) {
       this.#changes.checkpoint = checkpoint;
@@ -174,6 +174,7 @@ export class KeyedTable implements StateTable {
 
   restore(cells: Map<unknown, VersionedCell>, runs?: readonly TableRun[]): void {
     this.front = cells;
+    this.outdatedCells = cells.size;
     for (const cell of cells.values()) cell.place = this.#places++;
     if (runs === undefined) return;
     this.#history.restore(runs);
@@ -215,6 +216,7 @@ export class KeyedTable implements StateTable {
       this.#aged.push(cell);
     }
     cell.version = this.version;
+    this.outdatedCells--;
     return isKept;
   }
 

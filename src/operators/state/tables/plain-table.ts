@@ -9,6 +9,7 @@ export class PlainTable implements StateTable {
   front = new Map<unknown, Cell>();
   readonly recalls = 'nothing';
   readonly version = 0;
+  readonly outdatedCells = 0;
 
   recall(key: unknown): Cell | undefined {
     return this.front.get(key);

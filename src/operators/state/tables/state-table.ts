@@ -17,6 +17,8 @@ export interface StateTable {
    * are missing in `front`, or those in it that are not of the `version`. A loop is made for one of these.
    */
   readonly recalls: 'nothing' | 'missing' | 'outdated';
+  /** How many cells in `front` are not of the `version`, if those are the ones that are recalled; otherwise 0. */
+  readonly outdatedCells: number;
   /** The cell of a key, as one that may be changed; undefined if it has none. */
   recall(key: unknown): Cell | undefined;
   /** The new cell of a key that has none. */

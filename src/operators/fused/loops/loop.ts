@@ -1,9 +1,9 @@
-import type { StageClock } from '../operator-stage.ts';
-import type { RecordRejections } from '../rejected/rejections.ts';
-import type { OperatorDescription } from '../operator-description.ts';
-import type { LoopEnds, LoopTail } from '../../partitions/loop-ends.ts';
-import type { CreateTable } from '../state/state-tables.ts';
-import type { StateTable } from '../state/tables/state-table.ts';
+import type { StageClock } from '../../operator-stage.ts';
+import type { RecordRejections } from '../../rejected/rejections.ts';
+import type { OperatorDescription } from '../../operator-description.ts';
+import type { LoopEnds, LoopTail } from '../../../partitions/loop-ends.ts';
+import type { CreateTable } from '../../state/state-tables.ts';
+import type { StateTable } from '../../state/tables/state-table.ts';
 import type { PartialResults } from './partial-results.ts';
 import type { Loop, PullingLoop } from './segment.ts';
 
@@ -43,6 +43,8 @@ export interface LoopOptions {
   readonly uids?: readonly string[] | undefined;
   /** Of its last operator, an `aggregate` with `emit: 'partial'`. */
   readonly partials?: PartialResults | undefined;
+  /** Whether no table has outdated cells when it runs, so that it looks for none. Default false. */
+  readonly isSettled?: boolean;
   /** Default: states by key are in memory. */
   readonly createTable?: CreateTable | undefined;
   /** Ends of the task that it reaches directly. Not with `rejections`. Default: none. */

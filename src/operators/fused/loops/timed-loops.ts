@@ -1,5 +1,5 @@
-import type { Clock } from '../../environment.ts';
-import type { Batch } from '../../partitions/stream-element.ts';
+import type { Clock } from '../../../environment.ts';
+import type { Batch } from '../../../partitions/stream-element.ts';
 import type { Loops } from './loop.ts';
 import type { Loop, PullingLoop, SegmentTrace } from './segment.ts';
 

@@ -1,12 +1,12 @@
-import { freezeRecord } from '../../partitions/records/freeze-records.ts';
-import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
-import { isThenable } from '../../user-code.ts';
-import { checkKey } from '../key-identity.ts';
-import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
-import { type RecordRejections, skipped } from '../rejected/rejections.ts';
+import { freezeRecord } from '../../../partitions/records/freeze-records.ts';
+import { subpartitionOfKey } from '../../../partitions/records/key-hash.ts';
+import { isThenable } from '../../../user-code.ts';
+import { checkKey } from '../../key-identity.ts';
+import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../../refused-results.ts';
+import { type RecordRejections, skipped } from '../../rejected/rejections.ts';
 import type { PartialResults } from './partial-results.ts';
 import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
-import { type LoopTail, noRecord, type SinkTail, type WriterTail } from '../../partitions/loop-ends.ts';
+import { type LoopTail, noRecord, type SinkTail, type WriterTail } from '../../../partitions/loop-ends.ts';
 import type { SegmentTrace } from './segment.ts';
 
 type Fn = (...given: unknown[]) => unknown;

@@ -1,4 +1,4 @@
-import type { StateTable } from '../state/tables/state-table.ts';
+import type { StateTable } from '../../state/tables/state-table.ts';
 
 /** What records of a key were folded into, for the `aggregate` that merges it with others. */
 export interface Partial {

@@ -1,12 +1,12 @@
-import { freezeRecord } from '../../partitions/records/freeze-records.ts';
-import { subpartitionOfKey } from '../../partitions/records/key-hash.ts';
-import { checkKey } from '../key-identity.ts';
-import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../refused-results.ts';
-import { skipped } from '../rejected/rejections.ts';
+import { freezeRecord } from '../../../partitions/records/freeze-records.ts';
+import { subpartitionOfKey } from '../../../partitions/records/key-hash.ts';
+import { checkKey } from '../../key-identity.ts';
+import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../../refused-results.ts';
+import { skipped } from '../../rejected/rejections.ts';
 import { closureLoop } from './closure-loop.ts';
 import { callApart, callApartWithTwo, stayApart } from './call-apart.ts';
 import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
-import { type LoopTail, noRecord, type WriterTail } from '../../partitions/loop-ends.ts';
+import { type LoopTail, noRecord, type WriterTail } from '../../../partitions/loop-ends.ts';
 
 /**
  * Generates one loop for a stretch of operators. Unlike code shared by all chains, it has its own type feedback, so
@@ -221,7 +221,7 @@ class LoopCode {
         'try {',
         `k${index} = ${callKeyOf};`,
         `checkKey(k${index}, 'aggregate');`,
-        `c${index} = ${cellOf(index, cells, accumulators)}`,
+        `c${index} = ${this.#cell(index, cells, accumulators)}`,
         `a${index} = c${index} === undefined ? ${callCreate} : ${callAdd};`,
         ...(emit === 'updates' ? [`v${index} = ${callResult(`a${index}`)};`] : []),
         `} catch (error) { trace.reject(${index}, i, error, r${index}); ${caught.skip} }`,
@@ -235,7 +235,7 @@ class LoopCode {
     return [
       `const r${index} = ${value};`,
       `const k${index} = ${callKeyOf};`,
-      `let c${index} = ${cellOf(index, cells, accumulators)}`,
+      `let c${index} = ${this.#cell(index, cells, accumulators)}`,
       `if (c${index} === undefined) {`,
       `checkKey(k${index}, 'aggregate');`,
       `const n${index} = ${callCreate};`,
@@ -257,6 +257,15 @@ class LoopCode {
           ]
         : []),
     ];
+  }
+
+  /** The cell of a key. What one that is older than the last snapshot has now may have to be kept before it changes. */
+  #cell(index: number, cells: string, { recalls }: Accumulators): string {
+    const [cell, key] = [`c${index}`, `k${index}`];
+    const found = `${cells}.front.get(${key});`;
+    if (recalls === 'nothing' || (recalls === 'outdated' && this.#options.isSettled === true)) return found;
+    const isOutdated = `${cell} !== undefined && ${cell}.version !== ${cells}.version`;
+    return `${found} if (${recalls === 'missing' ? `${cell} === undefined` : isOutdated}) ${cell} = ${cells}.recall(${key});`;
   }
 
   /** Makes the cell of a new key; a partial aggregate may have no room for it. */
@@ -298,15 +307,6 @@ function assigned(name: string, call: string, caught: Caught): string[] {
     `if (${name} === skipped) ${skip}`,
     '}',
   ];
-}
-
-/** The cell of a key. What one that is older than the last snapshot has now may have to be kept before it changes. */
-function cellOf(index: number, cells: string, { recalls }: Accumulators): string {
-  const [cell, key] = [`c${index}`, `k${index}`];
-  const found = `${cells}.front.get(${key});`;
-  if (recalls === 'nothing') return found;
-  const isOutdated = `${cell} !== undefined && ${cell}.version !== ${cells}.version`;
-  return `${found} if (${recalls === 'missing' ? `${cell} === undefined` : isOutdated}) ${cell} = ${cells}.recall(${key});`;
 }
 
 /** The line that refuses a promise, without a call that V8 might not inline. */

@@ -1,7 +1,7 @@
-import type { Batch } from '../../partitions/stream-element.ts';
-import type { CheckpointId } from '../../ids.ts';
-import type { SegmentState } from '../state/stage-state.ts';
-import type { Pack } from '../state/tables/table-block.ts';
+import type { Batch } from '../../../partitions/stream-element.ts';
+import type { CheckpointId } from '../../../ids.ts';
+import type { SegmentState } from '../../state/stage-state.ts';
+import type { Pack } from '../../state/tables/table-block.ts';
 
 /** The trace of one run of a segment, for error places and for the origins of results. */
 export interface SegmentTrace {
