@@ -36,6 +36,7 @@ import { LmdbBackend } from '../operators/state/disk/lmdb-backend.ts';
 import type { LmdbState } from '../operators/state/disk/lmdb-state.ts';
 import { StateReader } from '../operators/state/state-reader.ts';
 import { type CreateTable, releaseTables } from '../operators/state/state-tables.ts';
+import { FoldTable } from '../operators/state/tables/fold-table.ts';
 import { PlainTable } from '../operators/state/tables/plain-table.ts';
 import type { StateBackend } from '../operators/state/tables/state-table.ts';
 import { ProgramRegistry } from './program-registry.ts';
@@ -199,7 +200,8 @@ export class LocalDataPlane implements DataPlane {
   #tablesOf({ checkpointScope }: TaskDeployment): CreateTable | undefined {
     const backend = this.#backend;
     if (backend !== undefined) return (uid) => backend.createTable(uid);
-    return checkpointScope === undefined ? () => new PlainTable() : undefined;
+    if (checkpointScope !== undefined) return undefined;
+    return (_, use) => (use === 'fold' ? new FoldTable() : new PlainTable());
   }
 
   /** undefined for a task that begins anew, or had finished. */

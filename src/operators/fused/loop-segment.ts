@@ -13,7 +13,7 @@ import { packTable } from '../state/tables/loaded-table.ts';
 import { restoreTable } from '../state/state-tables.ts';
 import type { Pack } from '../state/tables/table-block.ts';
 import type { Loop, PullingLoop, Segment } from './loops/segment.ts';
-import { SettledLoops } from './loops/settled-loops.ts';
+import { LoopsByAccess } from './loops/loops-by-access.ts';
 import { TimedLoops } from './loops/timed-loops.ts';
 
 /** A stretch of operators as one loop, with the accumulators of its aggregates. */
@@ -35,9 +35,10 @@ export class LoopSegment implements Segment {
     const cells = this.#accumulators.at(-1) as Accumulators;
     if (last?.kind === 'aggregate' && last.emit === 'partial') this.#partials = new PartialResults(cells);
     const own = { ...options, partials: this.#partials };
-    const loops = this.#loops(operators, compile, own);
-    const apart = (): Loops => this.#loops(operators, compile, { ...own, callsApart: true });
-    const timed = options.clock && operators.length > 0 ? new TimedLoops(loops, apart, options.clock) : loops;
+    const loops = (callsApart: boolean): Loops =>
+      new LoopsByAccess(this.#accumulators, () => compile(operators, this.#accumulators, { ...own, callsApart }));
+    const isTimed = options.clock !== undefined && operators.length > 0;
+    const timed = isTimed ? new TimedLoops(loops(false), () => loops(true), options.clock) : loops(false);
     ({ run: this.run, pull: this.pull, usesTail: this.usesTail } = timed);
     if (last?.kind !== 'aggregate' || last.emit === 'updates') return;
     const result = last.result as (accumulator: unknown, key: unknown) => unknown;
@@ -54,13 +55,6 @@ export class LoopSegment implements Segment {
     };
     const ask = last.errors === undefined ? result : rejecting;
     this.drain = (out, keyCount) => this.#drain(cells, ask, out, keyCount);
-  }
-
-  #loops(operators: readonly LoopOperator[], compile: typeof compileLoop, options: LoopOptions): Loops {
-    const tables = this.#accumulators;
-    const compiled = (own: LoopOptions): Loops => compile(operators, tables, own);
-    if (!tables.some(({ recalls }) => recalls === 'outdated')) return compiled(options);
-    return new SettledLoops(tables, compiled({ ...options, isSettled: true }), () => compiled(options));
   }
 
   get key(): unknown {
@@ -146,5 +140,6 @@ function tableOf(operator: LoopOperator, index: number, options: LoopOptions): A
   const { uids, name = '', firstOperator = 0, createTable } = options;
   if (operator.kind !== 'aggregate') return [];
   if (operator.emit === 'partial' || createTable === undefined) return [new KeyedTable()];
-  return [createTable(uids?.[firstOperator + index] ?? name)];
+  const use = operator.errors === undefined ? 'fold' : undefined;
+  return [createTable(uids?.[firstOperator + index] ?? name, use)];
 }

@@ -5,8 +5,12 @@ import { LoadedTable, loadPacked } from './tables/loaded-table.ts';
 import type { StateTable } from './tables/state-table.ts';
 import type { SegmentState, StageState } from './stage-state.ts';
 
-/** Where the operator of a uid keeps its state by key. */
-export type CreateTable = (uid: string) => StateTable;
+/**
+ * Where the operator of a uid keeps its state by key.
+ *
+ * @param use `fold` for the accumulators of one whose functions fail the task when they fail
+ */
+export type CreateTable = (uid: string, use?: 'fold') => StateTable;
 
 /** All keyed states in the state of a stage, in order. */
 export function tablesIn(state: StageState): readonly KeyedStates[] {

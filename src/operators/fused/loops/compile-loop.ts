@@ -3,8 +3,10 @@ import { subpartitionOfKey } from '../../../partitions/records/key-hash.ts';
 import { checkKey } from '../../key-identity.ts';
 import { allOf, checkMany, checkVerdict, refuseAccumulator, refuseRecord } from '../../refused-results.ts';
 import { skipped } from '../../rejected/rejections.ts';
+import { FoldTable } from '../../state/tables/fold-table.ts';
 import { closureLoop } from './closure-loop.ts';
 import { callApart, callApartWithTwo, stayApart } from './call-apart.ts';
+import { assigned, type Caught, cellOf, foldingObject, inComment, noting, refusing, updating } from './loop-lines.ts';
 import { type Accumulators, type LoopOperator, type LoopOptions, type Loops, tailOf } from './loop.ts';
 import { type LoopTail, noRecord, type WriterTail } from '../../../partitions/loop-ends.ts';
 
@@ -214,6 +216,12 @@ class LoopCode {
       this.#call(this.#name(index, 'add', add), `c${index}.accumulator`, `r${index}`),
     ];
     const callResult = (of: string): string => this.#call(this.#name(index, 'result', result), of, `k${index}`);
+    if (accumulators instanceof FoldTable && accumulators.access === 'objects' && caught === undefined) {
+      this.#name(index, 'objects', accumulators.objects);
+      const addTo = (of: string): string => this.#call(`add${index}`, of, `r${index}`);
+      const lines = foldingObject(index, value, { keyOf: callKeyOf, create: callCreate, addTo });
+      return emit === 'updates' ? [...lines, ...updating(index, callResult(`a${index}`))] : lines;
+    }
     if (caught !== undefined) {
       return [
         `const r${index} = ${value};`,
@@ -221,7 +229,7 @@ class LoopCode {
         'try {',
         `k${index} = ${callKeyOf};`,
         `checkKey(k${index}, 'aggregate');`,
-        `c${index} = ${this.#cell(index, cells, accumulators)}`,
+        `c${index} = ${cellOf(index, cells, accumulators)}`,
         `a${index} = c${index} === undefined ? ${callCreate} : ${callAdd};`,
         ...(emit === 'updates' ? [`v${index} = ${callResult(`a${index}`)};`] : []),
         `} catch (error) { trace.reject(${index}, i, error, r${index}); ${caught.skip} }`,
@@ -235,7 +243,7 @@ class LoopCode {
     return [
       `const r${index} = ${value};`,
       `const k${index} = ${callKeyOf};`,
-      `let c${index} = ${this.#cell(index, cells, accumulators)}`,
+      `let c${index} = ${cellOf(index, cells, accumulators)}`,
       `if (c${index} === undefined) {`,
       `checkKey(k${index}, 'aggregate');`,
       `const n${index} = ${callCreate};`,
@@ -250,22 +258,8 @@ class LoopCode {
       // Assigned even if they are equal, because 0 equals -0.
       `c${index}.accumulator = n${index};`,
       '}',
-      ...(emit === 'updates'
-        ? [
-            `const v${index} = ${callResult(`c${index}.accumulator`)};`,
-            refusing(`v${index}`, `refuseRecord('aggregate', v${index})`),
-          ]
-        : []),
+      ...(emit === 'updates' ? updating(index, callResult(`c${index}.accumulator`)) : []),
     ];
-  }
-
-  /** The cell of a key. What one that is older than the last snapshot has now may have to be kept before it changes. */
-  #cell(index: number, cells: string, { recalls }: Accumulators): string {
-    const [cell, key] = [`c${index}`, `k${index}`];
-    const found = `${cells}.front.get(${key});`;
-    if (recalls === 'nothing' || (recalls === 'outdated' && this.#options.isSettled === true)) return found;
-    const isOutdated = `${cell} !== undefined && ${cell}.version !== ${cells}.version`;
-    return `${found} if (${recalls === 'missing' ? `${cell} === undefined` : isOutdated}) ${cell} = ${cells}.recall(${key});`;
   }
 
   /** Makes the cell of a new key; a partial aggregate may have no room for it. */
@@ -287,37 +281,4 @@ class LoopCode {
     this.values.set(name, value);
     return name;
   }
-}
-
-function inComment(text: string): string {
-  return text.replaceAll(/[^\p{L}\p{N}._-]/gu, '_');
-}
-
-/** How an operator with `errors` continues after an error; undefined for one without. */
-type Caught = { readonly index: number; readonly value: string; readonly skip: string } | undefined;
-
-/** Lines that call a function and name its result. */
-function assigned(name: string, call: string, caught: Caught): string[] {
-  if (caught === undefined) return [`const ${name} = ${call};`];
-  const { index, value, skip } = caught;
-  return [
-    `let ${name};`,
-    `try { ${name} = ${call}; } catch (error) {`,
-    `${name} = trace.reject(${index}, i, error, ${value});`,
-    `if (${name} === skipped) ${skip}`,
-    '}',
-  ];
-}
-
-/** The line that refuses a promise, without a call that V8 might not inline. */
-function refusing(value: string, refuse: string): string {
-  return `if (typeof ${value} === 'object' && ${value} !== null && typeof ${value}.then === 'function') ${refuse};`;
-}
-
-/**
- * Lines that note the value at which they fail. In a `try` of their own, because a variable that outlives them would keep
- * V8 from leaving the record out where nobody keeps it.
- */
-function noting(value: string, lines: readonly string[]): string[] {
-  return ['try {', ...lines, '} catch (error) {', `trace.failedWith(${value});`, 'throw error;', '}'];
 }

@@ -43,8 +43,6 @@ export interface LoopOptions {
   readonly uids?: readonly string[] | undefined;
   /** Of its last operator, an `aggregate` with `emit: 'partial'`. */
   readonly partials?: PartialResults | undefined;
-  /** Whether no table has outdated cells when it runs, so that it looks for none. Default false. */
-  readonly isSettled?: boolean;
   /** Default: states by key are in memory. */
   readonly createTable?: CreateTable | undefined;
   /** Ends of the task that it reaches directly. Not with `rejections`. Default: none. */

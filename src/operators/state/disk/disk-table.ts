@@ -43,10 +43,9 @@ export class DiskTable implements StateTable {
   readonly order = 'bytes';
   front = new Map<unknown, Cell>();
   /** New keys are looked for too, so that there is an occasion to write. */
-  readonly recalls = 'missing';
+  readonly access = 'missing';
   /** Cells in front are always of this one. */
   readonly version = 0;
-  readonly outdatedCells = 0;
   readonly #options: DiskTableOptions;
   readonly #older = new Generations();
   readonly #history = new RunHistory();

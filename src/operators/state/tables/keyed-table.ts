@@ -3,7 +3,7 @@ import { copyState } from './copy-state.ts';
 import { accumulatorAt, gone, type VersionedCell } from './cell.ts';
 import { FrozenTable } from './frozen-table.ts';
 import { RunHistory } from './run-history.ts';
-import type { LoadedElsewhere, StateTable } from './state-table.ts';
+import type { LoadedElsewhere, StateTable, TableAccess } from './state-table.ts';
 import type { Pack } from './table-block.ts';
 import { TableChanges } from './table-changes.ts';
 import type { TableRun } from './table-state.ts';
@@ -23,15 +23,15 @@ const mostAtOnce = 256;
  * - KT1 A frozen table has the state of its instant, whatever happens to the table afterwards, also in place.
  * - KT2 Reading and changing a table gives the same results, and the same order of keys, with snapshots or without.
  * - KT3 A run has every key that changed since the last completed checkpoint, and refers to earlier runs for the others.
- * - KT5 While it says that no cell is outdated, every cell may be changed without {@link recall}.
+ * - KT5 Its access is `outdated` exactly while it has a cell that may only be changed by way of {@link recall}.
  */
 export class KeyedTable implements StateTable {
   readonly order = 'appearance';
   /** All cells. One of an earlier version is changed by way of {@link recall}. */
   front = new Map<unknown, VersionedCell>();
-  readonly recalls = 'outdated';
   version = 0;
-  outdatedCells = 0;
+  /** How many cells are not of this version. */
+  #outdated = 0;
   /** The place of the next cell that is made. */
   #places = 0;
   /** That place when the table was frozen. */
@@ -56,6 +56,11 @@ export class KeyedTable implements StateTable {
     this.#atOnce = atOnce;
     // Now, so that V8 does not compile it into loops as a constant.
     this.version = firstVersion;
+  }
+
+  /** Keys that change often have all changed soon after a checkpoint. */
+  get access(): TableAccess {
+    return this.#outdated === 0 ? 'cells' : 'outdated';
   }
 
   recall(key: unknown): VersionedCell | undefined {
@@ -130,7 +135,7 @@ export class KeyedTable implements StateTable {
 
   freeze(checkpoint: CheckpointId, pack: Pack): FrozenTable {
     const version = this.version++;
-    this.outdatedCells = this.front.size;
+    this.#outdated = this.front.size;
     this.#versions.set(checkpoint, version);
     if (this.#changes !== undefined) {
       this.#changes.checkpoint = checkpoint;
@@ -174,7 +179,7 @@ export class KeyedTable implements StateTable {
 
   restore(cells: Map<unknown, VersionedCell>, runs?: readonly TableRun[]): void {
     this.front = cells;
-    this.outdatedCells = cells.size;
+    this.#outdated = cells.size;
     for (const cell of cells.values()) cell.place = this.#places++;
     if (runs === undefined) return;
     this.#history.restore(runs);
@@ -216,7 +221,7 @@ export class KeyedTable implements StateTable {
       this.#aged.push(cell);
     }
     cell.version = this.version;
-    this.outdatedCells--;
+    this.#outdated--;
     return isKept;
   }
 

@@ -7,9 +7,8 @@ import type { LoadedElsewhere, StateTable } from './state-table.ts';
 export class PlainTable implements StateTable {
   readonly order = 'appearance';
   front = new Map<unknown, Cell>();
-  readonly recalls = 'nothing';
+  readonly access = 'cells';
   readonly version = 0;
-  readonly outdatedCells = 0;
 
   recall(key: unknown): Cell | undefined {
     return this.front.get(key);

@@ -4,21 +4,23 @@ import type { FrozenTable } from './frozen-table.ts';
 import type { BlockContent, Pack } from './table-block.ts';
 import type { TableRun } from './table-state.ts';
 
+/**
+ * Where a loop finds the accumulator of a key: in a cell of the `front` of its table; or it asks for the cell with `recall`
+ * if it is missing there, or is outdated, which is not of the `version`, and so may not be changed as it is; or without
+ * a cell, among the `objects` of a {@link FoldTable}.
+ */
+export type TableAccess = 'cells' | 'missing' | 'outdated' | 'objects';
+
 /** State by key, in cells that change in place, wherever it is kept. */
 export interface StateTable {
-  /** The cells that may be changed, unless {@link recalls} says otherwise. Only {@link add} adds one. */
+  /** The cells that may be changed, unless {@link access} says otherwise. Only {@link add} adds one. */
   readonly front: Map<unknown, Cell>;
   /** Changes only when it is frozen. */
   readonly version: number;
   /** That of its keys: in which they got their cells, or that of their bytes. */
   readonly order: 'appearance' | 'bytes';
-  /**
-   * Which cells are looked for with {@link recall}, because there may be one, or it may not be changed as it is: those that
-   * are missing in `front`, or those in it that are not of the `version`. A loop is made for one of these.
-   */
-  readonly recalls: 'nothing' | 'missing' | 'outdated';
-  /** How many cells in `front` are not of the `version`, if those are the ones that are recalled; otherwise 0. */
-  readonly outdatedCells: number;
+  /** A loop is made for one of these. It changes between two batches. */
+  readonly access: TableAccess;
   /** The cell of a key, as one that may be changed; undefined if it has none. */
   recall(key: unknown): Cell | undefined;
   /** The new cell of a key that has none. */
