@@ -21,8 +21,8 @@ function timed(usOf: (kind: Kind, run: number) => number) {
       pull: (_, count) => take(count),
     };
   };
-  const clock = { now: () => nowMs };
-  return { loops: new TimedLoops(loops('inlined'), () => loops('apart'), clock), ran, made };
+  const clock = { now: jest.fn(() => nowMs) };
+  return { loops: new TimedLoops(loops('inlined'), () => loops('apart'), clock), ran, made, clock };
 }
 
 /** The kinds that ran, each with the number of runs in a row. */
@@ -110,6 +110,21 @@ describe.each(ways)('the loops of a stretch, timed over %s', (_, once) => {
       loops.pull?.(0, 10_000, [], new RunTrace(undefined, undefined));
     }
     expect(inRow(ran)).toEqual([['inlined', 200]]);
+  });
+
+  it('are timed once in eight runs while these are short, and again as soon as one is not', () => {
+    const { loops, ran, clock } = timed((_kind, run) => (run < 80 ? 0.02 : 1));
+    const runs = (count: number): number => {
+      clock.now.mockClear();
+      for (let run = 0; run < count; run++) loops.pull?.(0, 1_000, [], new RunTrace(undefined, undefined));
+      return clock.now.mock.calls.length;
+    };
+    expect(runs(80)).toBe(2 * 10);
+    expect(runs(70)).toBe(2 * 70);
+    expect(inRow(ran)).toEqual([
+      ['inlined', 140],
+      ['apart', 10],
+    ]);
   });
 
   it('count the results of a record that has many', () => {

@@ -51,6 +51,7 @@ export class FusedChain implements OperatorStage {
   readonly #isOneToOne: boolean;
   readonly #lineage: Lineage | undefined;
   #blame: Blame | undefined;
+  readonly #hasTimers: boolean;
   /** Wakes the task for timers; undefined without them. */
   readonly #alarm: Alarm | undefined;
   /** The end of the task, if the loop puts results there. */
@@ -71,8 +72,8 @@ export class FusedChain implements OperatorStage {
     this.#input = new PacedInput(room, context.clock, true);
     this.#pace = new Pace(this.#results, context.clock);
     this.#segments = placedSegments(stretches, compile, { ...context, tracksOrigins, ends });
-    const hasTimers = operators.some((operator) => operator.kind === 'process' && operator.states !== undefined);
-    this.#alarm = hasTimers && context.clock ? new Alarm(context.clock, context.wake) : undefined;
+    this.#hasTimers = operators.some((operator) => operator.kind === 'process' && operator.states !== undefined);
+    this.#alarm = this.#hasTimers && context.clock ? new Alarm(context.clock, context.wake) : undefined;
     const pace = new Pace(room, context.clock, true);
     this.pull = this.#segments[0]?.segment.pull && ((first, count) => this.#pull(first, count, pace));
   }
@@ -96,7 +97,7 @@ export class FusedChain implements OperatorStage {
       this.#work();
       if (this.#results.isEmpty && !this.#input.isEmpty) wake();
     }
-    if (!this.#isOver && this.#results.isEmpty && this.#input.isEmpty) this.#fire(batchSize);
+    if (this.#hasTimers && !this.#isOver && this.#results.isEmpty && this.#input.isEmpty) this.#fire(batchSize);
     if (this.#isOver && this.#results.isEmpty) {
       this.#drain(batchSize);
       if (this.#results.isEmpty && this.#draining < this.#segments.length) wake();

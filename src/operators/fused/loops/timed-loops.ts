@@ -12,6 +12,12 @@ const windowMs = 20;
  */
 const lookMs = 1;
 
+/** After a run that took less, the clock is not read for the next few: of such a run, that is one percent. In ms. */
+const shortMs = 0.03;
+
+/** How many these are. */
+const mostUntimed = 7;
+
 /** Measurements of new code that say nothing, because V8 is still optimizing it. */
 const warmUps = 2;
 
@@ -40,6 +46,7 @@ export class TimedLoops implements Loops {
   #ms = 0;
   #records = 0;
   #measurements = 0;
+  #untimed = 0;
 
   constructor(inlined: Loops, makeApart: () => Loops, clock: Pick<Clock, 'now'>) {
     this.#loops = this.#inlined = inlined;
@@ -52,19 +59,28 @@ export class TimedLoops implements Loops {
   }
 
   #run(records: Batch, out: unknown[], trace: SegmentTrace): void {
-    const beganMs = this.#clock.now();
+    const beganMs = this.#begin();
     this.#loops.run(records, out, trace);
-    this.#note(beganMs, Math.max(records.length, out.length));
+    if (beganMs !== undefined) this.#note(beganMs, Math.max(records.length, out.length));
   }
 
   #pull(first: unknown, count: number, out: unknown[], trace: SegmentTrace): void {
-    const beganMs = this.#clock.now();
+    const beganMs = this.#begin();
     this.#loops.pull?.(first, count, out, trace);
-    this.#note(beganMs, Math.max(count, out.length));
+    if (beganMs !== undefined) this.#note(beganMs, Math.max(count, out.length));
+  }
+
+  /** When a run began that is timed. */
+  #begin(): number | undefined {
+    if (this.#untimed === 0) return this.#clock.now();
+    this.#untimed--;
+    return undefined;
   }
 
   #note(beganMs: number, records: number): void {
-    this.#ms += this.#clock.now() - beganMs;
+    const tookMs = this.#clock.now() - beganMs;
+    if (tookMs < shortMs) this.#untimed = mostUntimed;
+    this.#ms += tookMs;
     this.#records += records;
     if (this.#ms < lookMs) return;
     this.#leastUs = Math.min(this.#leastUs, (this.#ms * 1_000) / this.#records);
