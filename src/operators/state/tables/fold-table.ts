@@ -12,7 +12,7 @@ const mostKeys = 65_536;
 /**
  * Accumulators by key of a fold that takes part in no checkpoint. As long as all of them are objects that change in place,
  * they are held as they are: to reach one by way of a cell takes some percent of a keyed sum. Anything else has them put
- * into cells, for good.
+ * into cells, for good, unless there are very many.
  *
  * Invariants:
  * - KT2 of `KeyedTable`.
@@ -47,7 +47,7 @@ export class FoldTable implements StateTable {
 
   /** The accumulator of a key. */
   put(key: unknown, accumulator: unknown): void {
-    if (!this.#hasCells && typeof accumulator === 'object' && accumulator !== null) this.objects.set(key, accumulator);
+    if (!this.#hasCells && this.#needsNoCell(accumulator)) this.objects.set(key, accumulator);
     else this.makeCells().set(key, accumulator);
   }
 
@@ -113,6 +113,12 @@ export class FoldTable implements StateTable {
   }
 
   close(): void {}
+
+  /** A loop takes `undefined` for a missing key, and −0 for an accumulator that has not changed from 0. */
+  #needsNoCell(accumulator: unknown): boolean {
+    if (typeof accumulator === 'object' && accumulator !== null) return true;
+    return this.objects.size > mostKeys && accumulator !== undefined && accumulator !== 0;
+  }
 }
 
 function* inCells(objects: ReadonlyMap<unknown, unknown>): Generator<[unknown, Cell]> {
