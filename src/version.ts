@@ -5,4 +5,4 @@ export const version = '0.1.0';
  * The version of the protocol between the master and executors. Raise it when a message changes its form or meaning: a
  * master refuses an executor that speaks another version.
  */
-export const protocolVersion = 4;
+export const protocolVersion = 5;

@@ -1,6 +1,6 @@
 import type { AttemptNumber, CheckpointId, ExecutionVertexId, ExecutorId, ResultPartitionId } from '../ids.ts';
 import type { KeepingToMasterEvent } from './chart-events.ts';
-import type { AttemptOfTask, CheckpointCommand, PassedRecords } from './protocol/checkpoint-messages.ts';
+import type { AttemptOfTask, CheckpointCommand, PassedByAll } from './protocol/checkpoint-messages.ts';
 import type { FoundResult, PartitionRegistration, TaskDeployment } from './protocol/deployment.ts';
 
 /** A result to be written on an executor. */
@@ -27,7 +27,7 @@ export interface CheckpointGateway {
     command: Omit<Extract<CheckpointCommand, { type: 'checkpoint.trigger' }>, 'type'>,
   ): void;
   /** The checkpoint is safe: these tasks commit what they prepared for it, and results drop what was passed. */
-  completed(checkpoint: CheckpointId, tasks: readonly AttemptOfTask[], passed: readonly PassedRecords[]): void;
+  completed(checkpoint: CheckpointId, tasks: readonly AttemptOfTask[], passed: PassedByAll): void;
   /** The checkpoint will not complete: these tasks stop waiting for its barriers. */
   aborted(checkpoint: CheckpointId, tasks: readonly AttemptOfTask[]): void;
 }

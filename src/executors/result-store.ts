@@ -8,7 +8,7 @@ import { storageActor, type ResultSource } from '../actors/storage-actor.ts';
 import type { Clock } from '../environment.ts';
 import { PartitionLostError } from '../errors/result-errors.ts';
 import { toError } from '../errors/thrown-value.ts';
-import type { ExecutionVertexId, PartitionId, ResultPartitionId } from '../ids.ts';
+import type { CheckpointId, ExecutionVertexId, PartitionId, ResultPartitionId } from '../ids.ts';
 import { engineChart } from '../machines/engine-chart.ts';
 import {
   type PartitionEvent,
@@ -161,6 +161,11 @@ export class ResultStore implements ResultShelf {
     const order = (mode === 'again' ? before?.copy() : undefined) ?? new ChannelOrder();
     this.#orders.set(vertex, order);
     return order;
+  }
+
+  /** No restore of a task goes back behind the barrier of this checkpoint. */
+  forgetOrder(vertex: ExecutionVertexId, before: CheckpointId): void {
+    this.#orders.get(vertex)?.forget(before);
   }
 
   noteRunning(ids: readonly ResultPartitionId[]): void {

@@ -32,8 +32,11 @@ interface Results {
   isRetained(id: ResultPartitionId): boolean;
   /** No restore reads these records again. */
   forget(passed: PassedRecords): void;
+  /** No restore of a task goes back behind the barrier of this checkpoint. */
+  forgetOrder(vertex: ExecutionVertexId, before: CheckpointId): void;
 }
 
+type Completed = Extract<CheckpointCommand, { readonly type: 'checkpoint.completed' }>;
 type Trigger = Extract<CheckpointCommand, { readonly type: 'checkpoint.trigger' }>;
 
 /** What the part of an executor in checkpoints works with. */
@@ -70,16 +73,15 @@ export class TaskCheckpoints {
   /** Commands for attempts that do not run here have no effect, except that a trigger is declined. */
   take(command: CheckpointCommand): void {
     if (command.type === 'checkpoint.trigger') return this.#trigger(command);
-    const { checkpoint } = command;
+    const { checkpoint, tasks } = command;
     const type = command.type === 'checkpoint.completed' ? 'task.checkpointCompleted' : 'task.checkpointAborted';
-    for (const { vertex, attempt } of command.tasks) {
+    for (const { vertex, attempt } of tasks) {
       const task = this.#options.tasks.get(vertex);
       if (task?.deployment.attempt !== attempt) continue;
       task.actor.send({ type, checkpoint });
       if (command.type === 'checkpoint.aborted') this.#forget(task.deployment, checkpoint);
     }
-    if (command.type === 'checkpoint.completed')
-      for (const passed of command.passed) this.#options.results.forget(passed);
+    if (command.type === 'checkpoint.completed') this.#forgetPassed(command);
   }
 
   /** A task has taken its part in a checkpoint, or declined. */
@@ -149,6 +151,12 @@ export class TaskCheckpoints {
   #settle(deployment: TaskDeployment): void {
     const writing = this.#writing.get(deployment);
     if (writing?.open.size === 0) this.abandon(deployment);
+  }
+
+  #forgetPassed({ tasks, oldest, passed }: Completed): void {
+    const { results } = this.#options;
+    for (const records of passed) results.forget(records);
+    if (oldest !== undefined) for (const { vertex } of tasks) results.forgetOrder(vertex, oldest);
   }
 
   /** A checkpoint was aborted: nobody waits for its states. */

@@ -61,7 +61,7 @@ const toExecutor = {
   },
   'checkpoint.completed': {
     ...{ type: 'checkpoint.completed', checkpoint: 8 as CheckpointId, tasks: [{ vertex, attempt }] },
-    passed: [{ result: id, records: [12, 0] }],
+    ...{ oldest: 7 as CheckpointId, passed: [{ result: id, records: [12, 0] }] },
   },
   'checkpoint.aborted': { type: 'checkpoint.aborted', checkpoint: 8 as CheckpointId, tasks: [{ vertex, attempt }] },
   'results.register': {

@@ -3,7 +3,7 @@ import type { ExecutorToMasterMessage } from '../../src/actors/protocol/messages
 import type { CheckpointStorage } from '../../src/checkpoints/checkpoint-storage.ts';
 import { CheckpointStorageError } from '../../src/errors/checkpoint-errors.ts';
 import { TaskCheckpoints } from '../../src/executors/task-checkpoints.ts';
-import type { AttemptNumber, CheckpointId, ExecutionVertexId, JobVertexId } from '../../src/ids.ts';
+import type { AttemptNumber, CheckpointId, ExecutionVertexId, JobVertexId, ResultPartitionId } from '../../src/ids.ts';
 import type { TaskState } from '../../src/operators/state/task-state.ts';
 import { memoryCheckpoints } from '../../src/partitions/checkpoints/checkpoint-storages.ts';
 import { storageOver } from '../support/storage-over.ts';
@@ -46,9 +46,15 @@ function rig(failure?: unknown, storage: CheckpointStorage = memoryCheckpoints()
     },
   });
   const clock = new HandClock();
+  const forgotten: string[] = [];
   const checkpoints = new TaskCheckpoints({
     tasks: { get: () => ({ deployment, actor: { send: () => {} } }) },
-    results: { isRetained: () => false, forget: () => {} },
+    results: {
+      isRetained: () => false,
+      forget: ({ result, records }) =>
+        void forgotten.push(`${result.partition}#${result.attempt} to ${records.join()}`),
+      forgetOrder: (vertex, before) => void forgotten.push(`order of ${vertex} before ${before}`),
+    },
     port: { post: (message) => void said.push(message) },
     ...{ clock, storage: slow },
   });
@@ -62,8 +68,26 @@ function rig(failure?: unknown, storage: CheckpointStorage = memoryCheckpoints()
       ...{ type: 'checkpoint.aborted', checkpoint: checkpoint as CheckpointId },
       tasks: [{ vertex: deployment.vertex, attempt: deployment.attempt }],
     });
-  return { checkpoints, said, take, abort, clock, open: () => (open(), turn()) };
+  return { checkpoints, forgotten, said, take, abort, clock, open: () => (open(), turn()) };
 }
+
+describe('a completed checkpoint', () => {
+  const { vertex, attempt } = deployment;
+  const passed = [{ result: { partition: 4, attempt: 2 } as ResultPartitionId, records: [12, 0] }];
+
+  it('lets results and orders forget what every retained one has passed', () => {
+    const { checkpoints, forgotten } = rig();
+    const completed = {
+      type: 'checkpoint.completed',
+      checkpoint: 7 as CheckpointId,
+      tasks: [{ vertex, attempt }],
+    } as const;
+    checkpoints.take({ ...completed, oldest: undefined, passed: [] });
+    expect(forgotten).toEqual([]);
+    checkpoints.take({ ...completed, oldest: 5 as CheckpointId, passed });
+    expect(forgotten).toEqual(['4#2 to 12,0', 'order of 2 before 5']);
+  });
+});
 
 describe('the states of tasks', () => {
   it('travel in the report if they are small, and are stored if they are not', async () => {

@@ -259,7 +259,8 @@ describe('a task executor', () => {
     deploy(1);
     tell({ type: 'checkpoint.trigger', ...aboutCheckpoint, alignment: 'exactly-once' });
     tell({ type: 'checkpoint.trigger', ...aboutCheckpoint, alignment: 'at-least-once' });
-    tell({ type: 'checkpoint.completed', checkpoint: 4 as CheckpointId, tasks: [aboutCheckpoint], passed: [] });
+    const done = { checkpoint: 4 as CheckpointId, tasks: [aboutCheckpoint], oldest: undefined, passed: [] };
+    tell({ type: 'checkpoint.completed', ...done });
     tell({ type: 'checkpoint.aborted', checkpoint: 5 as CheckpointId, tasks: [aboutCheckpoint] });
     tell({
       type: 'checkpoint.aborted',

@@ -240,8 +240,8 @@ describe('connections to executors', () => {
     ask([x, y]);
     const passed = ids.map((result) => ({ result, records: [5, 0] }));
     const outdated = { vertex: 0 as ExecutionVertexId, attempt: 7 as AttemptNumber };
-    connections.checkpoints.completed(3 as CheckpointId, [outdated], passed);
-    const said = { type: 'checkpoint.completed', checkpoint: 3, tasks: [] };
+    connections.checkpoints.completed(3 as CheckpointId, [outdated], { oldest: 2 as CheckpointId, passed });
+    const said = { type: 'checkpoint.completed', checkpoint: 3, oldest: 2, tasks: [] };
     expect(ports.x.posted.at(-1)).toEqual({ ...said, passed: passed.slice(0, 1) });
     expect(ports.y.posted.at(-1)).toEqual({ ...said, passed: passed.slice(1) });
     const counts = [ports.x.posted.length, ports.y.posted.length];

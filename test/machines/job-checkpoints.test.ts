@@ -120,16 +120,51 @@ describe('the checkpoints of a job', () => {
     for (const [checkpoint, records] of [
       [1, 40],
       [2, 90],
+      [3, 95],
     ] as const) {
       job.trigger();
       job.acknowledge(checkpoint, 'a[0]', [{ edge: 0, records: [records] }]);
       job.acknowledge(checkpoint, 'b[0]');
     }
-    const passed = [{ result: { partition: 0, attempt: 0 }, records: [40] }];
+    const passed = (count: number) => [{ result: { partition: 0, attempt: 0 }, records: [count] }];
     expect(commandsOf(job, 'checkpoint.completed')).toMatchObject([
-      { checkpoint: 1, passed },
-      { checkpoint: 2, passed },
+      { checkpoint: 1, oldest: 1, passed: passed(40) },
+      { checkpoint: 2, oldest: 1, passed: passed(40) },
+      { checkpoint: 3, oldest: 2, passed: passed(90) },
     ]);
+  });
+
+  it.each(['exactly-once', 'at-least-once'] as const)('its barriers start as the option says: %s', (alignment) => {
+    const job = twoPipelines({ checkpointing: { alignment } });
+    job.trigger();
+    expect(commandsOf(job, 'checkpoint.trigger')).toMatchObject([{ alignment }, { alignment }]);
+  });
+
+  it('one that fails names the task that declined it, with the cause, or those that had not acknowledged it', () => {
+    const job = twoPipelines({ checkpointing: { timeoutMs: 500 } });
+    job.trigger();
+    job.acknowledge(1, 'a[0]');
+    job.acknowledge(1, 'x[0]');
+    job.decline(1, 'y[0]');
+    job.cluster.clock.advance(500);
+    expect(job.cluster.events.filter(({ type }) => type === 'checkpoint.failed')).toMatchObject([
+      { head: 'x[0]', reason: 'declined', task: 'y[0]', cause: { message: 'it keeps a socket' }, missing: ['y[0]'] },
+      { head: 'a[0]', reason: 'expired', durationMs: 500, missing: ['b[0]'] },
+    ]);
+  });
+
+  it('a state that comes when its checkpoint has failed is discarded; of one that is retained, nothing is', () => {
+    const job = twoPipelines({ checkpointing: { timeoutMs: 500 } });
+    job.completeUpTo(1);
+    job.trigger();
+    job.acknowledge(2, 'a[0]');
+    job.cluster.clock.advance(500);
+    const discarded = job.storage.discarded.splice(0);
+    expect(discarded).toEqual([2, 2]);
+    job.acknowledge(2, 'b[0]');
+    expect(job.storage.discarded).toEqual([2]);
+    job.acknowledge(1, 'b[0]');
+    expect(job.storage.discarded).toEqual([2]);
   });
 
   it('a region restarts once it is known whether the complete checkpoint is stored', () => {

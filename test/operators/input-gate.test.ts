@@ -498,6 +498,30 @@ describe('a restored InputGate', () => {
     expect(gate.placeOf(1)).toBe('channel 0, record 2');
   });
 
+  it('IG5: continues in an order whose beginning is forgotten; from before that, in any order', () => {
+    const { order, first, state } = atCheckpoint();
+    first.channel(1).emit('y');
+    while (first.gate.emitNext());
+    first.channel(0).emit('c', 'd');
+    while (first.gate.emitNext());
+    const known = order.length;
+    order.forget(1 as CheckpointId);
+    expect([order.length, order.kept]).toEqual([known, 2]);
+    for (const [from, taken] of [
+      [structuredClone(state), ['y', 'c', 'd']],
+      // It follows no order, so it need not decline the barrier.
+      [{ kind: 'gate', channels: [2, 1], order: { run: 0, taken: 0 } }, ['c', 'd', 'y', 'barrier']],
+    ] as const) {
+      const again = restoredFrom(order, from);
+      again.gate.trigger(barrier(2) as Barrier);
+      again.channel(0).emit('c', 'd');
+      again.channel(1).emit('y');
+      for (const index of [0, 1]) again.channel(index).emitMark(barrier(2));
+      while (again.gate.emitNext());
+      expect(again.taken).toEqual(taken);
+    }
+  });
+
   it('IG5: takes the marks before its first record if the barrier is not among them, and those after the barrier', () => {
     const { state } = atCheckpoint();
     const { gate, taken, channel } = restoredFrom(new ChannelOrder(), state);

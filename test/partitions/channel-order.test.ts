@@ -1,5 +1,8 @@
 import fc from 'fast-check';
-import { ChannelOrder, OrderReplay } from '../../src/partitions/channel-order.ts';
+import type { CheckpointId } from '../../src/ids.ts';
+import { ChannelOrder, type OrderPosition, OrderReplay } from '../../src/partitions/channel-order.ts';
+
+const id = (checkpoint: number): CheckpointId => checkpoint as CheckpointId;
 
 type Run = readonly [channel: number, count: number];
 
@@ -89,6 +92,81 @@ describe('ChannelOrder', () => {
   it('grows without losing records', () => {
     const notes = Array.from({ length: 1_000 }, (_, at): Run => [at % 3, at + 1]);
     expect(runsOf(noted(notes))).toEqual(notes);
+  });
+
+  it('forgets what is before the barrier of a checkpoint, and of those that are not newer', () => {
+    const order = noted([
+      [0, 1],
+      [1, 1],
+    ]);
+    order.noteBarrier(id(1));
+    order.note(1, 4);
+    order.noteMark(0);
+    order.noteMark(1);
+    order.noteBarrier(id(3));
+    order.note(0, 2);
+    order.forget(id(0));
+    expect([order.length, order.kept]).toEqual([5, 5]);
+    order.forget(id(2));
+    // It keeps the last run, which went on after the barrier.
+    expect([order.length, order.kept, order.countAt(1)]).toEqual([5, 5, 5]);
+    const copy = order.copy();
+    copy.forget(id(4));
+    expect([copy.length, copy.kept, copy.channelAt(4), copy.countAt(4)]).toEqual([5, 1, 0, 2]);
+    expect(
+      [
+        { run: 3, taken: 0 },
+        { run: 4, taken: 0 },
+      ].map((from) => copy.hasFrom(from)),
+    ).toEqual([false, true]);
+    expect([order.kept, order.hasFrom({ run: 0, taken: 0 })]).toEqual([5, true]);
+  });
+
+  it('forgets a run of marks up to its end, and goes on', () => {
+    const order = noted([
+      [0, 0],
+      [0, 0],
+    ]);
+    order.noteBarrier(id(1));
+    order.forget(id(1));
+    expect([order.length, order.kept, order.position]).toEqual([2, 0, { run: 2, taken: 0 }]);
+    order.note(0, 3);
+    order.note(0, 1);
+    expect([order.length, order.kept, order.countAt(2), order.position]).toEqual([3, 1, 4, { run: 2, taken: 4 }]);
+  });
+
+  it('property: what is kept is as it was, and little is kept of what every checkpoint has passed', () => {
+    const steps = fc.array(fc.tuple(fc.nat(3), fc.nat(4), fc.constantFrom('note', 'barrier', 'forget')), {
+      maxLength: 300,
+    });
+    fc.assert(
+      fc.property(steps, fc.boolean(), (drawn, isCopied) => {
+        const whole = new ChannelOrder();
+        let order = new ChannelOrder();
+        const barriers: OrderPosition[] = [];
+        let [newest, passed] = [0, 0];
+        for (const [channel, count, step] of drawn) {
+          if (step === 'note')
+            for (const one of [whole, order]) count === 0 ? one.noteMark(channel) : one.note(channel, count);
+          else if (step === 'barrier') {
+            order.noteBarrier(id(++newest));
+            barriers[newest] = order.position;
+          } else {
+            // Those that were aborted are among them.
+            passed = Math.max(passed, newest - channel);
+            order.forget(id(passed));
+            if (isCopied) order = order.copy();
+          }
+        }
+        const from = barriers[passed] ?? { run: 0, taken: 0 };
+        expect(order.hasFrom(from)).toBe(true);
+        expect([order.length, order.position]).toEqual([whole.length, whole.position]);
+        for (let run = from.run; run < whole.length; run++)
+          expect([order.channelAt(run), order.countAt(run)]).toEqual([whole.channelAt(run), whole.countAt(run)]);
+        order.forget(id(passed));
+        expect(order.kept).toBeLessThanOrEqual(2 * (whole.length - from.run) + 1);
+      }),
+    );
   });
 });
 

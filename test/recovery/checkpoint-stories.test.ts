@@ -1,4 +1,6 @@
-import { type Exchange, forEach, Job, type JobEvent } from '../../src/index.ts';
+import { type Exchange, fixedDelay, forEach, Job, type JobEvent, type JobRunOptions } from '../../src/index.ts';
+import { ChannelOrder } from '../../src/partitions/channel-order.ts';
+import { faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
 import { tickingSource } from '../support/ticking-source.ts';
 import { killing, runStory } from '../support/run-story.ts';
 
@@ -87,4 +89,75 @@ it('of two pipelines one is killed: the checkpoints of the other go on', async (
   expect(Object.keys(end.ranAgain)).toEqual(['sums-a[0]']);
   const failed = of(end.events, 'checkpoint.failed').map((event) => 'head' in event && event.head);
   expect(failed.filter((head) => head !== 'ticks-a[0]')).toEqual([]);
+});
+
+describe('a stream that goes on', () => {
+  const records = 4_000;
+
+  //  ticks[0..1] ─┤memory├▶ counts[0..1] ─┤memory├▶ sink        every task is deterministic
+  function counting(out: number[]): Job {
+    const job = Job.create('count', { mode: 'streaming', parallelism: 2, deterministic: true });
+    job
+      .source('ticks', tickingSource(records), { deterministic: true })
+      .keyBy((n) => n % 10, { exchange: 'memory' })
+      .process<number, number>(
+        {
+          onRecord: (n, context, emit) => {
+            context.set((context.get() ?? 0) + 1);
+            emit(n);
+          },
+        },
+        { uid: 'counts' },
+      )
+      .forward({ exchange: 'memory' })
+      .map((n) => n, { uid: 'sink' })
+      .sink(
+        'out',
+        forEach((n) => void out.push(n)),
+      );
+    return job;
+  }
+
+  /** How much is kept for restarts at most, of records and of the orders of inputs. */
+  async function kept(options: JobRunOptions, faults = faultPlan()) {
+    const out: number[] = [];
+    const barriers = jest.spyOn(ChannelOrder.prototype, 'noteBarrier');
+    const environment = virtualEnvironment({ faults });
+    const run = counting(out).run({
+      batchSize: 8,
+      environment,
+      restartBackoff: fixedDelay({ maxAttempts: 9, delayMs: 1 }),
+      ...options,
+    });
+    let most = 0;
+    run.events$.subscribe(() => {
+      most = Math.max(most, ...run.storage().map(({ memoryBytes }) => memoryBytes));
+    });
+    await environment.drive(run.result);
+    const runs = barriers.mock.contexts.map((order) => [order.kept, order.length] as const);
+    return { most, runs, out: [...out].sort((a, b) => a - b), unfired: faults.unfired() };
+  }
+
+  afterEach(() => jest.restoreAllMocks());
+
+  it('keeps what a restart needs, and no more', async () => {
+    const without = await kept({});
+    const { most, runs, out } = await kept({ checkpoints });
+    expect(out).toEqual(Array.from({ length: records }, (_, n) => n));
+    expect(most).toBeLessThan(without.most / 10);
+    // The sinks have one channel each, and so one run.
+    const merged = runs.filter(([, noted]) => noted > 1);
+    expect(merged.length).toBeGreaterThan(1);
+    for (const [left, noted] of merged) expect([left < noted / 4, noted > 100]).toEqual([true, true]);
+  });
+
+  it.each(['ticks', 'counts'])(
+    'and what is left is enough: %s is killed, which reproduces its results',
+    async (vertex) => {
+      const { out, runs, unfired } = await kept({ checkpoints }, killing(vertex, { skip: 150, times: 2 }));
+      expect(unfired).toEqual([]);
+      expect(out).toEqual(Array.from({ length: records }, (_, n) => n));
+      expect(runs.some(([left, noted]) => left < noted / 2)).toBe(true);
+    },
+  );
 });

@@ -24,6 +24,13 @@ export interface AttemptOfTask {
   readonly attempt: AttemptNumber;
 }
 
+/** What is before the barrier of every retained checkpoint: no restore goes back behind it. */
+export interface PassedByAll {
+  /** The oldest checkpoint that is retained; undefined if none is. */
+  readonly oldest: CheckpointId | undefined;
+  readonly passed: readonly PassedRecords[];
+}
+
 /** The part of a result before the barrier of every retained checkpoint: no restore reads it again. */
 export interface PassedRecords {
   readonly result: ResultPartitionId;
@@ -62,13 +69,15 @@ export type CheckpointCommand =
       readonly checkpoint: CheckpointId;
       readonly alignment: BarrierKind;
     } & AttemptOfTask)
-  /** The checkpoint is safe: these tasks commit what they prepared for it, and results may drop what was passed. */
-  | {
+  /**
+   * The checkpoint is safe: these tasks commit what they prepared for it, results may drop what was passed, and tasks the order of
+   * their input before the oldest one.
+   */
+  | ({
       readonly type: 'checkpoint.completed';
       readonly checkpoint: CheckpointId;
       readonly tasks: readonly AttemptOfTask[];
-      readonly passed: readonly PassedRecords[];
-    }
+    } & PassedByAll)
   /** The checkpoint will not complete: these tasks stop waiting for its barriers. */
   | {
       readonly type: 'checkpoint.aborted';

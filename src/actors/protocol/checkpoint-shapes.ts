@@ -20,7 +20,10 @@ export function checkpointCommands(task: Fields, result: Shape) {
   const alignment = oneOf('exactly-once', 'at-least-once', 'savepoint', 'stop', 'drain');
   return {
     'checkpoint.trigger': { ...task, checkpoint, alignment },
-    'checkpoint.completed': { checkpoint, tasks, passed: list(object({ result, records: list(whole()) })) },
+    'checkpoint.completed': {
+      ...{ checkpoint, tasks, oldest: optional(checkpoint) },
+      passed: list(object({ result, records: list(whole()) })),
+    },
     'checkpoint.aborted': { checkpoint, tasks },
   };
 }

@@ -24,7 +24,7 @@ import type {
 } from './checkpointed-component.ts';
 import { CheckpointSeries } from './checkpoint-series.ts';
 import type { ComponentCheckpointsOptions, ContinuedCheckpoints } from './component-checkpoints-options.ts';
-import { barrierStarts, passedRecords, tasksAtTrigger } from './component-tasks.ts';
+import { barrierStarts, passedByAll, tasksAtTrigger } from './component-tasks.ts';
 import type { CheckpointProblem } from './pending-events.ts';
 
 /**
@@ -179,7 +179,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     const { retained, dropped } = retain(this.#retained, completed, this.#outdatedBy === undefined ? count : 0);
     this.#retained = retained;
     this.#observe(completedEvent({ ...completed, kind: book.kind }, job.graph));
-    if (kind === 'checkpoint') gateway.completed(checkpoint, book.tasks, passedRecords(retained[0], job));
+    if (kind === 'checkpoint') gateway.completed(checkpoint, book.tasks, passedByAll(retained[0], job));
     this.#clean(dropped.map((one) => one.id));
     this.#settle();
     const goOn = (): void => gateway.aborted(checkpoint, book.tasks);

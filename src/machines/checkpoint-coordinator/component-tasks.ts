@@ -1,4 +1,4 @@
-import type { AttemptOfTask, CheckpointCommand, PassedRecords } from '../../actors/protocol/checkpoint-messages.ts';
+import type { AttemptOfTask, CheckpointCommand, PassedByAll } from '../../actors/protocol/checkpoint-messages.ts';
 import type { ExecutionState } from '../../actors/protocol/states.ts';
 import type { StreamingComponent } from '../../checkpoints/streaming-components.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
@@ -115,8 +115,9 @@ export function jobTasks({ graph, regions, attempts, executions }: JobLedger): J
 }
 
 /** What every retained checkpoint has passed: the oldest of them has passed the least. */
-export function passedRecords(oldest: ComponentCheckpoint | undefined, { graph, resultOf }: JobTasks): PassedRecords[] {
-  return [...(oldest?.states ?? [])].flatMap(([vertex, { outputs }]) =>
+export function passedByAll(oldest: ComponentCheckpoint | undefined, { graph, resultOf }: JobTasks): PassedByAll {
+  const passed = [...(oldest?.states ?? [])].flatMap(([vertex, { outputs }]) =>
     outputs.map(({ edge, records }) => ({ result: resultOf(graph.partitionOf(edge, vertex)), records })),
   );
+  return { oldest: oldest?.id, passed };
 }

@@ -1,5 +1,5 @@
 import type { CheckpointGateway } from '../../actors/executor-gateway.ts';
-import type { AttemptOfTask, PassedRecords } from '../../actors/protocol/checkpoint-messages.ts';
+import type { AttemptOfTask, PassedByAll } from '../../actors/protocol/checkpoint-messages.ts';
 import type { MasterToExecutorMessage } from '../../actors/protocol/messages.ts';
 import type { CheckpointId, ExecutorId } from '../../ids.ts';
 import type { JobLedger } from '../job-master/job-ledger.ts';
@@ -19,12 +19,12 @@ export class CheckpointCommands implements CheckpointGateway {
     this.#tell(executor, { type: 'checkpoint.trigger', ...command });
   }
 
-  completed(checkpoint: CheckpointId, tasks: readonly AttemptOfTask[], passed: readonly PassedRecords[]): void {
+  completed(checkpoint: CheckpointId, tasks: readonly AttemptOfTask[], { oldest, passed }: PassedByAll): void {
     const tasksBy = this.#byExecutor(tasks);
     const passedBy = grouped(passed, ({ result }) => this.#ledger.results.placeOf(result.partition));
     for (const executor of new Set([...tasksBy.keys(), ...passedBy.keys()])) {
       if (executor === undefined) continue;
-      const share = { tasks: tasksBy.get(executor) ?? [], passed: passedBy.get(executor) ?? [] };
+      const share = { tasks: tasksBy.get(executor) ?? [], oldest, passed: passedBy.get(executor) ?? [] };
       this.#tell(executor, { type: 'checkpoint.completed', checkpoint, ...share });
     }
   }

@@ -1,6 +1,6 @@
 import type { Observable, Subscription } from 'rxjs';
 import { Subject } from '../../rxjs/rxjs-classes.ts';
-import { type ChannelOrder, type OrderPosition, OrderReplay } from '../../partitions/channel-order.ts';
+import { type ChannelOrder, type OrderPosition, OrderReplay, orderStart } from '../../partitions/channel-order.ts';
 import type { SubpartitionView } from '../../partitions/result-partition.ts';
 import {
   type Barrier,
@@ -109,11 +109,9 @@ export class InputGate implements TaskInput {
     this.#openCount = views.length;
     this.#order = order;
     // A state without a position in the order holds records from beyond the positions of the channels.
-    const isOrdered = restored === undefined || restored.state.order !== undefined;
-    this.#replay =
-      order === undefined || order.length === 0 || !isOrdered
-        ? undefined
-        : new OrderReplay(order, restored?.state.order);
+    const from = restored === undefined ? orderStart : restored.state.order;
+    const isOrdered = order !== undefined && order.length > 0 && from !== undefined && order.hasFrom(from);
+    this.#replay = isOrdered ? new OrderReplay(order, from) : undefined;
     for (const [channel, view] of views.entries()) {
       this.#subscriptions.push(
         view.elements$.subscribe({
@@ -298,6 +296,7 @@ export class InputGate implements TaskInput {
   #emitAligned(): boolean {
     const aligned = this.#barriers.takeAligned() as AlignedBarrier;
     this.#aligned = aligned;
+    this.#order?.noteBarrier(aligned.barrier.checkpoint);
     this.#elements.next(aligned.barrier);
     this.#aligned = undefined;
     return true;
