@@ -1,5 +1,8 @@
 import type { CheckpointId } from '../ids.ts';
 
+/** No task has so many channels. */
+const noChannel = 2 ** 32 - 1;
+
 /**
  * The order in which a task took elements from its channels, as runs: a number of records of one channel, or a mark of
  * it. With it, a task can repeat the merge of its channels. 8 bytes per run; a mark is a run of zero records. The log
@@ -41,6 +44,14 @@ export class ChannelOrder {
 
   channelAt(run: number): number {
     return this.#runs[(run - this.#first) * 2] as number;
+  }
+
+  /** An empty one begins at a position in that of an earlier attempt, which is gone. */
+  begin({ run, taken }: OrderPosition): void {
+    this.#first = run;
+    this.#length = run;
+    // Of what channel it was matters to nobody: the next run is another one.
+    if (taken > 0) this.#append(noChannel, taken);
   }
 
   /** Its end, from which on more may be noted. */

@@ -522,6 +522,40 @@ describe('a restored InputGate', () => {
     }
   });
 
+  it.each([['x'], ['x', 'z']])(
+    'IG5: without the recorded order it begins one at its position, which the next attempt follows: %j',
+    (...last) => {
+      const before = gateOver(2, new ChannelOrder());
+      before.channel(0).emit('a', 'b');
+      while (before.gate.emitNext());
+      before.channel(1).emit(...last);
+      while (before.gate.emitNext());
+      const { state } = before.gate.snapshot() as { readonly state: GateState };
+      const order = new ChannelOrder();
+      const restore = { restored: { state, checkpoint: 1 as CheckpointId } };
+      const taken: unknown[][] = [];
+      for (const [first, second] of [
+        [1, 0],
+        [0, 1],
+      ] as const) {
+        const channels = [new HandChannel(), new HandChannel()];
+        const records = [['c', 'd'], ['y']];
+        const gate = new InputGate(channels, { order, ...restore });
+        const seen: unknown[] = [];
+        gate.elements$.subscribe((element) => element.kind === 'records' && seen.push(...element.records));
+        for (const index of [first, second]) {
+          channels[index]?.emit(...(records[index] as string[]));
+          while (gate.emitNext());
+        }
+        taken.push(seen);
+      }
+      expect(taken).toEqual([
+        ['y', 'c', 'd'],
+        ['y', 'c', 'd'],
+      ]);
+    },
+  );
+
   it('IG5: takes the marks before its first record if the barrier is not among them, and those after the barrier', () => {
     const { state } = atCheckpoint();
     const { gate, taken, channel } = restoredFrom(new ChannelOrder(), state);

@@ -135,6 +135,17 @@ describe('ChannelOrder', () => {
     expect([order.length, order.kept, order.countAt(2), order.position]).toEqual([3, 1, 4, { run: 2, taken: 4 }]);
   });
 
+  it('begins where an earlier one was, and goes on with a run of its own', () => {
+    for (const taken of [0, 5]) {
+      const order = new ChannelOrder();
+      order.begin({ run: 7, taken });
+      expect(order.position).toEqual({ run: 7, taken });
+      order.note(2, 3);
+      const replay = new OrderReplay(order, { run: 7, taken });
+      expect([replay.channel, replay.left, order.hasFrom({ run: 6, taken: 1 })]).toEqual([2, 3, false]);
+    }
+  });
+
   it('property: what is kept is as it was, and little is kept of what every checkpoint has passed', () => {
     const steps = fc.array(fc.tuple(fc.nat(3), fc.nat(4), fc.constantFrom('note', 'barrier', 'forget')), {
       maxLength: 300,

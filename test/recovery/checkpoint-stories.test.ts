@@ -1,6 +1,7 @@
 import { type Exchange, fixedDelay, forEach, Job, type JobEvent, type JobRunOptions } from '../../src/index.ts';
 import { ChannelOrder } from '../../src/partitions/channel-order.ts';
 import { faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
+import { eventsOf, Runs } from '../support/runs.ts';
 import { tickingSource } from '../support/ticking-source.ts';
 import { killing, runStory } from '../support/run-story.ts';
 
@@ -95,10 +96,10 @@ describe('a stream that goes on', () => {
   const records = 4_000;
 
   //  ticks[0..1] ─┤memory├▶ counts[0..1] ─┤memory├▶ sink        every task is deterministic
-  function counting(out: number[]): Job {
+  function counting(out: number[], { everyMs = (_subtask: number): number => 1 } = {}): Job {
     const job = Job.create('count', { mode: 'streaming', parallelism: 2, deterministic: true });
     job
-      .source('ticks', tickingSource(records), { deterministic: true })
+      .source('ticks', tickingSource(records, 8, everyMs), { deterministic: true, version: 1 })
       .keyBy((n) => n % 10, { exchange: 'memory' })
       .process<number, number>(
         {
@@ -107,13 +108,14 @@ describe('a stream that goes on', () => {
             emit(n);
           },
         },
-        { uid: 'counts' },
+        { uid: 'counts', version: 1 },
       )
       .forward({ exchange: 'memory' })
-      .map((n) => n, { uid: 'sink' })
+      .map((n) => n, { uid: 'sink', version: 1 })
       .sink(
         'out',
         forEach((n) => void out.push(n)),
+        { version: 1 },
       );
     return job;
   }
@@ -160,4 +162,22 @@ describe('a stream that goes on', () => {
       expect(runs.some(([left, noted]) => left < noted / 2)).toBe(true);
     },
   );
+
+  it('IG5: continued by another process, a task that fails before the next checkpoint reproduces its results', async () => {
+    using runs = new Runs();
+    const out: number[] = [];
+    const job = (): Job => counting(out, { everyMs: (subtask) => 1 + 2 * subtask });
+    const options = { stateDirectory: runs.path('state'), restartBackoff: fixedDelay({ maxAttempts: 9, delayMs: 1 }) };
+    const first = runs.start(job(), options);
+    await runs.wait(60);
+    await runs.until(first.stop());
+    const faults = killing('counts', { skip: 60 });
+    const second = runs.start(job(), { ...options, checkpoints: { intervalMs: 100_000 } }, faults);
+    const events = eventsOf(second);
+    const { receipt } = await runs.until(second.result);
+    expect([faults.unfired(), receipt.resumed?.checkpoints?.length]).toEqual([[], 1]);
+    expect(of(events, 'determinism.broken')).toEqual([]);
+    expect([receipt.tasks.reRun, receipt.failovers.length]).toEqual([1, 1]);
+    expect([...new Set(out)].sort((a, b) => a - b)).toEqual(Array.from({ length: records }, (_, n) => n));
+  });
 });

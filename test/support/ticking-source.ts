@@ -1,7 +1,7 @@
 import type { Source } from '../../src/index.ts';
 
-/** The numbers up to `count`, so many of them each millisecond and subtask: a source that can continue at a number. */
-export function tickingSource(count: number, perMs = 8): Source<number> {
+/** The numbers up to `count`, so many of them at a time, each millisecond: a source that can continue at a number. */
+export function tickingSource(count: number, atOnce = 8, everyMs = (_subtask: number): number => 1): Source<number> {
   return {
     name: 'ticking',
     maxParallelism: Number.POSITIVE_INFINITY,
@@ -15,9 +15,9 @@ export function tickingSource(count: number, perMs = 8): Source<number> {
             clock.setTimeout(() => {
               if (next >= count) return resolve(null);
               const batch: number[] = [];
-              for (; batch.length < perMs && next < count; next += parallelism) batch.push(next);
+              for (; batch.length < atOnce && next < count; next += parallelism) batch.push(next);
               resolve(batch);
-            }, 1);
+            }, everyMs(subtask));
           }),
       };
     },

@@ -110,8 +110,9 @@ export class InputGate implements TaskInput {
     this.#order = order;
     // A state without a position in the order holds records from beyond the positions of the channels.
     const from = restored === undefined ? orderStart : restored.state.order;
-    const isOrdered = order !== undefined && order.length > 0 && from !== undefined && order.hasFrom(from);
+    const isOrdered = order !== undefined && order.kept > 0 && from !== undefined && order.hasFrom(from);
     this.#replay = isOrdered ? new OrderReplay(order, from) : undefined;
+    if (order?.length === 0 && from !== undefined) order.begin(from);
     for (const [channel, view] of views.entries()) {
       this.#subscriptions.push(
         view.elements$.subscribe({
