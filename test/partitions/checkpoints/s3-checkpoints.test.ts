@@ -158,6 +158,7 @@ describeWithServer('checkpoints in S3', () => {
     let faults: Fault[];
     let proxy: Server;
     let seen: string[];
+    let asked: IncomingMessage[];
     let pageLength: number;
 
     const answer = (fault: Fault, response: ServerResponse): void => {
@@ -166,6 +167,7 @@ describeWithServer('checkpoints in S3', () => {
     };
     const pass = (message: IncomingMessage, response: ServerResponse): void => {
       seen.push(message.method as string);
+      asked.push(message);
       const index = faults.findIndex(({ method }) => method === message.method);
       const fault = index < 0 ? undefined : faults.splice(index, 1)[0];
       if (fault?.when === 'before') return answer(fault, response);
@@ -188,7 +190,7 @@ describeWithServer('checkpoints in S3', () => {
     };
 
     beforeEach(async () => {
-      [faults, seen, pageLength] = [[], [], 1_000];
+      [faults, seen, asked, pageLength] = [[], [], [], 1_000];
       proxy = createServer(pass);
       await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
     });
@@ -241,6 +243,13 @@ describeWithServer('checkpoints in S3', () => {
       expect(await files.list()).toEqual([]);
       expect(await files.create('0000000001-a.state', chunksOf(large(9 << 20)))).toBe(true);
       expect(await files.list()).toEqual([{ name: '0000000001-a.state', bytes: 9 << 20 }]);
+    });
+
+    it('an upload in parts is completed only if there is no object of its name', async () => {
+      const files = new S3CheckpointFiles(new S3Client(options()), 'run');
+      expect(await files.create('0000000001-a.state', chunksOf(large(9 << 20)))).toBe(true);
+      const [begin, complete] = asked.filter(({ method }) => method === 'POST');
+      expect([begin?.url?.includes('uploads'), complete?.headers['if-none-match']]).toEqual([true, '*']);
     });
 
     it('lists go on where a page ends', async () => {
