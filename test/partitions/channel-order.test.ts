@@ -158,7 +158,10 @@ describe('ChannelOrder', () => {
         let [newest, passed] = [0, 0];
         for (const [channel, count, step] of drawn) {
           if (step === 'note')
-            for (const one of [whole, order]) count === 0 ? one.noteMark(channel) : one.note(channel, count);
+            for (const one of [whole, order]) {
+              if (count === 0) one.noteMark(channel);
+              else one.note(channel, count);
+            }
           else if (step === 'barrier') {
             order.noteBarrier(id(++newest));
             barriers[newest] = order.position;

@@ -114,7 +114,7 @@ export class SimulatedCheckpoints {
     return [
       ...rules.violations(events, run),
       ...missingStates(events, graph),
-      ...this.#files.violations(this.moments.fired.map(({ moment }) => moment)),
+      ...this.#files.violations(this.moments.fired),
     ];
   }
 }

@@ -30,7 +30,9 @@ describe('the states that the tasks of an executor read', () => {
     const { storage, asked, answer } = slowStorage();
     const reader = new StateReader(storage);
     const { signal } = new AbortController();
-    const reads = Array.from({ length: 10 }, (_, task) => reader.read(checkpoint, handleOf(task), signal));
+    const reads = Array.from({ length: 10 }, (_, task) =>
+      Promise.resolve(reader.read(checkpoint, handleOf(task), signal)),
+    );
     await settled();
     expect(asked).toEqual(['0', '1', '2', '3']);
     answer(2);
@@ -49,7 +51,9 @@ describe('the states that the tasks of an executor read', () => {
     const { storage, asked, answer } = slowStorage();
     const reader = new StateReader(storage);
     const aborted = new AbortController();
-    const given = Array.from({ length: 6 }, (_, task) => reader.read(checkpoint, handleOf(task), aborted.signal));
+    const given = Array.from({ length: 6 }, (_, task) =>
+      Promise.resolve(reader.read(checkpoint, handleOf(task), aborted.signal)),
+    );
     const outcomes = Promise.allSettled(given);
     const other = reader.read(checkpoint, handleOf(6), new AbortController().signal);
     await settled();
