@@ -18,7 +18,7 @@ import type { JobEdge, JobVertex } from '../graph/job-graph.ts';
 import type { CheckpointId, ResultPartitionId } from '../ids.ts';
 import { taskFaultPoints } from '../operators/task/task-faults.ts';
 import { deadLetterSinks } from '../operators/rejected/dead-letter-sinks.ts';
-import type { CloseLimit } from '../operators/close-all.ts';
+import { closeInTurn, type CloseLimit } from '../operators/close-all.ts';
 import { notRunning } from '../operators/task/checkpoint-step.ts';
 import { openTask } from '../operators/task/open-task.ts';
 import type { Sink } from '../operators/sink.ts';
@@ -133,7 +133,11 @@ export class LocalDataPlane implements DataPlane {
   }
 
   async dispose(): Promise<void> {
-    await Promise.all([this.#services.close(), this.#results.dispose(), this.#backend?.dispose()]);
+    await closeInTurn(
+      () => this.#services.close(),
+      () => this.#results.dispose(),
+      () => this.#backend?.dispose(),
+    );
   }
 
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask {

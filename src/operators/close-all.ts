@@ -43,3 +43,19 @@ export function closeAll(closings: readonly Closing[], limit: CloseLimit | undef
 export function closingOf(what: string, close: () => unknown): Closing {
   return { what, close: (done) => void (async () => close())().then(done, done) };
 }
+
+/**
+ * Takes steps that close something, one after the other: one that fails does not keep the next from its turn.
+ * @throws what the first one threw that failed (as a rejection)
+ */
+export async function closeInTurn(...steps: readonly (() => unknown)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}

@@ -276,14 +276,20 @@ interface EndingParts extends OldCheckpointsOptions {
   readonly savepoints: Savepoints;
 }
 
-/** Settles when the executors have stopped and released their resources, or the time limit has passed. */
+/**
+ * Settles when the executors have stopped and released their resources, or the time limit has passed. Files that cannot be
+ * removed do not change how the run ended, and what comes after them is done all the same.
+ * @throws EndNotRecordedError (as a rejection)
+ */
 async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): Promise<void> {
-  const { ended, durable, master, connections, executors, savepoints } = parts;
+  const { ended, durable, master, connections, executors, savepoints, run } = parts;
   ended.abort();
   const { environment, cancellationTimeoutMs: timeoutMs } = parts;
   const limit = { clock: environment.clock, timeoutMs, leftOpen };
   const hasFinished = master.getSnapshot().matches('finished') && durable?.isRecorded !== false;
-  await new Promise<void>((resolve, reject) => {
+  const warn = (error: unknown): void =>
+    environment.logger.warn(`The run leaves files behind: ${toError(error).message}`, { run });
+  await new Promise<void>((resolve) => {
     const close = (done: () => void): void => {
       connections.stop(hasFinished, () => {
         executors.kept
@@ -291,7 +297,7 @@ async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): P
           // The files of the outputs are still claimed.
           .then(() => savepoints.stopped.commit())
           .then(() => executors.dispose())
-          .then(done, reject);
+          .then(done, (error: unknown) => (warn(error), done()));
       });
     };
     closeAll([{ what: 'the files of the run', close }], limit, resolve);
@@ -300,7 +306,6 @@ async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): P
   else await durable.close();
 }
 
-/** Nobody can continue the checkpoints of a run without a state directory. */
 async function removeCheckpoints({ master, checkpointStorage, ...options }: EndingParts): Promise<void> {
   const scopes = checkpointsOf(master)?.begunScopes ?? [];
   const old = new OldCheckpoints(options);

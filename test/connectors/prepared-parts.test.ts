@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { csvFile } from '../../src/connectors/csv/csv-file.ts';
 import { toCsvFile } from '../../src/connectors/csv/to-csv-file.ts';
 import { jsonLinesFile } from '../../src/connectors/json/json-lines-file.ts';
@@ -37,6 +37,30 @@ describe.each(sinks)('a prepared part of %s', (_, extension, sinkOf, sourceOf) =
     const part: unknown = await writer.prepare?.();
     return { path, sink, run, writer, part };
   };
+
+  it('that cannot be completed says why, even if what there is of it cannot be removed', async () => {
+    const failing = (code: string) => async (): Promise<never> => {
+      throw Object.assign(new Error(`${code}: it is mean`), { code, syscall: 'write' });
+    };
+    const { open } = fs.promises;
+    jest.spyOn(fs.promises, 'open').mockImplementation(async (...how) => {
+      const handle = await open(...how);
+      handle.datasync = failing('ENOSPC');
+      return handle;
+    });
+    jest.spyOn(fs.promises, 'rm').mockImplementation(failing('EROFS'));
+    const run = testRun();
+    try {
+      const writer = await sinkOf(scratch(`full.${extension}`)).open(contextOf({ run }));
+      await writer.write(records);
+      const failure = await failureOf(Promise.resolve(writer.prepare?.()));
+      expect(failure).toMatchObject({ code: 'FILE_ACCESS', recovery: 'restart' });
+      expect(failure.message).toContain('no space left on the device');
+    } finally {
+      jest.restoreAllMocks();
+      run.end();
+    }
+  });
 
   it('is not visible until it is committed', async () => {
     const { path, writer, run } = await prepared();

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import {
+import fs, {
   chownSync,
   mkdirSync,
   mkdtempSync,
@@ -247,4 +247,18 @@ it('PC4: a deleted claim is not held, and another run may claim the path', () =>
   const next = take('next');
   claim.release();
   expect(next.isHeld).toBe(true);
+});
+
+it('PC7: a claim that cannot be removed when it is released holds up nobody in its process', () => {
+  const first = take('first');
+  leaveFiles('first');
+  const denied = jest.spyOn(fs, 'rmSync').mockImplementation(() => {
+    throw Object.assign(new Error('EROFS: read-only file system, unlink'), { code: 'EROFS' });
+  });
+  first.release();
+  denied.mockRestore();
+  expect(PathClaim.holderOf(path, ours)).toMatchObject({ run: 'first', isDead: true });
+  expect(() => take('other', machine(200, [100, 200]))).toThrow(OutputInUseError);
+  take('second').release();
+  expect(readdirSync(parent)).toEqual([]);
 });

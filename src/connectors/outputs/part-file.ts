@@ -1,11 +1,11 @@
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { crc32 } from '../../partitions/records/checksum.ts';
 import type { RuntimeContext } from '../../operators/runtime-context.ts';
 import { fileProblem } from '../file-problem.ts';
 import { GzipPacker } from './gzip-packer.ts';
 import { type BegunPart, copyBegunPart } from './begun-part.ts';
-import { identityOf, isAside, type PartPlace, type PreparedPart, setAside } from './prepared-part.ts';
+import { identityOf, type PartPlace, type PreparedPart, removeUnfinished, setAside } from './prepared-part.ts';
 
 const flushLength = 256 * 1024;
 
@@ -128,10 +128,10 @@ export class PartFile {
     }
   }
 
-  /** Removes the temporary file, unless a checkpoint may name it. */
+  /** Removes the temporary file as far as possible, unless a checkpoint may name it. */
   async abort(): Promise<void> {
-    await this.#close();
-    if (!isAside(this.#about, this.#options.pending)) await rm(this.#about.temporary, { force: true });
+    await this.#close().catch(() => {});
+    await removeUnfinished(this.#about, this.#options.pending);
   }
 
   async #flush(): Promise<void> {

@@ -9,11 +9,11 @@ import { PartFile } from './part-file.ts';
 import { laterPartPath, partPath, pendingDirectory, pendingPartsOf } from './part-path.ts';
 import {
   commitPart,
-  isAside,
   type PreparedPart,
   type PreparedParts,
   putBack,
   removePartsFrom,
+  removeUnfinished,
   setAside,
 } from './prepared-part.ts';
 import type { RollingOptions } from './part-options.ts';
@@ -197,7 +197,7 @@ export class PartWriter<In> implements SinkWriter<In> {
   /** What is pending for a checkpoint stays. */
   readonly abort = async (): Promise<void> => {
     await this.#part?.file.abort();
-    for (const part of this.#closed) if (!isAside(part, this.#pending)) await rm(part.temporary, { force: true });
+    for (const part of this.#closed) await removeUnfinished(part, this.#pending);
   };
 
   async #writeAnew(records: readonly In[]): Promise<void> {

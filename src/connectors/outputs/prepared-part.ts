@@ -117,6 +117,14 @@ export function isAside({ temporary }: PartPlace, directory: string): boolean {
   return dirname(temporary) === directory;
 }
 
+/**
+ * Removes a part that nobody will commit, unless a checkpoint may name it. On a disk that has become read-only it stays:
+ * why the part was given up is what has to be told, and the next attempt or run removes it.
+ */
+export async function removeUnfinished(part: PartPlace, pending: string): Promise<void> {
+  if (!isAside(part, pending)) await rm(part.temporary, { force: true }).catch(() => {});
+}
+
 /** Removes the parts of a subtask from a number above 0 on; the last one first, so that no gap is left if it dies. */
 export async function removePartsFrom(first: string, number: number): Promise<void> {
   for (const later of laterPartsOf(first, number).toReversed()) await rm(later, { force: true });

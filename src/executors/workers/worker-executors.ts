@@ -10,6 +10,7 @@ import type { Clock } from '../../environment.ts';
 import { WorkerStartError } from '../../errors/executor-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { ExecutionVertexId, ExecutorId } from '../../ids.ts';
+import { closeInTurn } from '../../operators/close-all.ts';
 import type { MovingCounts } from '../../operators/task/task-parts.ts';
 import { makeDirectory } from '../../partitions/claims/make-directory.ts';
 import { systemProcesses } from '../../partitions/claims/process-table.ts';
@@ -169,12 +170,16 @@ export class WorkerExecutors implements Executors {
 
   async dispose(): Promise<void> {
     this.#isDisposed = true;
-    await Promise.all([...this.#alive].map((thread) => thread.terminate('the run is over')));
-    if (this.#spillDirectory !== undefined) await rm(this.#spillDirectory, { recursive: true, force: true });
-    await this.#sweeping;
-    await this.#options.keptPlaces.dispose();
-    await this.#options.services.close();
-    await this.#options.dataPlane.dispose();
+    const directory = this.#spillDirectory;
+    const { keptPlaces, services, dataPlane } = this.#options;
+    await closeInTurn(
+      () => Promise.all([...this.#alive].map((thread) => thread.terminate('the run is over'))),
+      () => directory !== undefined && rm(directory, { recursive: true, force: true }),
+      () => this.#sweeping,
+      () => keptPlaces.dispose(),
+      () => services.close(),
+      () => dataPlane.dispose(),
+    );
   }
 
   async #prepare(): Promise<void> {

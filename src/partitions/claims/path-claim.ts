@@ -24,6 +24,9 @@ const unclaimedPrefix = '.kintsugi-claim-';
 /** In the claim of a dead process: the directory of the one that removes it. */
 const heirName = 'heir';
 
+/** Runs that have released claims which could not be removed. */
+const unremoved = new Set<string>();
+
 /** How often to retry when other processes release or remove the claim at the same moment. */
 const mostTries = 8;
 
@@ -47,6 +50,8 @@ export interface ClaimHolder extends ClaimOwner {
  *   files there, and cannot rename them into place.
  * - PC5 What a process leaves that dies while it takes or removes a claim is removed by the next claimant beside it.
  * - PC6 Of processes that find a claim whose owner is dead, one removes it, and none a claim that is younger.
+ * - PC7 A claim that cannot be removed when it is released, as on a disk that has become read-only, holds up nobody: its
+ *   process takes it for that of a dead one from then on.
  */
 export class PathClaim {
   /** The claim's directory. */
@@ -108,7 +113,7 @@ export class PathClaim {
     const note = noteIn(claim);
     const owner = note instanceof Uint8Array ? decodeOwner(note) : undefined;
     if (owner?.purpose === undefined) return undefined;
-    return { ...claimOwner(owner, owner.purpose, processes), isDead: isDead(owner, processes), claim };
+    return { ...claimOwner(owner, owner.purpose, processes), isDead: isOver(owner, processes), claim };
   }
 
   /** Whether the claim still exists and belongs to this run. */
@@ -123,9 +128,14 @@ export class PathClaim {
   release({ keepsPending = false } = {}): void {
     if (!this.isHeld) return;
     const pending = this.directory.replace(/\.kintsugi$/, '.pending');
-    if (keepsPending) removeIfEmpty(pending);
-    else rmSync(pending, { recursive: true, force: true });
-    removeClaim(this.directory, this.#run);
+    try {
+      if (keepsPending) removeIfEmpty(pending);
+      else rmSync(pending, { recursive: true, force: true });
+      removeClaim(this.directory, this.#run);
+    } catch {
+      // PC7
+      unremoved.add(this.#run);
+    }
   }
 }
 
@@ -214,8 +224,8 @@ function removeDead(fresh: string, { path, name, note, processes }: Wanted): voi
     );
   }
   // Run again right after `kill -9`, the process that was killed may not be gone yet.
-  if (!isDead(owner, processes) && isOfOurs(owner, processes)) processes.awaitEnd(owner.pid);
-  if (!isDead(owner, processes)) throw inUse(path, name, owner, owner.purpose, processes);
+  if (!isOver(owner, processes) && isOfOurs(owner, processes)) processes.awaitEnd(owner.pid);
+  if (!isOver(owner, processes)) throw inUse(path, name, owner, owner.purpose, processes);
   const heir = join(name, heirName);
   try {
     settle(fresh, { path, name: heir, note, processes });
@@ -234,6 +244,12 @@ function removeDead(fresh: string, { path, name, note, processes }: Wanted): voi
   }
   renameSync(join(`${fresh}-old`, heirName), fresh);
   removeClaim(`${fresh}-old`, owner.purpose.run);
+}
+
+/** Whether nobody uses the claim of this owner any more: its process is dead, or this one, which has released it. */
+function isOver(owner: Owner, processes: ProcessTable): boolean {
+  if (isDead(owner, processes)) return true;
+  return owner.pid === processes.pid && isOfOurs(owner, processes) && unremoved.has(owner.purpose?.run ?? '');
 }
 
 /** The note in a claim; undefined if the claim has no readable note. */
