@@ -76,7 +76,7 @@ export class CheckpointsFailedError extends KintsugiError {
 
   constructor(head: string, reason: string, tolerable: number, options?: { cause?: unknown }) {
     super(
-      `More than ${tolerable} checkpoints of the tasks behind ${head} failed in a row, the last one because of "${reason}". Look at the events \`checkpoint.failed\`; raise \`checkpoints.tolerableFailures\` to bear more`,
+      `More than ${tolerable} checkpoints of the tasks behind ${head} failed in a row, the last one because of ${named(reason, options)}. Look at the events \`checkpoint.failed\`; raise \`checkpoints.tolerableFailures\` to bear more`,
       options,
     );
     this.head = head;
@@ -92,9 +92,10 @@ export class DrainFailedError extends KintsugiError {
   /** Why, as in the event `checkpoint.failed`. */
   readonly reason: string;
 
-  constructor(head: string, reason: string) {
+  constructor(head: string, reason: string, options?: { cause?: unknown }) {
     super(
-      `The savepoint that was to drain the tasks behind ${head} failed because of "${reason}". They restart from the checkpoint before it, because some may have handed on their final results`,
+      `The savepoint that was to drain the tasks behind ${head} failed because of ${named(reason, options)}. They restart from the checkpoint before it, because some may have handed on their final results`,
+      options,
     );
     this.head = head;
     this.reason = reason;
@@ -114,4 +115,9 @@ export class NoCheckpointLeftError extends KintsugiError {
     );
     this.head = head;
   }
+}
+
+/** The reason of an event, and what it was: the path and the remedy are in it. */
+function named(reason: string, { cause }: { readonly cause?: unknown } = {}): string {
+  return `"${reason}"${cause === undefined ? '' : `: ${toError(cause).message}`}`;
 }

@@ -94,11 +94,12 @@ const table: Readonly<Record<string, Row>> = {
     message: '"map" reads nothing. Connect it',
   },
   CheckpointsFailedError: {
-    make: () => new errors.CheckpointsFailedError('orders[0]', 'expired', 2),
+    make: () =>
+      new errors.CheckpointsFailedError('orders[0]', 'io', 2, { cause: new Error('a/7.manifest: disk full') }),
     code: 'CHECKPOINTS_FAILED',
     recovery: 'restart',
     message:
-      'More than 2 checkpoints of the tasks behind orders[0] failed in a row, the last one because of "expired". Look at the events `checkpoint.failed`; raise `checkpoints.tolerableFailures` to bear more',
+      'More than 2 checkpoints of the tasks behind orders[0] failed in a row, the last one because of "io": a/7.manifest: disk full. Look at the events `checkpoint.failed`; raise `checkpoints.tolerableFailures` to bear more',
   },
   DrainFailedError: {
     make: () => new errors.DrainFailedError('orders[0]', 'expired'),

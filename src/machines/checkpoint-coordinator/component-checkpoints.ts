@@ -201,7 +201,8 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     order?.failed(problem);
     // Some of its tasks may have handed on their final results, and wait.
     const isHalfDrained = order?.kind === 'drain' && book !== undefined && problem.reason !== 'stopped';
-    if (isHalfDrained) this.#options.failing(new DrainFailedError(this.head, problem.reason));
+    const { reason, cause } = problem;
+    if (isHalfDrained) this.#options.failing(new DrainFailedError(this.head, reason, { cause }));
   }
 
   /** After a checkpoint that was refused, the timer tries again. */
