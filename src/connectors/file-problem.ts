@@ -12,7 +12,17 @@ const problemByCode: Readonly<Record<string, string>> = {
   ELOOP: 'its links form a cycle',
   EMFILE: 'too many open files',
   ENOSPC: 'no space left on the device',
+  EDQUOT: 'the quota of its disk is used up',
   EROFS: 'the file system is read-only',
+};
+
+/** What helps who wants to write. */
+const remedyByCode: Readonly<Record<string, string>> = {
+  ENOSPC: 'Free space on its disk',
+  EDQUOT: 'Free space on its disk',
+  EACCES: 'Make it writable for this user, or name another path',
+  EPERM: 'Make it writable for this user, or name another path',
+  EROFS: 'Make its file system writable, or name another path',
 };
 
 /** Codes that no retry cures: the path is wrong, or not accessible. */
@@ -56,7 +66,9 @@ export function fileProblem(file: string, verb: 'read' | 'write' | 'delete', thr
   if (said === undefined || error instanceof FileAccessError || syscall === undefined) return error;
   // A file is in the place of a directory that has to be created.
   const code = said === 'EEXIST' && syscall === 'mkdir' ? 'ENOTDIR' : said;
-  return new FileAccessError(file, `cannot ${verb}: ${problemByCode[code] ?? error.message} (${code})`, {
+  const remedy = verb === 'read' ? undefined : remedyByCode[code];
+  const problem = `cannot ${verb}: ${problemByCode[code] ?? error.message} (${code})`;
+  return new FileAccessError(file, `${problem}${remedy === undefined ? '' : `. ${remedy}`}`, {
     cause: error,
     // A sink writes a lost file again in its next attempt.
     recovery: lastingCodes.has(code) || (verb === 'read' && code === 'ENOENT') ? 'never' : 'restart',

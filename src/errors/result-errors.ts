@@ -98,14 +98,23 @@ export class KeptResultError extends KintsugiError {
   }
 }
 
+/** The options that name where results are written. */
+export type SpillOption = 'spillDirectory' | 'stateDirectory' | 'keepResults';
+
 /** Intermediate results cannot be written to disk (full or read-only). Names the directory and the remedy. */
 export class SpillError extends KintsugiError {
   readonly code = 'SPILL_FAILED';
   readonly directory: string;
 
-  constructor(directory: string, problem: string, options?: { cause?: unknown }) {
+  /** @param option which names the directory; default: `spillDirectory` */
+  constructor(
+    directory: string,
+    problem: string,
+    options?: { cause?: unknown },
+    option: SpillOption = 'spillDirectory',
+  ) {
     super(
-      `Cannot spill intermediate results to ${directory}: ${problem}. Free space there or set \`spillDirectory\``,
+      `Cannot spill intermediate results to ${directory}: ${problem}. Free space there or set \`${option}\``,
       options,
     );
     this.directory = directory;

@@ -174,5 +174,5 @@ function remedyOf(message: string): string {
     return 'Free space on its disk, or give `lmdbState` a `directory` on another one';
   if (/permission denied|not permitted|read-only|EACCES|EPERM|EROFS/i.test(message))
     return 'Give `lmdbState` a `directory` that this process may write to';
-  return 'Check the disk, or give `lmdbState` another `directory`';
+  return 'Check the disk, which may be full, or give `lmdbState` another `directory`';
 }

@@ -204,7 +204,10 @@ export class LocalResults {
   #useKeptDirectories(directories: NonNullable<LocalResultsOptions['keptDirectories']>): void {
     const { faults } = this.#options.environment;
     for (const [edge, directory] of directories) {
-      this.#keptStores.set(edge, { directory, store: new FileSpillStore({ directory, faults }) });
+      this.#keptStores.set(edge, {
+        directory,
+        store: new FileSpillStore({ directory, faults, option: 'keepResults' }),
+      });
     }
   }
 
@@ -213,7 +216,11 @@ export class LocalResults {
     const { environment } = this.#options;
     for (const [edge, directory] of keptDirectories(this.#plan)) {
       assertFree(directory);
-      const store = new FileSpillStore({ directory: dirname(directory), faults: environment.faults });
+      const store = new FileSpillStore({
+        directory: dirname(directory),
+        faults: environment.faults,
+        option: 'keepResults',
+      });
       this.#keptStores.set(edge, { directory, store });
     }
   }

@@ -9,7 +9,9 @@ import { ByteBudget } from '../../src/partitions/byte-budget.ts';
 import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
 import { DurableStore } from '../../src/partitions/storage/durable-store.ts';
 import { decodeIndex, encodeIndex } from '../../src/partitions/storage/result-index.ts';
+import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';
 import { elementOf } from '../../src/partitions/stream-element.ts';
+import { faultPlan } from '../../src/testing/fault-plan.ts';
 import { Reading } from '../support/partition-harness.ts';
 
 let directory: string;
@@ -195,4 +197,15 @@ it('an index is what it was after it was written and read', () => {
     elements: fc.array(element, { maxLength: 6 }),
   });
   fc.assert(fc.property(index, (given) => expect(decodeIndex(encodeIndex(given))).toEqual(given)));
+});
+
+it('says that a full disk is that of the state directory, which `spillDirectory` does not change', async () => {
+  const faults = faultPlan();
+  faults.fail(spillFaultPoints.append, { error: new Error('ENOSPC: no space left on device, write') });
+  const file = new DurableStore({ directory, run: first, faults }).create({
+    partition: 4 as PartitionId,
+    attempt: 1 as AttemptNumber,
+  });
+  const failure = await new Promise<Error | undefined>((resolve) => file.append(Uint8Array.of(1), resolve));
+  expect(failure?.message).toContain('no space left on device, write. Free space there or set `stateDirectory`');
 });

@@ -113,7 +113,7 @@ export async function putBack(file: string, temporary: string): Promise<void> {
 }
 
 /** Whether a part is where a checkpoint may name it. */
-export function isAside({ temporary }: PartPlace, directory: string): boolean {
+function isAside({ temporary }: PartPlace, directory: string): boolean {
   return dirname(temporary) === directory;
 }
 

@@ -85,6 +85,7 @@ export class DurableStore implements DurableSpillStore {
         segmentBytes,
         faults,
         noteGone: () => this.#files.delete(file),
+        option: 'stateDirectory',
         ...(segments && { existing: { directory, segments } }),
       }),
       {
@@ -185,7 +186,7 @@ class StoredFile implements DurableFile {
       },
       (error: unknown) => {
         const cause = toError(error);
-        done(new SpillError(this.#options.index, cause.message, { cause }));
+        done(new SpillError(this.#options.index, cause.message, { cause }, 'stateDirectory'));
       },
     );
   }

@@ -3,6 +3,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type FaultPoints, noFaults } from '../../environment.ts';
+import type { SpillOption } from '../../errors/result-errors.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { makeDirectory } from '../claims/make-directory.ts';
 import { systemProcesses } from '../claims/process-table.ts';
@@ -20,6 +21,8 @@ export interface FileSpillStoreOptions {
   /** Maximum file size, unless a single append is larger. Default 64 MiB. */
   readonly segmentBytes?: number;
   readonly faults?: FaultPoints;
+  /** Which option names the directory, for messages. Default: `spillDirectory`. */
+  readonly option?: SpillOption | undefined;
 }
 
 /** A file of a store that was detached from it. */
@@ -33,6 +36,7 @@ export class FileSpillStore implements SpillStore {
   readonly #parent: string;
   readonly #segmentBytes: number;
   readonly #faults: FaultPoints;
+  readonly #option: SpillOption | undefined;
   readonly #pool = new FilePool();
   readonly #files = new Set<SegmentedFile>();
   #directory: Promise<string> | undefined;
@@ -40,7 +44,8 @@ export class FileSpillStore implements SpillStore {
   #sweeping: Promise<void> | undefined;
   #isDisposed = false;
 
-  constructor({ directory, segmentBytes = 64 * 1_024 * 1_024, faults = noFaults }: FileSpillStoreOptions) {
+  constructor({ directory, segmentBytes = 64 * 1_024 * 1_024, faults = noFaults, option }: FileSpillStoreOptions) {
+    this.#option = option;
     this.#parent = directory ?? tmpdir();
     this.#segmentBytes = segmentBytes;
     this.#faults = faults;
@@ -55,6 +60,7 @@ export class FileSpillStore implements SpillStore {
       segmentBytes: this.#segmentBytes,
       faults: this.#faults,
       noteGone: () => this.#files.delete(file),
+      option: this.#option,
     });
     this.#files.add(file);
     return file;

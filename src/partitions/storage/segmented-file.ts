@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { FaultPoints } from '../../environment.ts';
-import { SpillError } from '../../errors/result-errors.ts';
+import { SpillError, type SpillOption } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import type { FilePool } from './file-pool.ts';
@@ -20,6 +20,8 @@ export interface SegmentedFileOptions {
   readonly segmentBytes: number;
   readonly faults: FaultPoints;
   readonly noteGone: () => void;
+  /** Names the directory, for messages. Default: `spillDirectory`. */
+  readonly option?: SpillOption | undefined;
   /** The segments that another process has written and synced, and their directory. Default: none. */
   readonly existing?: { readonly directory: string; readonly segments: readonly number[] };
 }
@@ -243,7 +245,7 @@ export class SegmentedFile implements SpillFile {
       return undefined;
     } catch (error) {
       const cause = toError(error);
-      return new SpillError(this.#options.parent, cause.message, { cause });
+      return new SpillError(this.#options.parent, cause.message, { cause }, this.#options.option);
     }
   }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UnrecoverableError } from '../../../src/errors/job-errors.ts';
@@ -115,6 +115,41 @@ describe('keyed states on disk', () => {
     expect(() => table.own(1)).toThrow(StateBackendError);
     expect(() => table.peek(1)).toThrow(StateBackendError);
     expect(() => table.freeze(1 as CheckpointId, packData)).toThrow(StateBackendError);
+    table.close();
+    await backend.dispose();
+  });
+
+  it('DS1: are neither opened nor written where lmdb might find no room, which can end the process', async () => {
+    const library = await loadLmdb();
+    const opened: unknown[] = [];
+    const backend = new LmdbBackend(stateIn(parent), {
+      load: async () => ({ open: (options) => (opened.push(options), library.open(options)) }),
+    });
+    await backend.load();
+    const { statfsSync } = fs;
+    const leave = (bytes: number): void => {
+      jest.spyOn(fs, 'statfsSync').mockImplementation(((path: string) => {
+        const found = statfsSync(path);
+        return Object.assign(found, { bavail: Math.floor(bytes / found.bsize) });
+      }) as typeof statfsSync);
+    };
+    const table = backend.createTable('sums');
+    try {
+      leave(100_000);
+      expect(() => fill(table, 100)).toThrow(
+        /Cannot open keyed state .*: ENOSPC: .* bytes, and .* may be needed. Free/,
+      );
+      expect(opened).toEqual([]);
+      jest.restoreAllMocks();
+      const other = backend.createTable('counts');
+      fill(other, 100);
+      expect(opened).toHaveLength(1);
+      leave(100_000);
+      expect(() => fill(other, 200)).toThrow(/Cannot write keyed state .*: ENOSPC: .*Free space on its disk/);
+      other.close();
+    } finally {
+      jest.restoreAllMocks();
+    }
     table.close();
     await backend.dispose();
   });

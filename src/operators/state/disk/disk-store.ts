@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs';
+import { rmSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { StateBackendError } from '../../../errors/state-errors.ts';
 import { packRecords, unpackRecords } from '../../../partitions/records/plain-codec.ts';
 import type { Cell } from '../tables/cell.ts';
@@ -12,6 +13,12 @@ const mostAtOnce = 256;
 
 const binary = { keyEncoding: 'binary', encoding: 'binary', cache: false } as const;
 
+/** So many bytes of its disk stay free. */
+const reserveBytes = 1_024 * 1_024;
+
+/** Most bytes of pages that a changed entry makes new, besides its own. */
+const pageBytes = 3 * 4_096;
+
 /** The keys that were written together. */
 export interface LoggedChanges {
   /** The number of the write. */
@@ -24,6 +31,9 @@ export interface LoggedChanges {
  * The entries of one table in files of their own, which nobody needs once it is closed: so nothing is synced. Each value
  * has the number of the write that it was part of, and the keys of a write are logged if asked for: what has changed
  * since a checkpoint is found by the log, and an entry that was written again since is found in the later write alone.
+ *
+ * DS1 It opens and writes only if its disk has room for that: where lmdb finds none, it can end the process, because a page
+ *   of its lock file is not there (SIGBUS), or because its own message is longer than it thinks (SIGABRT).
  */
 export class DiskStore {
   readonly #directory: string;
@@ -42,6 +52,7 @@ export class DiskStore {
     this.#directory = directory;
     this.#closed = closed;
     [this.#root, this.#entries, this.#log] = this.#doing('open', () => {
+      assertRoom(dirname(directory), 0);
       const root = library.open({
         path: directory,
         noSubdir: false,
@@ -72,11 +83,16 @@ export class DiskStore {
    */
   write({ deleted, cells }: Omit<Changes, 'epoch'>, epoch: number | undefined): void {
     const note = ++this.#notes;
+    const before = this.written.bytes;
     this.#doing('write', () =>
       this.#root.transactionSync(() => {
         for (const key of deleted) this.#entries.removeSync(keyBytes(key));
         for (const [key, { accumulator }] of cells) this.#put(key, accumulator, note);
-        if (epoch !== undefined) this.#log.putSync(logKey(epoch, note), logBytes(deleted, cells));
+        const log = epoch === undefined ? undefined : logBytes(deleted, cells);
+        if (log !== undefined) this.#log.putSync(logKey(epoch as number, note), log);
+        // Up to here everything is in memory, and goes if it throws.
+        const bytes = this.written.bytes - before + (log?.length ?? 0);
+        this.#assertRoom(2 * bytes, deleted.length + cells.length);
       }),
     );
     this.written.entries += cells.length;
@@ -86,7 +102,9 @@ export class DiskStore {
   forget(epoch: number): void {
     this.#doing('write', () => {
       const old = [...this.#log.getRange({ end: logKey(epoch + 1, 0) })].map(({ key }) => Buffer.from(key));
-      if (old.length > 0) this.#root.transactionSync(() => old.forEach((key) => this.#log.removeSync(key)));
+      if (old.length === 0) return;
+      this.#assertRoom(0, old.length);
+      this.#root.transactionSync(() => old.forEach((key) => this.#log.removeSync(key)));
     });
   }
 
@@ -124,6 +142,11 @@ export class DiskStore {
     if (--this.#holders > 0) return;
     const remove = (): void => rmSync(this.#directory, { recursive: true, force: true });
     this.#closed(this.#root.close().then(remove, remove));
+  }
+
+  /** DS1. A write makes no more pages anew than there are. */
+  #assertRoom(bytes: number, entries: number): void {
+    assertRoom(this.#directory, bytes + Math.min(pageBytes * entries, 2 * this.written.bytes));
   }
 
   #put(key: unknown, value: unknown, note: number): void {
@@ -164,6 +187,17 @@ export class DiskStore {
         : new StateBackendError(this.#directory, operation, cause);
     }
   }
+}
+
+/** @throws Error if the disk of a directory has no room for so many bytes */
+function assertRoom(directory: string, bytes: number): void {
+  const { bsize, blocks, bavail } = statfsSync(directory);
+  const [left, needed] = [bsize * bavail, bytes + reserveBytes];
+  // Some file systems do not tell.
+  if (blocks === 0 || left >= needed) return;
+  throw Object.assign(new Error(`ENOSPC: no space left on device: ${left} bytes, and ${needed} may be needed`), {
+    code: 'ENOSPC',
+  });
 }
 
 /** The entries of a store as they were at one time. */
