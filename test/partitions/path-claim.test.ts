@@ -71,6 +71,23 @@ it('PC1: one of two claimants gets a path, and the other learns who has it', () 
   expect(take('second').isHeld).toBe(true);
 });
 
+it('PC1: a power loss leaves no claim without its note, because that is synced before', () => {
+  const steps: string[] = [];
+  const { fsyncSync, renameSync } = fs;
+  jest.spyOn(fs, 'fsyncSync').mockImplementation((file) => {
+    steps.push(`${fs.fstatSync(file).size} bytes synced`);
+    fsyncSync(file);
+  });
+  jest.spyOn(fs, 'renameSync').mockImplementation((from, to) => {
+    steps.push('named');
+    renameSync(from, to);
+  });
+  take('first');
+  jest.restoreAllMocks();
+  const note = encodeOwner(ownerOf(ours, purpose('first')));
+  expect(steps).toEqual([`${note.length} bytes synced`, 'named']);
+});
+
 onPosix('PC1: by whatever link they come to it', () => {
   mkdirSync(join(parent, 'dir'));
   symlinkSync(join(parent, 'dir'), join(parent, 'link'));

@@ -1,4 +1,15 @@
-import { lstatSync, readdirSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ClaimOwner, OutputInUseError } from '../../errors/connector-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
@@ -42,7 +53,8 @@ export interface ClaimHolder extends ClaimOwner {
  * the unfinished files.
  *
  * Invariants:
- * - PC1 The directory gets its name only with the owner's note inside, so one of two claimants succeeds.
+ * - PC1 The directory gets its name only with the owner's note inside, so one of two claimants succeeds; a power loss
+ *   does not take the note out of it, so what a dead machine had claimed can be told from what nobody knows.
  * - PC2 The claim of a certainly dead process is removed, with the files its run left. Any other claim is respected,
  *   even an unreadable one.
  * - PC3 Only notes are deleted, and files whose names begin with the id of the run in the note.
@@ -144,13 +156,24 @@ function freshDirectory(parent: string, note: Uint8Array): string {
   for (let tries = 0; ; tries++) {
     const fresh = makeFreshDirectory(parent, unclaimedPrefix);
     try {
-      writeFileSync(join(fresh, ownerFile), note, { flag: 'wx' });
+      writeNote(fresh, note);
       return fresh;
     } catch (error) {
       if (isThere(fresh)) rmSync(fresh, { recursive: true, force: true });
       else if (tries < mostTries) continue;
       throw error;
     }
+  }
+}
+
+/** PC1. Of a note that is not synced, a power loss may leave an empty file. Its name comes with it, or before the claim's. */
+function writeNote(directory: string, note: Uint8Array): void {
+  const file = openSync(join(directory, ownerFile), 'wx');
+  try {
+    writeFileSync(file, note);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 
