@@ -1,5 +1,6 @@
 import { type Batch, elementOf, type Records } from '../stream-element.ts';
-import { RecordParts } from './record-parts.ts';
+import { LateRecords } from '../late-records.ts';
+import type { RecordParts } from './record-parts.ts';
 
 /**
  * Records that stay in memory after their readers in step got them: by property, because a garbage collection copies
@@ -27,26 +28,11 @@ export class KeptRecords implements Records {
 
   /** For one reader. */
   toRead(): Records {
-    return this.#written === undefined ? new AssembledRecords(this.#parts) : elementOf(this.#written);
+    return this.#written === undefined ? new LateRecords(() => this.#parts.assemble()) : elementOf(this.#written);
   }
 
   /** No reader is in step, or all of them got it. */
   letGo(): void {
     this.#written = undefined;
-  }
-}
-
-/** Records of one reader. They are made when it looks at them, so that they do not outlive the next garbage collection. */
-class AssembledRecords implements Records {
-  readonly kind = 'records';
-  #source: RecordParts | Batch;
-
-  constructor(parts: RecordParts) {
-    this.#source = parts;
-  }
-
-  get records(): Batch {
-    if (this.#source instanceof RecordParts) this.#source = this.#source.assemble();
-    return this.#source;
   }
 }

@@ -2,8 +2,9 @@ import { PartitionLostError } from '../../errors/result-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import type { ResultPartitionId } from '../../ids.ts';
 import { freezeRecords } from '../records/freeze-records.ts';
+import { LateRecords } from '../late-records.ts';
 import { decodeVerified, type ElementPlace, verifyFrame } from '../records/element-codec.ts';
-import type { Batch, Records, WrittenElement } from '../stream-element.ts';
+import type { Records, WrittenElement } from '../stream-element.ts';
 import type { SpillFile } from './spill-store.ts';
 
 /** The place of an element in the file. */
@@ -30,16 +31,15 @@ export class ReadFrame {
   }
 
   /**
-   * Its element; records are decoded later.
+   * Its element; records are decoded later, which may throw the same.
    * @throws PartitionLostError if it is not as it was written, so that its producer runs again
    */
   element(): WrittenElement {
     const kind = this.#orLost(() => verifyFrame(this.#bytes, this.#from.place));
-    return kind === 'mark' ? this.decode() : new ReadRecords(this);
+    return kind === 'mark' ? this.#decode() : new LateRecords(() => (this.#decode() as Records).records);
   }
 
-  /** Its element, after {@link element}. @throws PartitionLostError as that */
-  decode(): WrittenElement {
+  #decode(): WrittenElement {
     const element = this.#orLost(() => decodeVerified(this.#bytes));
     if (this.#from.freeze && element.kind === 'records') {
       freezeRecords(element.records);
@@ -54,29 +54,6 @@ export class ReadFrame {
     } catch (cause) {
       throw lost(this.#from, cause);
     }
-  }
-}
-
-/**
- * Records that were read back. They are decoded when they are looked at, which their reader does when it processes them:
- * until then bytes take a fraction of their memory; then they are in the processor's cache, and do not outlive the next
- * garbage collection.
- */
-class ReadRecords implements Records {
-  readonly kind = 'records';
-  #source: ReadFrame | Batch;
-
-  constructor(frame: ReadFrame) {
-    this.#source = frame;
-  }
-
-  /** @throws PartitionLostError */
-  get records(): Batch {
-    const source = this.#source;
-    if (!(source instanceof ReadFrame)) return source;
-    const { records } = source.decode() as Records;
-    this.#source = records;
-    return records;
   }
 }
 
