@@ -72,6 +72,7 @@ export interface S3Address {
   readonly endpoint: string;
   /** undefined: those of the environment. */
   readonly credentials: S3Credentials | undefined;
+  readonly requestTimeoutMs?: number | undefined;
 }
 
 /** The keys of an S3 account. */
@@ -127,4 +128,7 @@ export interface CheckpointStorage {
   sweep(scope: string, before: CheckpointId): Promise<SweptFiles>;
   /** Removes everything of a scope. */
   remove(scope: string): Promise<void>;
+
+  /** A run of this scope has ended: what is still under way may fail, so that it does not keep the process alive. */
+  giveUp?(scope: string): void;
 }

@@ -1,5 +1,5 @@
 import { KintsugiError } from './kintsugi-error.ts';
-import { toError } from './thrown-value.ts';
+import { toldCause } from './told-cause.ts';
 
 /** A part of a checkpoint is missing or damaged. The checkpoint before it is used, if one is retained. */
 export class CheckpointUnreadableError extends KintsugiError {
@@ -44,7 +44,7 @@ export class CheckpointStorageError extends KintsugiError {
 
   constructor(location: string, operation: CheckpointStorageError['operation'], cause: unknown) {
     super(
-      `Cannot ${operation} checkpoint files at ${location}: ${toError(cause).message}. Check that the storage is reachable, writable and not full`,
+      `Cannot ${operation} checkpoint files at ${location}: ${toldCause(cause)}. Check that the storage is reachable, writable and not full`,
       { cause },
     );
     this.location = location;

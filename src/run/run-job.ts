@@ -21,7 +21,6 @@ import { closeAll, type CloseLimit } from '../operators/close-all.ts';
 import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
 import { publishEvent } from './diagnostics.ts';
 import { checkpointingOf, scopeOfSeries, storageOf } from './checkpoints/checkpointing.ts';
-import type { CheckpointStorage } from '../checkpoints/checkpoint-storage.ts';
 import { OldCheckpoints, type OldCheckpointsOptions } from './checkpoints/old-checkpoints.ts';
 import { RunStorage } from './checkpoints/run-storage.ts';
 import { DurableRun } from './durable/durable-run.ts';
@@ -268,7 +267,7 @@ function recoveryOf(
 interface EndingParts extends OldCheckpointsOptions {
   /** Aborted here: a beginning that still goes on ends. */
   readonly ended: AbortController;
-  readonly checkpointStorage?: CheckpointStorage | undefined;
+  readonly checkpointStorage?: RunStorage | undefined;
   readonly durable: DurableRun | undefined;
   readonly master: JobMasterActorRef;
   readonly connections: ExecutorConnections;
@@ -304,6 +303,7 @@ async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): P
   });
   if (durable === undefined) await removeCheckpoints(parts);
   else await durable.close();
+  parts.checkpointStorage?.close();
 }
 
 async function removeCheckpoints({ master, checkpointStorage, ...options }: EndingParts): Promise<void> {

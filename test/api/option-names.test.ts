@@ -343,7 +343,12 @@ const undefinedOptions: readonly [string, Call, readonly string[], object?][] = 
     ['header', 'delimiter', 'compression', 'rollBytes', 'rollIntervalMs'],
     { columns: ['a'] },
   ],
-  ['s3Checkpoints', (o) => kintsugi.s3Checkpoints(o), ['prefix', 'region', 'endpoint', 'credentials'], { bucket: 'a' }],
+  [
+    's3Checkpoints',
+    (o) => kintsugi.s3Checkpoints(o),
+    ['prefix', 'region', 'endpoint', 'credentials', 'requestTimeoutMs'],
+    { bucket: 'a' },
+  ],
   ['toPostgres', (o) => kintsugi.toPostgres('a', o), ['connection', 'output', 'transactionColumn'], { columns: ['a'] }],
   [
     'fromKafka',

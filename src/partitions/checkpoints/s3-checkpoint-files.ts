@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { CheckpointFile, CheckpointFiles } from './checkpoint-files.ts';
 import { partSuffix } from './disk-checkpoint-files.ts';
-import { elementsOf, errorText, type S3Client, textsOf } from './s3-client.ts';
+import { attempts, elementsOf, refusalOf, type S3Answer, type S3Client, textOf, textsOf } from './s3-client.ts';
+import { abandon, endMissing, headersOf, md5Of, PartUpload } from './s3-part-upload.ts';
 
 /** Bytes that are sent at once. All parts of an upload but the last one need at least 5 MiB. */
 const partBytes = 8 << 20;
@@ -44,6 +44,7 @@ export class S3CheckpointFiles implements CheckpointFiles {
 
   async list(): Promise<readonly CheckpointFile[]> {
     const objects = await this.#pages(
+      'ListBucketResult',
       { 'list-type': '2' },
       (xml) =>
         elementsOf(xml, 'Contents').map((content) => ({
@@ -72,7 +73,7 @@ export class S3CheckpointFiles implements CheckpointFiles {
       const rest = Buffer.concat(pending);
       if (upload === undefined) return await this.#put(name, rest);
       if (rest.length > 0) await upload.add(rest);
-      if ((await this.#head(name)) === undefined) return await upload.complete();
+      if ((await headersOf(this.#client, this.#key(name))) === undefined) return await upload.complete();
     } catch (error) {
       await upload?.abandon();
       throw error;
@@ -94,15 +95,27 @@ export class S3CheckpointFiles implements CheckpointFiles {
     return bytes.subarray(0, length);
   }
 
+  /** What the store says of an object as a whole tells whether it was damaged on the way: then it is read again. */
   async #fetch(name: string, offset: number, length: number): Promise<Uint8Array | undefined> {
     const range = `bytes=${offset}-${offset + length - 1}`;
-    const response = await this.#client.send({ method: 'GET', key: this.#key(name), headers: { range } }, [404, 416]);
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    if (response.status === 404) return undefined;
-    // It ends before.
-    if (response.status === 416) return new Uint8Array();
-    // A store may ignore the range.
-    return response.status === 206 ? bytes : bytes.slice(offset, offset + length);
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.#client.send(
+        { method: 'GET', key: this.#key(name), headers: { range }, problemOf: missingPartOf },
+        [404, 416],
+      );
+      const { status, body } = answer;
+      if (status === 404) {
+        // Also a bucket, or a proxy in front of the store, says so.
+        if (!textsOf(textOf(answer), 'Code').includes('NoSuchKey')) throw refusalOf('GET', answer);
+        return undefined;
+      }
+      // It ends before.
+      if (status === 416) return new Uint8Array();
+      if (!isDamaged(answer) || attempt === attempts) {
+        // A store may ignore the range.
+        return status === 206 ? body : body.slice(offset, offset + length);
+      }
+    }
   }
 
   async remove(names: readonly string[]): Promise<void> {
@@ -135,23 +148,17 @@ export class S3CheckpointFiles implements CheckpointFiles {
   async #put(name: string, body: Uint8Array): Promise<boolean> {
     const md5 = md5Of(body);
     const headers = { 'if-none-match': '*', 'content-md5': md5, [md5Header]: md5 };
-    const response = await this.#client.send({ method: 'PUT', key: this.#key(name), headers, body }, [409, 412]);
-    const answer = await response.text();
-    if (response.ok) return true;
+    const answer = await this.#client.send({ method: 'PUT', key: this.#key(name), headers, body }, [409, 412]);
+    if (answer.isOk) return true;
     // It may be this one: an earlier try had no answer, but was carried out.
-    const found = await this.#head(name);
-    if (found === undefined) throw new Error(`PUT was answered with ${response.status}${errorText(answer)}`);
+    const found = await headersOf(this.#client, this.#key(name));
+    if (found === undefined) throw refusalOf('PUT', answer);
     return found.get(md5Header) === md5;
-  }
-
-  /** The headers of an object. */
-  async #head(name: string): Promise<Headers | undefined> {
-    const response = await this.#client.send({ method: 'HEAD', key: this.#key(name) }, [404]);
-    return response.status === 404 ? undefined : response.headers;
   }
 
   #uploads(): Promise<readonly Upload[]> {
     return this.#pages(
+      'ListMultipartUploadsResult',
       { uploads: '' },
       (xml) =>
         elementsOf(xml, 'Upload').map((one) => ({ key: this.#nameOf(one), id: textsOf(one, 'UploadId')[0] ?? '' })),
@@ -164,8 +171,9 @@ export class S3CheckpointFiles implements CheckpointFiles {
     );
   }
 
-  /** All pages of a list of the scope. @param none answers that mean that it is empty */
+  /** All pages of a list of the scope. @param element of a page @param none answers that mean that it is empty */
   async #pages<Item>(
+    element: string,
     query: Readonly<Record<string, string>>,
     itemsIn: (xml: string) => readonly Item[],
     nextIn: (xml: string) => Readonly<Record<string, string | undefined>>,
@@ -175,9 +183,10 @@ export class S3CheckpointFiles implements CheckpointFiles {
     let next: Readonly<Record<string, string>> = {};
     for (;;) {
       const prefix = this.#client.fullKey(this.#key(''));
-      const response = await this.#client.send({ method: 'GET', query: { ...query, prefix, ...next } }, none);
-      const xml = await response.text();
-      if (!response.ok) return items;
+      const request = { method: 'GET', query: { ...query, prefix, ...next }, problemOf: endMissing(element) } as const;
+      const answer = await this.#client.send(request, none);
+      if (!answer.isOk) return items;
+      const xml = textOf(answer);
       items.push(...itemsIn(xml));
       if (textsOf(xml, 'IsTruncated')[0] !== 'true') return items;
       const markers = Object.entries(nextIn(xml)).filter(([, marker]) => marker !== undefined);
@@ -187,65 +196,18 @@ export class S3CheckpointFiles implements CheckpointFiles {
   }
 }
 
-/** An object that is uploaded in parts. */
-class PartUpload {
-  readonly #client: S3Client;
-  readonly #key: string;
-  readonly #id: string;
-  readonly #tags: string[] = [];
-
-  private constructor(client: S3Client, key: string, id: string) {
-    this.#client = client;
-    this.#key = key;
-    this.#id = id;
-  }
-
-  static async begin(client: S3Client, key: string): Promise<PartUpload> {
-    const response = await client.send({ method: 'POST', key, query: { uploads: '' } });
-    const [id] = textsOf(await response.text(), 'UploadId');
-    if (id === undefined) throw new Error('an upload in parts was begun, and has no id');
-    return new PartUpload(client, key, id);
-  }
-
-  async add(body: Uint8Array): Promise<void> {
-    const query = { partNumber: String(this.#tags.length + 1), uploadId: this.#id };
-    const headers = { 'content-md5': md5Of(body) };
-    const response = await this.#client.send({ method: 'PUT', key: this.#key, query, headers, body });
-    await response.arrayBuffer();
-    this.#tags.push(response.headers.get('etag') ?? '');
-  }
-
-  /** @returns false if there is an object of that name */
-  async complete(): Promise<boolean> {
-    const parts = this.#tags.map(
-      (tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${tag}</ETag></Part>`,
-    );
-    const body = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`;
-    const query = { uploadId: this.#id };
-    const headers = { 'if-none-match': '*' };
-    const response = await this.#client.send({ method: 'POST', key: this.#key, query, headers, body }, [412]);
-    const answer = await response.text();
-    if (response.status === 412) {
-      await this.abandon();
-      return false;
-    }
-    // It is answered before it is done.
-    if (answer.includes('<Error>')) throw new Error(`POST was answered with an error${errorText(answer)}`);
-    return true;
-  }
-
-  /** Removes its parts. A sweep does it if that fails. */
-  async abandon(): Promise<void> {
-    await abandon(this.#client, this.#key, this.#id).catch(() => {});
-  }
+/** Whether an object that was read as a whole is not what was written. That of an upload in parts does not tell. */
+function isDamaged({ status, headers, body }: S3Answer): boolean {
+  const md5 = headers.get(md5Header);
+  const [, first, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers.get('content-range') ?? '') ?? [];
+  const isWhole = status === 200 || (first === '0' && Number(total) === body.length);
+  return md5 !== null && isWhole && md5Of(body) !== md5;
 }
 
-async function abandon(client: S3Client, key: string, uploadId: string): Promise<void> {
-  await client.send({ method: 'DELETE', key, query: { uploadId } }, [404]);
-}
-
-function md5Of(bytes: Uint8Array): string {
-  return createHash('md5').update(bytes).digest('base64');
+function missingPartOf({ headers, body }: S3Answer): string | undefined {
+  const [, first, last] = /^bytes (\d+)-(\d+)\//.exec(headers.get('content-range') ?? '') ?? [];
+  const bytes = Number(last) - Number(first) + 1;
+  return last === undefined || bytes === body.length ? undefined : `${body.length} of ${bytes} bytes came`;
 }
 
 /** Names that may be removed side by side: a manifest goes alone, before what follows it. */

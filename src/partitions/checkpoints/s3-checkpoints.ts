@@ -1,8 +1,9 @@
+import { setMaxListeners } from 'node:events';
 import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
-import { checkOptions } from '../../options.ts';
+import { checkOptions, milliseconds } from '../../options.ts';
 import { S3CheckpointFiles } from './s3-checkpoint-files.ts';
-import { S3Client, type S3CredentialsOption } from './s3-client.ts';
+import { defaultRequestTimeoutMs, S3Client, type S3CredentialsOption } from './s3-client.ts';
 import { StoredCheckpoints } from './stored-checkpoints.ts';
 
 export interface S3CheckpointsOptions {
@@ -19,6 +20,8 @@ export interface S3CheckpointsOptions {
    * `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` of the environment, at each request.
    */
   readonly credentials?: S3CredentialsOption | undefined;
+  /** After it, a request without a full answer is sent again, up to three times in all. Default 60 000. */
+  readonly requestTimeoutMs?: number | undefined;
 }
 
 /**
@@ -28,8 +31,8 @@ export interface S3CheckpointsOptions {
  * @throws InvalidArgumentError
  */
 export function s3Checkpoints(options: S3CheckpointsOptions): CheckpointStorage {
-  const names = { bucket: true, prefix: true, region: true, endpoint: true, credentials: true } as const;
-  checkOptions('s3Checkpoints', options, names);
+  const places = { bucket: true, prefix: true, region: true, endpoint: true } as const;
+  checkOptions('s3Checkpoints', options, { ...places, credentials: true, requestTimeoutMs: true });
   const region = options.region ?? ofEnvironment('AWS_REGION', 'AWS_DEFAULT_REGION') ?? 'us-east-1';
   const given = options.endpoint ?? ofEnvironment('AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL');
   const { bucket, prefix = 'kintsugi/', credentials } = options;
@@ -44,12 +47,25 @@ export function s3Checkpoints(options: S3CheckpointsOptions): CheckpointStorage 
     // The value is not shown, because a part of it may be a key.
     throw new InvalidArgumentError('credentials', typeof credentials, 'accessKeyId and secretAccessKey, or a function');
   }
-  const client = new S3Client({ bucket, prefix, region, endpoint, credentials });
+  const requestTimeoutMs = milliseconds('requestTimeoutMs', options.requestTimeoutMs, defaultRequestTimeoutMs);
+  const place = { bucket, prefix, region, endpoint, requestTimeoutMs };
+  const client = new S3Client({ ...place, credentials });
+  const endings = new Map<string, AbortController>();
   return new StoredCheckpoints({
     description: `s3://${bucket}/${prefix}`,
     // A function cannot be sent to a worker.
-    address: isFunction ? undefined : { kind: 's3', bucket, prefix, region, endpoint, credentials },
-    open: (scope) => new S3CheckpointFiles(client, scope),
+    address: isFunction ? undefined : { kind: 's3', ...place, credentials },
+    open: (scope) => {
+      const ending = endings.get(scope) ?? new AbortController();
+      endings.set(scope, ending);
+      // As many as there are requests.
+      setMaxListeners(0, ending.signal);
+      return new S3CheckpointFiles(client.until(ending.signal), scope);
+    },
+    giveUp: (scope) => {
+      endings.get(scope)?.abort(new Error('the run has ended'));
+      endings.delete(scope);
+    },
   });
 }
 

@@ -1,6 +1,9 @@
 import type * as aws4fetch from 'aws4fetch';
 import type { S3Address, S3Credentials } from '../../checkpoints/checkpoint-storage.ts';
-import { toError } from '../../errors/thrown-value.ts';
+import { untilAborted } from '../../checkpoints/until-aborted.ts';
+import { setDeadline } from '../../deadline.ts';
+import { type Clock, systemEnvironment } from '../../environment.ts';
+import { toldCause } from '../../errors/told-cause.ts';
 
 /** The keys of an S3 account, or a function that gets them before each request, and should remember them. */
 export type S3CredentialsOption = S3Credentials | (() => S3Credentials | PromiseLike<S3Credentials>);
@@ -14,21 +17,59 @@ interface S3Request {
   readonly query?: Readonly<Record<string, string>> | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: Uint8Array | string | undefined;
+  /** What is wrong with a successful answer that did not arrive in full; undefined if nothing is. */
+  readonly problemOf?: ((answer: S3Answer) => string | undefined) | undefined;
+}
+
+/** An answer that was received in full. */
+export interface S3Answer {
+  readonly isOk: boolean;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
 }
 
 type Signer = Pick<typeof aws4fetch, 'AwsClient'>;
+type AwsClient = Pick<aws4fetch.AwsClient, 'fetch'>;
 
-/** Requests that fail without an answer are sent so often. Those with a passing error the signer repeats, with pauses. */
-const attempts = 3;
+/**
+ * Requests of which no answer arrives, or not all of it, are sent so often. Those with a passing error the signer repeats,
+ * with pauses.
+ */
+export const attempts = 3;
 
-/** One bucket of an S3-compatible store. */
+/** How long a request may take, with its answer and the repeats of the signer. */
+export const defaultRequestTimeoutMs = 60_000;
+
+/**
+ * One bucket of an S3-compatible store.
+ *
+ * - SC1 A store that does not answer, or not in full, is a failure after a limited time.
+ * - SC2 What is under way for a scope that is given up fails at once, so that it keeps no process alive.
+ */
 export class S3Client {
   readonly #place: S3Place;
+  readonly #clock: Clock;
+  readonly #ended: AbortSignal | undefined;
   /** Of the signer: derived keys. */
-  readonly #cache = new Map<string, ArrayBuffer>();
+  readonly #cache: Map<string, ArrayBuffer>;
 
-  constructor(place: S3Place) {
+  /** @param clock the real one: virtual time does not wait for a store */
+  constructor(
+    place: S3Place,
+    clock = systemEnvironment().clock,
+    ended?: AbortSignal,
+    cache = new Map<string, ArrayBuffer>(),
+  ) {
     this.#place = place;
+    this.#clock = clock;
+    this.#ended = ended;
+    this.#cache = cache;
+  }
+
+  /** The same bucket, whose requests fail once the signal is aborted. SC2 */
+  until(ended: AbortSignal): S3Client {
+    return new S3Client(this.#place, this.#clock, ended, this.#cache);
   }
 
   /** Where a key is, for messages. */
@@ -42,30 +83,54 @@ export class S3Client {
   }
 
   /**
-   * Sends a request.
+   * Sends a request. SC1
    * @param expected other codes of answers than 2xx that are no failure
    */
-  async send(
-    { method, key, query = {}, headers, body }: S3Request,
-    expected: readonly number[] = [],
-  ): Promise<Response> {
-    const { endpoint, bucket, prefix, region } = this.#place;
-    const path = key === undefined ? [] : `${prefix}${key}`.split('/');
-    const url = new URL([endpoint, bucket, ...path.map(encodeURIComponent)].join('/'));
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  async send(request: S3Request, expected: readonly number[] = []): Promise<S3Answer> {
     const { AwsClient } = await loadSigner();
     const { accessKeyId, secretAccessKey, sessionToken } = await this.#credentials();
     const keys = { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
+    const { region } = this.#place;
     const client = new AwsClient({ ...keys, service: 's3', region, cache: this.#cache });
-    const response = await persistently(() =>
-      client.fetch(url.href, {
-        method,
-        headers: { ...headers },
-        ...(body !== undefined && { body }),
-      }),
-    );
-    if (response.ok || expected.includes(response.status)) return response;
-    throw new Error(`${method} was answered with ${response.status}${errorText(await response.text())}`);
+    const { method, problemOf } = request;
+    const answer = await persistently(this.#ended, async () => {
+      const received = await this.#answerTo(request, client);
+      const problem = received.isOk ? problemOf?.(received) : undefined;
+      if (problem !== undefined) throw new Error(`the answer to ${method} is cut off: ${problem}`);
+      return received;
+    });
+    if (answer.isOk || expected.includes(answer.status)) return answer;
+    throw refusalOf(method, answer);
+  }
+
+  async #answerTo({ method, key, query, headers, body }: S3Request, client: AwsClient): Promise<S3Answer> {
+    const { requestTimeoutMs = defaultRequestTimeoutMs } = this.#place;
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const late = `${method} got no answer within ${requestTimeoutMs} ms (\`requestTimeoutMs\`), or only passing errors`;
+    const stop = (): void => stopping.abort(this.#ended?.reason);
+    const received = async (): Promise<S3Answer> => {
+      const init = { method, headers: { ...headers }, ...(body !== undefined && { body }), signal };
+      const response = await client.fetch(this.#urlOf(key, query), init);
+      const { ok: isOk, status } = response;
+      return { isOk, status, headers: response.headers, body: new Uint8Array(await response.arrayBuffer()) };
+    };
+    const disarm = setDeadline(this.#clock, requestTimeoutMs, () => stopping.abort(new Error(late)));
+    this.#ended?.addEventListener('abort', stop);
+    try {
+      return await untilAborted(received(), signal);
+    } finally {
+      disarm();
+      this.#ended?.removeEventListener('abort', stop);
+    }
+  }
+
+  #urlOf(key: string | undefined, query: S3Request['query'] = {}): string {
+    const { endpoint, bucket, prefix } = this.#place;
+    const path = key === undefined ? [] : `${prefix}${key}`.split('/');
+    const url = new URL([endpoint, bucket, ...path.map(encodeURIComponent)].join('/'));
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    return url.href;
   }
 
   async #credentials(): Promise<S3Credentials> {
@@ -94,12 +159,17 @@ export function elementsOf(xml: string, element: string): string[] {
   return Array.from(xml.matchAll(new RegExp(`<${element}>([\\s\\S]*?)</${element}>`, 'g')), ([, inner = '']) => inner);
 }
 
-/** `: AccessDenied, …` of an error in XML. */
-export function errorText(xml: string): string {
-  const [code] = textsOf(xml, 'Code');
-  const [message] = textsOf(xml, 'Message');
-  const parts = [code, message].filter((part) => part !== undefined && part !== '');
-  return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
+/** The body of an answer as text. */
+export function textOf({ body }: Pick<S3Answer, 'body'>): string {
+  return Buffer.from(body).toString();
+}
+
+/** An answer that is a failure: `PUT was answered with 403: AccessDenied, …`. */
+export function refusalOf(method: string, answer: Pick<S3Answer, 'status' | 'body'>): Error {
+  const xml = textOf(answer);
+  const parts = [...textsOf(xml, 'Code').slice(0, 1), ...textsOf(xml, 'Message').slice(0, 1)].filter(Boolean);
+  const told = parts.length === 0 ? '' : `: ${parts.join(', ')}`;
+  return new Error(`${method} was answered with ${answer.status}${told}`);
 }
 
 const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
@@ -111,13 +181,13 @@ function unescaped(text: string): string {
   });
 }
 
-async function persistently(fetching: () => Promise<Response>): Promise<Response> {
+async function persistently<Result>(ended: AbortSignal | undefined, trying: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetching();
-    } catch (error) {
-      // `fetch failed` says nothing.
-      if (attempt === attempts) throw toError(toError(error).cause ?? error);
+      ended?.throwIfAborted();
+      return await trying();
+    } catch (cause) {
+      if (attempt === attempts || ended?.aborted === true) throw new Error(toldCause(cause), { cause });
     }
   }
 }
@@ -126,7 +196,7 @@ async function loadSigner(): Promise<Signer> {
   try {
     return await import('aws4fetch');
   } catch (cause) {
-    throw new Error(`s3Checkpoints needs one more package: npm install aws4fetch (${toError(cause).message})`, {
+    throw new Error(`s3Checkpoints needs one more package: npm install aws4fetch (${toldCause(cause)})`, {
       cause,
     });
   }

@@ -36,6 +36,8 @@ export interface CheckpointPlace {
   readonly address: CheckpointStorageAddress | undefined;
   /** The files of a scope, whose name is safe in paths. */
   open(scope: string): CheckpointFiles;
+  /** Ends what is still under way in a scope. */
+  giveUp?(scope: string): void;
 }
 
 /**
@@ -141,6 +143,10 @@ export class StoredCheckpoints implements CheckpointStorage {
     await this.#referredToBy(files, manifests);
     const names = (await list(files)).map(({ name }) => name).filter((name) => parseFileName(name) !== undefined);
     await remove(files, [...manifests.map(manifestFile), ...names]);
+  }
+
+  giveUp(scope: string): void {
+    this.#place.giveUp?.(safeName(scope));
   }
 
   #open(scope: string): CheckpointFiles {

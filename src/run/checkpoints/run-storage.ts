@@ -26,6 +26,7 @@ export class RunStorage implements CheckpointStorage {
   /** By scope: what is being written. */
   readonly #writing = new Map<string, Set<Promise<unknown>>>();
   readonly #removed = new Set<string>();
+  readonly #scopes = new Set<string>();
 
   constructor(storage: CheckpointStorage) {
     this.#storage = storage;
@@ -55,6 +56,7 @@ export class RunStorage implements CheckpointStorage {
   }
 
   async *find(scope: string): AsyncIterable<FoundCheckpoint> {
+    this.#scopes.add(scope);
     for await (const found of this.#storage.find(scope)) {
       const { kind, manifest, checkpoint } = propertiesOf(found, 'kind', 'manifest', 'checkpoint');
       const number = kind === 'complete' ? propertiesOf(manifest, 'checkpoint').checkpoint : checkpoint;
@@ -64,6 +66,7 @@ export class RunStorage implements CheckpointStorage {
   }
 
   lastNumber(scope: string): Promise<CheckpointId | undefined> {
+    this.#scopes.add(scope);
     return answerOf(() => this.#storage.lastNumber(scope));
   }
 
@@ -72,10 +75,12 @@ export class RunStorage implements CheckpointStorage {
   }
 
   sweep(scope: string, before: CheckpointId): Promise<SweptFiles> {
+    this.#scopes.add(scope);
     return answerOf(() => this.#storage.sweep(scope, before));
   }
 
   async remove(scope: string): Promise<void> {
+    this.#scopes.add(scope);
     this.#removed.add(scope);
     const writing = new Set<Promise<unknown>>();
     for (const written of this.#writing.get(scope) ?? []) {
@@ -94,6 +99,17 @@ export class RunStorage implements CheckpointStorage {
     }
   }
 
+  /** The run has ended, and waits for nothing more. */
+  close(): void {
+    for (const scope of this.#scopes) {
+      try {
+        this.#storage.giveUp?.(scope);
+      } catch {
+        // It is the user's own, and nobody is there any more to be told.
+      }
+    }
+  }
+
   #refuse(method: keyof CheckpointStorage, answer: unknown, expected: string): never {
     throw new InvalidArgumentError(`answer of \`${method}\` of checkpoints.storage`, answer, expected);
   }
@@ -103,6 +119,7 @@ export class RunStorage implements CheckpointStorage {
       const cause = new Error('the run has ended, and its checkpoints are removed');
       return Promise.reject(new CheckpointStorageError(scope, 'write', cause));
     }
+    this.#scopes.add(scope);
     const written = answerOf(write);
     const writing = this.#writing.get(scope) ?? new Set();
     this.#writing.set(scope, writing);

@@ -287,6 +287,7 @@ it.each<[string, () => unknown, string]>([
   ['a prefix', () => s3Checkpoints({ bucket: 'a', prefix: '/b' }), 'prefix: expected a prefix of keys without'],
   ['an endpoint', () => s3Checkpoints({ bucket: 'a', endpoint: 'localhost' }), 'endpoint: expected an http or https'],
   ['keys', () => s3Checkpoints({ bucket: 'a', credentials: 'secret' as never }), 'credentials: expected accessKeyId'],
+  ['a time', () => s3Checkpoints({ bucket: 'a', requestTimeoutMs: 0 }), 'requestTimeoutMs: expected milliseconds'],
   ['an option', () => s3Checkpoints({ bucket: 'a', buket: 'b' } as never), 'did you mean `bucket`?'],
 ])('%s that cannot be is refused', (_, call, message) => {
   expect(call).toThrow(

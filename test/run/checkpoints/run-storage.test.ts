@@ -1,5 +1,9 @@
-import { memoryCheckpoints } from '../../../src/index.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { collect, Job, memoryCheckpoints } from '../../../src/index.ts';
 import { RunStorage } from '../../../src/run/checkpoints/run-storage.ts';
+import { tickingSource } from '../../support/ticking-source.ts';
 
 const scope = 'job.run.head';
 
@@ -98,6 +102,36 @@ it('a scope that is removed stays removed: what is written while the others are 
   }
   await removed;
   expect(await storage.lastNumber(scope)).toBeUndefined();
+});
+
+it('at the end of its run each of its scopes is given up, and no other', async () => {
+  const given: string[] = [];
+  const storage = Object.assign(memoryCheckpoints(), { giveUp: (of: string) => void given.push(of) });
+  await storage.commit({ ...manifest, scope: 'of another run' });
+  const own = new RunStorage(storage);
+  await own.commit(manifest);
+  await own.lastNumber('read');
+  own.close();
+  expect(given).toEqual([scope, 'read']);
+  new RunStorage(memoryCheckpoints()).close();
+  storage.giveUp = () => {
+    throw new Error('odd');
+  };
+  expect(() => own.close()).not.toThrow();
+});
+
+it.each([undefined, 'a state directory'])('a run that ends gives up its scopes, with %s', async (durable) => {
+  const given: string[] = [];
+  const storage = Object.assign(memoryCheckpoints(), { giveUp: (of: string) => void given.push(of) });
+  const job = Job.create('numbers', { mode: 'streaming' });
+  job.source('numbers', tickingSource(40, 1)).sink('out', collect());
+  const stateDirectory = durable && mkdtempSync(join(tmpdir(), 'kintsugi-giving-'));
+  try {
+    await job.run({ stateDirectory, checkpoints: { intervalMs: 5, storage } }).result;
+  } finally {
+    if (stateDirectory !== undefined) rmSync(stateDirectory, { recursive: true });
+  }
+  expect(given).toEqual([expect.stringMatching(/^numbers\./)]);
 });
 
 /** Lets whatever does not wait for the test go on. */

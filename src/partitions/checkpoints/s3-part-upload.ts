@@ -1,0 +1,104 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { toldCause } from '../../errors/told-cause.ts';
+import { refusalOf, type S3Answer, type S3Client, textOf, textsOf } from './s3-client.ts';
+
+/** By it an upload recognizes its object. */
+const tokenHeader = 'x-amz-meta-upload';
+
+const resultOf = 'CompleteMultipartUploadResult';
+
+/** An object that is uploaded in parts. */
+export class PartUpload {
+  readonly #client: S3Client;
+  readonly #key: string;
+  readonly #id: string;
+  readonly #token: string;
+  readonly #tags: string[] = [];
+
+  private constructor(client: S3Client, key: string, id: string, token: string) {
+    this.#client = client;
+    this.#key = key;
+    this.#id = id;
+    this.#token = token;
+  }
+
+  static async begin(client: S3Client, key: string): Promise<PartUpload> {
+    const token = randomUUID();
+    const answer = await client.send({
+      method: 'POST',
+      key,
+      query: { uploads: '' },
+      headers: { [tokenHeader]: token },
+    });
+    const [id] = textsOf(textOf(answer), 'UploadId');
+    if (id === undefined) throw new Error('an upload in parts was begun, and has no id');
+    return new PartUpload(client, key, id, token);
+  }
+
+  async add(body: Uint8Array): Promise<void> {
+    const query = { partNumber: String(this.#tags.length + 1), uploadId: this.#id };
+    const headers = { 'content-md5': md5Of(body) };
+    const answer = await this.#client.send({ method: 'PUT', key: this.#key, query, headers, body });
+    this.#tags.push(answer.headers.get('etag') ?? '');
+  }
+
+  /** @returns false if there is an object of that name */
+  async complete(): Promise<boolean> {
+    const refusal = await this.#refusal().catch((error: unknown) => new Error(toldCause(error), { cause: error }));
+    if (refusal === undefined) return true;
+    // It may be this one: an earlier try had no answer, but was carried out.
+    const found = await headersOf(this.#client, this.#key);
+    if (found === undefined) throw refusal;
+    if (found.get(tokenHeader) === this.#token) return true;
+    await this.abandon();
+    return false;
+  }
+
+  /** Removes its parts. A sweep does it if that fails. */
+  async abandon(): Promise<void> {
+    await abandon(this.#client, this.#key, this.#id).catch(() => {});
+  }
+
+  /** Asks for its completion. It is answered before it is done, so that a good status is no success. */
+  async #refusal(): Promise<Error | undefined> {
+    const parts = this.#tags.map(
+      (tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${tag}</ETag></Part>`,
+    );
+    const body = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`;
+    const headers = { 'if-none-match': '*' };
+    const problemOf = (received: S3Answer): string | undefined =>
+      textOf(received).includes('</Error>') ? undefined : endMissing(resultOf)(received);
+    const request = {
+      method: 'POST',
+      key: this.#key,
+      query: { uploadId: this.#id },
+      headers,
+      body,
+      problemOf,
+    } as const;
+    const answer = await this.#client.send(request, [404, 409, 412]);
+    return answer.isOk && !textOf(answer).includes('</Error>') ? undefined : refusalOf('POST', answer);
+  }
+}
+
+/** Removes the parts of an upload, if there are any. */
+export async function abandon(client: S3Client, key: string, uploadId: string): Promise<void> {
+  await client.send({ method: 'DELETE', key, query: { uploadId } }, [404]);
+}
+
+/** The headers of an object; undefined if there is none. */
+export async function headersOf(client: S3Client, key: string): Promise<Headers | undefined> {
+  const { status, headers } = await client.send({ method: 'HEAD', key }, [404]);
+  return status === 404 ? undefined : headers;
+}
+
+/** Tells of an answer in XML that does not end with this element. What comes of a list would pass for a shorter one. */
+export function endMissing(element: string): (answer: S3Answer) => string | undefined {
+  const end = new RegExp(`(</${element}>|<${element}[^<>]*/>)\\s*$`);
+  return (answer) => (end.test(textOf(answer)) ? undefined : `it does not end with </${element}>`);
+}
+
+/** In base 64. */
+export function md5Of(bytes: Uint8Array): string {
+  return createHash('md5').update(bytes).digest('base64');
+}
