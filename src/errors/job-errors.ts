@@ -1,7 +1,7 @@
 import { type FailurePlace, describePlace } from '../failure-place.ts';
 import type { RegionId, RunId } from '../ids.ts';
 import { KintsugiError } from './kintsugi-error.ts';
-import { toError } from './thrown-value.ts';
+import { toldCause } from './told-cause.ts';
 
 /**
  * Marks an error that a restart cannot cure: the job fails at once, regardless of the restart backoff. If a function
@@ -32,7 +32,7 @@ export class JobFailedError extends KintsugiError {
     options: { cause: unknown; place?: FailurePlace | undefined; run?: RunId | undefined },
   ) {
     const { cause, place } = options;
-    const what = cause === undefined ? '' : toError(cause).message;
+    const what = cause === undefined ? '' : toldCause(cause);
     const where = [place && describePlace(place), task && `in ${task}`].filter((part) => part !== undefined).join(', ');
     // What went wrong comes first: it is what a reader looks for.
     const isTold = why === what || why.startsWith(`${what}.`) || why.endsWith(`: ${what}`);

@@ -1,5 +1,6 @@
 import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
+import { toldCause } from '../../errors/told-cause.ts';
 import {
   type FetchedBatch,
   type FetchedPartition,
@@ -316,7 +317,7 @@ function problemOf(thrown: unknown): KafkaProblem {
   const leaves = leavesOf(cause);
   const told = leaves.find(({ apiId }) => typeof apiId === 'string');
   const last = told ?? leaves.at(-1) ?? cause;
-  const beneath = last.cause === undefined ? '' : `: ${toError(last.cause).message}`;
+  const beneath = last.cause === undefined ? '' : `: ${toldCause(last.cause)}`;
   const message = `${last.message.replace(/\.$/, '')}${beneath}`;
   if (told !== undefined) {
     const id = told.apiId as string;

@@ -1,5 +1,6 @@
 import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
+import { toldCause } from '../../errors/told-cause.ts';
 
 /** What `new Client` of the package `pg` takes: a connection string, or its parts. */
 export type PostgresConnection = string | Readonly<Record<string, unknown>>;
@@ -92,7 +93,7 @@ function problemOf(table: string, thrown: unknown): Error {
   const { code, detail } = cause as Error & { readonly code?: unknown; readonly detail?: unknown };
   const about = typeof detail === 'string' ? `. ${detail}` : '';
   const remedy = code === uniqueViolation ? `. ${remedyOfDuplicates}` : '';
-  const message = `PostgreSQL table ${table}: ${cause.message}${about}${typeof code === 'string' ? ` (${code})` : ''}${remedy}`;
+  const message = `PostgreSQL table ${table}: ${toldCause(cause)}${about}${typeof code === 'string' ? ` (${code})` : ''}${remedy}`;
   const isLasting = typeof code === 'string' && code.length === 5 && lastingClasses.has(code.slice(0, 2));
   return isLasting ? new UnrecoverableError(message, { cause }) : new Error(message, { cause });
 }

@@ -1,6 +1,7 @@
 import type { JobEvent, JobEventType, ReusedResult } from '../../actors/job-event.ts';
 import type { CheckpointFailureReason } from '../../checkpoints/failure-reason.ts';
 import type { Logger } from '../../environment.ts';
+import { toldCause } from '../../errors/told-cause.ts';
 import { continuedInWords, continuedReceipt } from '../checkpoints/checkpoint-receipt.ts';
 import { counted } from './counted.ts';
 import { dividedInWords } from './job-receipt.ts';
@@ -44,7 +45,7 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     job,
   ) => ({
     level: 'warn',
-    message: `${task ?? `Job "${job}"`}${others(alsoFailed)} failed: ${cause.message}${inWords(place)}`,
+    message: `${task ?? `Job "${job}"`}${others(alsoFailed)} failed: ${toldCause(cause)}${inWords(place)}`,
     about: {
       ...{ failover, attempt, classification, cause, place },
       ...(lostPartitions !== undefined && { lostPartitions }),
@@ -65,12 +66,12 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     message:
       cause === undefined
         ? `Attempt ${attempt} of ${task} has finished before attempt ${instead}`
-        : `Attempt ${instead} of ${task} failed, and attempt ${attempt} goes on: ${cause.message}`,
+        : `Attempt ${instead} of ${task} failed, and attempt ${attempt} goes on: ${toldCause(cause)}`,
     about: { attempt, instead, why, ...(cause && { cause }) },
   }),
   'record.rejected': ({ task, attempt, outcome, cause, place }) => ({
     level: 'warn',
-    message: `${task} rejects records: the first is ${rejectedAs[outcome]}: ${cause.message}${inWords(place)}`,
+    message: `${task} rejects records: the first is ${rejectedAs[outcome]}: ${toldCause(cause)}${inWords(place)}`,
     about: { attempt, cause, place },
   }),
   'source.reopened': ({ task, source, attempt }) => ({
@@ -92,7 +93,7 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
   },
   'region.quarantined': ({ region, task, taskCount, failures, why, cause, failover }) => ({
     level: 'error',
-    message: `Region ${region} (${counted(taskCount, 'task')}) is quarantined: ${why}; last ${task}: ${cause.message}`,
+    message: `Region ${region} (${counted(taskCount, 'task')}) is quarantined: ${why}; last ${task}: ${toldCause(cause)}`,
     about: { failover, region, failures, cause },
   }),
   'region.released': ({ region, failover }) => ({
@@ -120,7 +121,7 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
   }),
   'failure.extensionFailed': ({ extension, cause }) => ({
     level: 'warn',
-    message: `${extension} threw: ${cause.message}`,
+    message: `${extension} threw: ${toldCause(cause)}`,
     about: { cause },
   }),
   'closing.timedOut': ({ task, what, timeoutMs }) => ({
@@ -129,7 +130,7 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
   }),
   'observer.failed': ({ observer, cause }) => ({
     level: 'warn',
-    message: `${observer}: an observer threw: ${cause.message}`,
+    message: `${observer}: an observer threw: ${toldCause(cause)}`,
     about: { cause },
   }),
   'determinism.broken': ({ task, operators, partition, subpartition, sequence, cause }) => ({
@@ -139,12 +140,12 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
   }),
   'partition.lost': ({ partition, cause }) => ({
     level: 'warn',
-    message: `The result ${partition} is lost: ${cause.message}`,
+    message: `The result ${partition} is lost: ${toldCause(cause)}`,
     about: { cause },
   }),
   'results.keepFailed': ({ cause }, job) => ({
     level: 'error',
-    message: `The results of job "${job}" cannot be kept: ${cause.message}`,
+    message: `The results of job "${job}" cannot be kept: ${toldCause(cause)}`,
     about: { cause },
   }),
   'message.invalid': ({ executor, receiver, message, problem }) => ({
@@ -160,7 +161,7 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
       ? undefined
       : {
           level: 'warn',
-          message: `The ${kind}${checkpoint === undefined ? '' : ` ${checkpoint}`} behind ${head} failed: ${task === undefined ? '' : `${task} `}${checkpointFailures[reason]}${cause === undefined ? '' : `: ${cause.message}`}`,
+          message: `The ${kind}${checkpoint === undefined ? '' : ` ${checkpoint}`} behind ${head} failed: ${task === undefined ? '' : `${task} `}${checkpointFailures[reason]}${cause === undefined ? '' : `: ${toldCause(cause)}`}`,
           about: { component, reason, missing, ...(cause && { cause }) },
         },
   'checkpoint.restored': ({ checkpoint, component, region, taskCount, bytes }) => ({
@@ -170,7 +171,7 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
   }),
   'checkpoint.unreadable': ({ checkpoint, component, head, task, cause, instead }) => ({
     level: 'error',
-    message: `Checkpoint ${checkpoint} behind ${head} cannot be read${task === undefined ? '' : `, by ${task}`}; ${instead === undefined ? 'there is none before it' : `checkpoint ${instead} is used instead`}: ${cause.message}`,
+    message: `Checkpoint ${checkpoint} behind ${head} cannot be read${task === undefined ? '' : `, by ${task}`}; ${instead === undefined ? 'there is none before it' : `checkpoint ${instead} is used instead`}: ${toldCause(cause)}`,
     about: { component, cause },
   }),
   'checkpoint.outdated': ({ checkpoint, component, head, task }) => ({
@@ -188,7 +189,7 @@ const lineOf: { readonly [Type in JobEventType]?: LineOf<Type> } = {
     message: `Executor ${executor} has stopped: it was drained`,
     about: { executor },
   }),
-  'executor.lost': ({ executor, cause }) => ({ level: 'warn', message: cause.message, about: { executor } }),
+  'executor.lost': ({ executor, cause }) => ({ level: 'warn', message: toldCause(cause), about: { executor } }),
 };
 
 function reusedInWords(reused: readonly ReusedResult[]): string {

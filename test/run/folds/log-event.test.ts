@@ -168,3 +168,9 @@ it('a decision says what quarantine stops, and nothing runs again that is stoppe
   ).toEqual(['info: Nothing restarts, 2 regions quarantined or held up']);
   expect(logged({ type: 'failover.completed', failover, regions: [], durationMs: 12 })).toEqual([]);
 });
+
+it('a failure that has no message of its own is told by its cause', () => {
+  const refused = new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED ::1:9000') });
+  const failed = { type: 'checkpoint.failed', ...rows['checkpoint.failed'][0], cause: refused };
+  expect(logged(failed)).toEqual([expect.stringContaining(': connect ECONNREFUSED ::1:9000')]);
+});
