@@ -119,5 +119,5 @@ export class NoCheckpointLeftError extends KintsugiError {
 
 /** The reason of an event, and what it was: the path and the remedy are in it. */
 function named(reason: string, { cause }: { readonly cause?: unknown } = {}): string {
-  return `"${reason}"${cause === undefined ? '' : `: ${toError(cause).message}`}`;
+  return `"${reason}"${cause === undefined ? '' : `: ${toldCause(cause)}`}`;
 }
