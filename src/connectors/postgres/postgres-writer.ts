@@ -19,8 +19,12 @@ export class PostgresWriter<In> implements SinkWriter<In> {
   readonly #place: OutputSubtask;
   readonly #opened: OpenedWriter;
   readonly #context: RuntimeContext;
+  /** What commits for this subtask, by connections of its own. */
+  readonly #committing: () => Iterable<PostgresClient>;
   /** Number of the transaction in progress. */
   #number: number;
+  /** Stops listening to the signal. */
+  readonly #unlisten: () => void;
   /** Set once it has rows in the database. */
   #transaction: StagedTransaction | undefined;
   #parts = 0;
@@ -35,7 +39,9 @@ export class PostgresWriter<In> implements SinkWriter<In> {
     opened: OpenedWriter,
     context: RuntimeContext,
     number: number,
+    committing: () => Iterable<PostgresClient>,
   ) {
+    this.#committing = committing;
     this.#client = client;
     this.#output = output;
     this.#table = table;
@@ -43,22 +49,38 @@ export class PostgresWriter<In> implements SinkWriter<In> {
     this.#opened = opened;
     this.#context = context;
     this.#number = number;
+    const hurry = (): void => {
+      client.hurry();
+      for (const one of this.#committing()) one.hurry();
+    };
+    context.signal.addEventListener('abort', hurry);
+    this.#unlisten = () => context.signal.removeEventListener('abort', hurry);
   }
 
-  /** @param from what an earlier writer prepared for the checkpoint from which this attempt continues; it is committed */
+  /**
+   * @param from what an earlier writer prepared for the checkpoint from which this attempt continues; it is committed
+   * @param committing connections that commit for this subtask
+   */
   static async open<In>(
     client: PostgresClient,
     table: PostgresTable,
     output: string,
     context: RuntimeContext,
     from: PreparedRows | undefined,
+    committing: () => Iterable<PostgresClient> = () => [],
   ): Promise<PostgresWriter<In>> {
-    const { subtask, parallelism, run } = context;
+    const { subtask, parallelism, run, signal } = context;
     const place = { output, subtask, parallelism };
     const sql = new PostgresOutput(table);
-    await sql.ensureTables(client);
-    const opened = await sql.open(client, place, run, from);
-    return new PostgresWriter(client, sql, table, place, opened, context, from?.next ?? 0);
+    const hurry = (): void => client.hurry();
+    signal.addEventListener('abort', hurry);
+    try {
+      await sql.ensureTables(client);
+      const opened = await sql.open(client, place, run, from);
+      return new PostgresWriter(client, sql, table, place, opened, context, from?.next ?? 0, committing);
+    } finally {
+      signal.removeEventListener('abort', hurry);
+    }
   }
 
   write(records: readonly In[]): void | Promise<void> {
@@ -92,6 +114,7 @@ export class PostgresWriter<In> implements SinkWriter<In> {
       await this.#flush();
       if (this.#number === 0) await this.#begun();
       if (this.#transaction !== undefined) await this.#output.commit(this.#client, this.#transaction, this.#opened);
+      this.#unlisten();
       await this.#client.end();
     });
   }
@@ -99,7 +122,12 @@ export class PostgresWriter<In> implements SinkWriter<In> {
   /** What cannot be removed now, because the connection is lost, the next writer removes. */
   async abort(): Promise<void> {
     await this.#held(async () => {
-      if (this.#transaction !== undefined) await this.#output.abort(this.#client, this.#transaction).catch(() => {});
+      this.#unlisten();
+      if (this.#transaction !== undefined) {
+        const removed = this.#output.abort(this.#client, this.#transaction).catch(() => {});
+        this.#client.hurry();
+        await removed;
+      }
       await this.#client.end();
     });
   }

@@ -6,7 +6,7 @@ import { PostgresClient, type PostgresConnection } from './postgres-client.ts';
 import { type ExportedRows, exportRows, importRows } from './exported-rows.ts';
 import { PostgresOutput } from './postgres-output.ts';
 import { PostgresWriter } from './postgres-writer.ts';
-import { type PreparedRows, rowsAtParallelism } from './prepared-rows.ts';
+import { type OutputSubtask, type PreparedRows, rowsAtParallelism } from './prepared-rows.ts';
 
 export interface ToPostgresOptions<In> {
   /** The properties to write, which are the names of the columns. Other columns get their defaults. */
@@ -42,6 +42,8 @@ export function toPostgres<In extends object>(table: string, options: ToPostgres
   const written = { name: table, columns, transactionColumn };
   const outputOf = ({ job, vertex, delivery }: RuntimeContext): string =>
     options.output ?? `${job}/${delivery?.sink ?? vertex}`;
+  /** By output and subtask. */
+  const committing = new Map<string, Set<PostgresClient>>();
   return {
     name: table,
     guarantee: 'exactly-once',
@@ -55,8 +57,13 @@ export function toPostgres<In extends object>(table: string, options: ToPostgres
     open: async (context, from) => {
       const release = context.environment.hold?.();
       try {
+        const output = outputOf(context);
+        const key = placeOf({ output, subtask: context.subtask });
         return await withClient(connection, table, (client) =>
-          PostgresWriter.open<In>(client, written, outputOf(context), context, from as PreparedRows | undefined),
+          PostgresWriter.open<In>(
+            ...([client, written, output, context, from as PreparedRows | undefined] as const),
+            () => committing.get(key) ?? [],
+          ),
         );
       } finally {
         release?.();
@@ -65,7 +72,16 @@ export function toPostgres<In extends object>(table: string, options: ToPostgres
     commitPrepared: async (prepared) => {
       const { transaction } = prepared as PreparedRows;
       if (transaction === undefined) return;
-      await connected(connection, table, (client) => new PostgresOutput(written).commit(client, transaction));
+      const key = placeOf(transaction);
+      await connected(connection, table, async (client) => {
+        const clients = committing.get(key) ?? new Set();
+        committing.set(key, clients.add(client));
+        try {
+          await new PostgresOutput(written).commit(client, transaction);
+        } finally {
+          clients.delete(client);
+        }
+      });
     },
     exportPrepared: (prepared, directory) =>
       connected(connection, table, (client) =>
@@ -104,6 +120,10 @@ async function withClient<Result>(
     await client.end();
     throw error;
   }
+}
+
+function placeOf({ output, subtask }: Pick<OutputSubtask, 'output' | 'subtask'>): string {
+  return `${subtask}/${output}`;
 }
 
 /** Host, port and database, without user and password. */
