@@ -36,7 +36,7 @@ const defaults = { connectionTimeoutMillis: 10_000, keepAlive: true, keepAliveIn
 /**
  * One connection to a database.
  *
- * - PS1 A server that does not answer holds up nobody who ends: after a grace the connection is cut, and its query fails.
+ * - SQ1 A server that does not answer holds up nobody who ends: after a grace the connection is cut, and its query fails.
  */
 export class PostgresClient {
   readonly #client: LibraryClient;
@@ -83,7 +83,7 @@ export class PostgresClient {
     }
   }
 
-  /** Nobody needs what is under way any more. PS1 */
+  /** Nobody needs what is under way any more. SQ1 */
   hurry(): void {
     const { sent, answered } = this.#count;
     if (answered === sent) return;
@@ -106,7 +106,7 @@ export class PostgresClient {
     return result;
   }
 
-  /** PS1 */
+  /** SQ1 */
   async end(): Promise<void> {
     const ended = this.#client.end().catch(() => {});
     const disarm = this.#afterGrace(() => this.#cut());

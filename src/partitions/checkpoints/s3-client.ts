@@ -44,8 +44,8 @@ export const defaultRequestTimeoutMs = 60_000;
 /**
  * One bucket of an S3-compatible store.
  *
- * - BS1 A store that does not answer, or not in full, is a failure after a limited time.
- * - BS2 What is under way for a scope that is given up fails at once, so that it keeps no process alive.
+ * - BK1 A store that does not answer, or not in full, is a failure after a limited time.
+ * - BK2 What is under way for a scope that is given up fails at once, so that it keeps no process alive.
  */
 export class S3Client {
   readonly #place: S3Place;
@@ -67,7 +67,7 @@ export class S3Client {
     this.#cache = cache;
   }
 
-  /** The same bucket, whose requests fail once the signal is aborted. BS2 */
+  /** The same bucket, whose requests fail once the signal is aborted. BK2 */
   until(ended: AbortSignal): S3Client {
     return new S3Client(this.#place, this.#clock, ended, this.#cache);
   }
@@ -83,7 +83,7 @@ export class S3Client {
   }
 
   /**
-   * Sends a request. BS1
+   * Sends a request. BK1
    * @param expected other codes of answers than 2xx that are no failure
    */
   async send(request: S3Request, expected: readonly number[] = []): Promise<S3Answer> {

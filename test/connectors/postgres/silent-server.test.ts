@@ -109,7 +109,7 @@ describeWithServer('a PostgreSQL server that falls silent', () => {
     return { client, committing, writer };
   };
 
-  it('PS1: what a canceled attempt waits for fails after a grace, and its end waits no longer', async () => {
+  it('SQ1: what a canceled attempt waits for fails after a grace, and its end waits no longer', async () => {
     const canceling = new AbortController();
     const { committing, writer } = await opened(canceling.signal);
     await writer.write([{ name: 'a' }]);
@@ -127,23 +127,21 @@ describeWithServer('a PostgreSQL server that falls silent', () => {
     await writer.abort();
   });
 
-  it('PS1: so is what it begins when it ends', async () => {
+  it('SQ1: so is what it begins when it ends', async () => {
     const canceling = new AbortController();
-    const { client, writer } = await opened(canceling.signal);
+    const { writer } = await opened(canceling.signal);
     await writer.write([{ name: 'a' }]);
     await writer.prepare();
-    let heard = link.silence();
+    const heard = link.silence();
     canceling.abort();
     expect(clock.timers.size).toBe(0);
     const aborted = writer.abort();
     await heard;
     clock.expire();
     await aborted;
-    const other = await Promise.race([client.end(), 'waits']);
-    expect(other).toBe('waits');
   });
 
-  it('PS1: a query that is answered in time is not cut', async () => {
+  it('SQ1: a query that is answered in time is not cut', async () => {
     const canceling = new AbortController();
     const { client, committing } = await opened(canceling.signal);
     const answered = client.query('SELECT 1 AS one');
@@ -157,7 +155,7 @@ describeWithServer('a PostgreSQL server that falls silent', () => {
     expect(clock.timers.size).toBe(0);
   });
 
-  it('PS1: an end that is not answered is cut', async () => {
+  it('SQ1: an end that is not answered is cut', async () => {
     const { client, committing } = await opened(new AbortController().signal);
     const heard = link.silence();
     const ended = Promise.all([client.end(), committing.end()]);

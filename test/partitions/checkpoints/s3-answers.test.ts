@@ -44,7 +44,7 @@ describeWithServer('answers of S3', () => {
     return { client, files: new S3CheckpointFiles(client, 'run') };
   };
 
-  describe('BS1: an answer that did not arrive in full is asked for again', () => {
+  describe('BK1: an answer that did not arrive in full is asked for again', () => {
     const notAList: S3Fault = { status: 200, body: '<html>Be patient</html>' };
 
     it.each<[string, RegExp, S3Fault]>([
@@ -140,7 +140,7 @@ describeWithServer('answers of S3', () => {
   });
 
   describe('a store that is silent', () => {
-    it.each<S3Fault>(['silent', 'half an answer, and silent'])('BS1: fails after three tries: %s', async (fault) => {
+    it.each<S3Fault>(['silent', 'half an answer, and silent'])('BK1: fails after three tries: %s', async (fault) => {
       const timers: { readonly expire: () => void; readonly delayMs: number }[] = [];
       const clock: Clock = {
         now: () => 0,
@@ -165,7 +165,7 @@ describeWithServer('answers of S3', () => {
       expect(await storage.lastNumber('run')).toBeUndefined();
     });
 
-    it('BS2: what is under way for a scope that is given up fails at once, and nothing else', async () => {
+    it('BK2: what is under way for a scope that is given up fails at once, and nothing else', async () => {
       const storage = s3Checkpoints(options());
       proxy.spoil(/^PUT .*run/, 'silent', 20);
       const piecesOf = (scope: string) => (_: unknown, n: number) =>
