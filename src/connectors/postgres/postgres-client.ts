@@ -28,7 +28,7 @@ const remedyOfDuplicates =
   'If another subtask of an earlier run wrote it (at another parallelism, or by another key), continue with a savepoint, or delete the rows of the output first';
 
 /** How long a server is waited for where nobody needs its answer any more. */
-export const graceMs = 10_000;
+const graceMs = 10_000;
 
 /** What a connection is made with unless the user says otherwise: a server that is gone without a word is noticed. */
 const defaults = { connectionTimeoutMillis: 10_000, keepAlive: true, keepAliveInitialDelayMillis: 10_000 };

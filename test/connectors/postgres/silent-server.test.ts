@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { graceMs, PostgresClient } from '../../../src/connectors/postgres/postgres-client.ts';
+import { PostgresClient } from '../../../src/connectors/postgres/postgres-client.ts';
 import { PostgresWriter } from '../../../src/connectors/postgres/postgres-writer.ts';
 import { toPostgres } from '../../../src/connectors/postgres/to-postgres.ts';
 import type { Clock } from '../../../src/environment.ts';
@@ -76,7 +76,7 @@ class HandClock implements Clock {
     const due = [...this.timers.values()];
     this.timers.clear();
     for (const { act, delayMs } of due) {
-      expect(delayMs).toBe(graceMs);
+      expect(delayMs).toBe(10_000);
       act();
     }
   }
