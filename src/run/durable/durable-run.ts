@@ -119,6 +119,7 @@ export class DurableRun {
     await this.#beginning.catch(() => {});
     try {
       const journal = this.#journal;
+      if (journal !== undefined) this.#directory?.assertOwned();
       const left = journal?.hasFinished === true && journal.isComplete ? await this.#checkpoints.remove() : [];
       await journal?.compact(left);
     } catch (error) {
@@ -149,6 +150,7 @@ export class DurableRun {
     const isDone = decision.restored.size === this.#shape.regions.count;
     this.#journal = new RunJournal({
       ...{ log: directory.log, shape: this.#shape, clock, failed: this.#failed },
+      assertOwned: () => directory.assertOwned(),
       retained: this.#options.checkpoints?.retained,
       finishedAtMs: isDone && earlier ? finishedAtOf(earlier) : undefined,
     });

@@ -38,6 +38,8 @@ export interface RunJournalOptions {
   readonly retained?: number | undefined;
   /** Length at which the journal is shortened, in bytes. Default 256 kB. */
   readonly longBytes?: number;
+  /** Called after syncs; throws if nobody would find what was written. */
+  readonly assertOwned?: () => void;
   /** When an earlier run finished, if there is nothing left to run: this one ends then too. */
   readonly finishedAtMs?: number | undefined;
   /** Called once, if an entry cannot be written: the run cannot go on. */
@@ -252,7 +254,7 @@ export class RunJournal {
   }
 
   #write(step: RunStep): void {
-    const { log, failed } = this.#options;
+    const { log, failed, assertOwned } = this.#options;
     if (this.#failure !== undefined || this.#books === undefined) return;
     const entry: RunEntry = { ...step, after: this.#books.vitalSteps };
     try {
@@ -263,8 +265,10 @@ export class RunJournal {
       return;
     }
     this.#books = RunBooks.after(this.#books, entry);
-    if (entry.type !== 'run.ended') this.#shorten();
-    if (entry.type !== 'run.ended') log.sync().catch((error: unknown) => this.#fail(error, failed));
+    if (entry.type === 'run.ended') return;
+    this.#shorten();
+    const synced = log.sync().then(assertOwned);
+    synced.catch((error: unknown) => this.#fail(error, failed));
   }
 
   /** RE6. What is written meanwhile is in both. If it fails, the log goes on as it was. */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileProblem } from '../../connectors/file-problem.ts';
 import { type ClaimOwner, OutputInUseError } from '../../errors/connector-errors.ts';
+import { JournalAccessError } from '../../errors/journal-errors.ts';
 import { StateDirectoryInUseError } from '../../errors/state-errors.ts';
 import { toError } from '../../errors/thrown-value.ts';
 import { propertyOf } from '../../foreign-value.ts';
@@ -40,6 +41,7 @@ export function resultsDirectory(stateDirectory: string): string {
  * SD1 One run owns it. The claim of a dead process is taken over.
  * SD2 What the journal does not name is not a result: leftovers are removed, and a named result with missing or shorter
  *   files is not re-used.
+ * SD3 A run whose directory was deleted, or is another's by now, ends with why, and writes nothing there.
  */
 export class StateDirectory {
   readonly path: string;
@@ -49,6 +51,8 @@ export class StateDirectory {
   /** Damage found in the journal. */
   readonly losses: readonly LogLoss[];
   readonly #claim: PathClaim;
+  /** The length of the journal when it was last asked. */
+  #ownedBytes = -1;
 
   private constructor(
     path: string,
@@ -93,6 +97,19 @@ export class StateDirectory {
       if (kept === undefined) rmSync(directory, { recursive: true, force: true });
       else for (const name of namesIn(directory).filter(isLeft)) rmSync(join(directory, name), { force: true });
     }
+  }
+
+  /** @throws JournalAccessError if it was deleted, or another run has it: what is written goes nowhere, or is in its way */
+  assertOwned(): void {
+    // Once for all entries that were written together.
+    if (this.#ownedBytes === this.log.size) return;
+    this.#ownedBytes = this.log.size;
+    if (this.#claim.isHeld) return;
+    throw new JournalAccessError(
+      this.log.path,
+      'sync',
+      new Error('the state directory was deleted while the run used it'),
+    );
   }
 
   /** Gives the directory back. */

@@ -86,6 +86,25 @@ it('a directory that is gone at the end fails the job with a JobFailedError, and
   expect(fs.existsSync(at('state'))).toBe(false);
 });
 
+it.each([0, 39])(
+  'SD3: a directory that is deleted at record %i is not written any more, and the run says so',
+  async (last) => {
+    const job = Job.create('gone');
+    fs.writeFileSync(at('texts.jsonl'), lines.join(''));
+    job
+      .source('texts', jsonLinesFile<{ readonly id: number }>(at('texts.jsonl')))
+      .rebalance({ exchange: 'blocking' })
+      .map((text) => (text.id === last && fs.rmSync(at('state'), { recursive: true }), text), { version: 1 })
+      .sink('out', toJsonLinesFile(at('out.jsonl')));
+    const failure: unknown = await job.run({ stateDirectory: at('state') }).result.catch((error: unknown) => error);
+    expect(['JOB_FAILED', 'END_NOT_RECORDED']).toContain((failure as { readonly code?: string }).code);
+    expect((failure as Error).message).toContain(
+      `${at('state/journal')}: the state directory was deleted while the run`,
+    );
+    expect(fs.existsSync(at('state'))).toBe(false);
+  },
+);
+
 it('a relative path means the same, whatever the working directory is later', async () => {
   const before = process.cwd();
   try {
