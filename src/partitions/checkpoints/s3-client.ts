@@ -3,6 +3,7 @@ import type { S3Address, S3Credentials } from '../../checkpoints/checkpoint-stor
 import { untilAborted } from '../../checkpoints/until-aborted.ts';
 import { setDeadline } from '../../deadline.ts';
 import { type Clock, systemEnvironment } from '../../environment.ts';
+import { UnrecoverableError } from '../../errors/job-errors.ts';
 import { toldCause } from '../../errors/told-cause.ts';
 
 /** The keys of an S3 account, or a function that gets them before each request, and should remember them. */
@@ -138,7 +139,7 @@ export class S3Client {
     if (credentials !== undefined) return typeof credentials === 'function' ? await credentials() : credentials;
     const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env;
     if (!accessKeyId || !secretAccessKey) {
-      throw new Error(
+      throw new UnrecoverableError(
         'there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give s3Checkpoints `credentials`',
       );
     }
@@ -196,7 +197,7 @@ async function loadSigner(): Promise<Signer> {
   try {
     return await import('aws4fetch');
   } catch (cause) {
-    throw new Error(`s3Checkpoints needs one more package: npm install aws4fetch (${toldCause(cause)})`, {
+    throw new UnrecoverableError(`s3Checkpoints needs one more package: npm install aws4fetch (${toldCause(cause)})`, {
       cause,
     });
   }

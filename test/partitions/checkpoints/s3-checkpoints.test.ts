@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { CheckpointStorage } from '../../../src/checkpoints/checkpoint-storage.ts';
 import { openCheckpoints } from '../../../src/partitions/checkpoints/checkpoint-storages.ts';
 import { S3CheckpointFiles } from '../../../src/partitions/checkpoints/s3-checkpoint-files.ts';
 import { s3Checkpoints } from '../../../src/partitions/checkpoints/s3-checkpoints.ts';
@@ -301,9 +302,30 @@ it('without its package it tells how to install it', async () => {
       throw new Error("Cannot find package 'aws4fetch'");
     });
     const { s3Checkpoints: fresh } = await import('../../../src/partitions/checkpoints/s3-checkpoints.ts');
-    await expect(complete(fresh({ bucket: 'a' }), 1, 'state')).rejects.toThrow(
-      "s3Checkpoints needs one more package: npm install aws4fetch (Cannot find package 'aws4fetch')",
-    );
+    const told = "s3Checkpoints needs one more package: npm install aws4fetch (Cannot find package 'aws4fetch')";
+    await expect(complete(fresh({ bucket: 'a' }), 1, 'state')).rejects.toThrow(told);
+    await expect(resultWith(fresh({ bucket: 'a' }))).rejects.toMatchObject(failedAtOnce(told));
   });
   jest.dontMock('aws4fetch');
 });
+
+it('without keys the job fails at once, because no restart brings them', async () => {
+  const before = { ...process.env };
+  delete process.env['AWS_ACCESS_KEY_ID'];
+  const result = resultWith(s3Checkpoints({ bucket: 'a' }));
+  await expect(result).rejects.toMatchObject(failedAtOnce('there are no credentials: set AWS_ACCESS_KEY_ID'));
+  process.env = before;
+});
+
+const failedAtOnce = (told: string) => ({
+  code: 'JOB_FAILED',
+  why: expect.not.stringContaining('backoff'),
+  message: expect.stringContaining(told),
+});
+
+/** Of a job that goes on until its checkpoints fail. */
+async function resultWith(storage: CheckpointStorage): Promise<unknown> {
+  const job = Job.create('endless', { mode: 'streaming' });
+  job.source('ticks', tickingSource(100_000)).sink('out', collect());
+  return job.run({ checkpoints: { intervalMs: 5, storage } }).result;
+}
