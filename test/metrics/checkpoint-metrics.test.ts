@@ -1,6 +1,7 @@
 import { forEach, Job } from 'kintsugi';
 import { jobMetrics } from 'kintsugi/metrics';
 import { faultPlan, virtualEnvironment } from 'kintsugi/testing';
+import { CheckpointMeter } from '../../src/metrics/checkpoint-meter.ts';
 import { tickingSource } from '../support/ticking-source.ts';
 import { readExposition, valueOf } from './exposition.ts';
 
@@ -52,6 +53,32 @@ describe('the metrics of checkpoints', () => {
     expect(byOrigin('referenced')).toBe(referencedBytes);
     expect(bytes).toBeGreaterThan(0);
     expect(valueOf(text, 'kintsugi_checkpoint_seconds_total', { component })).toBeCloseTo(ms / 1_000, 9);
+  });
+
+  it('are the sums over completed ones: times in seconds, bytes by who wrote them', () => {
+    const counted = new Map<string, number>();
+    const add = (metric: string, [, ...labels]: readonly string[], by: number): void => {
+      const name = [metric.replace('kintsugi_checkpoint', ''), ...labels].join(' ');
+      counted.set(name, (counted.get(name) ?? 0) + by);
+    };
+    const meter = new CheckpointMeter('sums', {
+      counters: { add },
+      labelOf: (_: string, value: string) => value,
+    } as never);
+    const completed = { type: 'checkpoint.completed', component: 0, head: 'ticks[0]', kind: 'checkpoint', tasks: [] };
+    for (const [durationMs, alignmentMs, bytes, referencedBytes] of [
+      [2_000, 500, 100, 0],
+      [1_000, 250, 400, 90],
+    ]) {
+      meter.next({ ...completed, atMs: 9, durationMs, alignmentMs, bytes, referencedBytes } as never);
+    }
+    expect(Object.fromEntries(counted)).toEqual({
+      's_total ticks completed': 2,
+      '_seconds_total ticks': 3,
+      '_alignment_seconds_total ticks': 0.75,
+      '_bytes_total ticks written': 410,
+      '_bytes_total ticks referenced': 90,
+    });
   });
 
   it('tell how long ago the latest one completed, once there is one', async () => {

@@ -1,5 +1,6 @@
 import type { CheckpointStorage } from '../../../src/checkpoints/checkpoint-storage.ts';
 import type { CheckpointFiles } from '../../../src/partitions/checkpoints/checkpoint-files.ts';
+import { StoredCheckpoints } from '../../../src/partitions/checkpoints/stored-checkpoints.ts';
 import {
   bytesOf,
   type CheckpointRig,
@@ -133,6 +134,29 @@ describe.each(rigs)('a storage for checkpoints: %s', (_, make) => {
     await complete(storage, 1, 'base');
     await storage.write({ scope: 'run', checkpoint: id(2), name: 'map' }, [bytesOf('orphan')]);
     await storage.remove('run');
+    expect(await namesIn(rig.files('run'))).toEqual([]);
+  });
+
+  it('removes the manifests first, so that what is left of it is no checkpoint', async () => {
+    await complete(storage, 1, 'base');
+    await complete(storage, 2, 'more');
+    const removed: string[] = [];
+    const files = (scope: string): CheckpointFiles => {
+      const inner = rig.files(scope);
+      return {
+        pathOf: (name) => inner.pathOf(name),
+        list: () => inner.list(),
+        create: (name, chunks) => inner.create(name, chunks),
+        read: (name, offset, length) => inner.read(name, offset, length),
+        remove: (names) => (removed.push(...names), inner.remove(names)),
+      };
+    };
+    const noting = new StoredCheckpoints({ description: 'noting', address: undefined, open: files });
+    await noting.discard('run', id(1));
+    expect(removed.splice(0)[0]).toBe(manifestOf(1));
+    await complete(storage, 3, 'last');
+    await noting.remove('run');
+    expect(removed.slice(0, 2).sort()).toEqual([manifestOf(2), manifestOf(3)]);
     expect(await namesIn(rig.files('run'))).toEqual([]);
   });
 
