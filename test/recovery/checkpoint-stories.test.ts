@@ -1,4 +1,5 @@
 import { type Exchange, fixedDelay, forEach, Job, type JobEvent, type JobRunOptions } from '../../src/index.ts';
+import { insideOf } from '../../src/run/run-inside.ts';
 import { ChannelOrder } from '../../src/partitions/channel-order.ts';
 import { faultPlan, virtualEnvironment } from '../../src/testing/index.ts';
 import { eventsOf, Runs } from '../support/runs.ts';
@@ -179,5 +180,52 @@ describe('a stream that goes on', () => {
     expect(of(events, 'determinism.broken')).toEqual([]);
     expect([receipt.tasks.reRun, receipt.failovers.length]).toEqual([1, 1]);
     expect([...new Set(out)].sort((a, b) => a - b)).toEqual(Array.from({ length: records }, (_, n) => n));
+  });
+});
+
+//  slow ─┤pipelined├▶ passes ─┐
+//                             ├┤memory├▶ sum ─▶ out
+//  fast ──────────────────────┘
+describe('a task that gets a barrier on one input long before the other', () => {
+  it.each([
+    ['exactly-once', 0],
+    ['at-least-once', 1],
+  ] as const)('%s: what it counts after a failure', async (mode, more) => {
+    using runs = new Runs();
+    const out: number[] = [];
+    const job = Job.create('two inputs', { mode: 'streaming', parallelism: 1 });
+    const slow = job
+      .source('slow', tickingSource(count))
+      .rebalance({ exchange: 'pipelined' })
+      .map((n) => n, { uid: 'passes' });
+    job
+      .source('fast', tickingSource(count))
+      .union(slow)
+      .keyBy(() => 'all', { exchange: 'memory' })
+      .aggregate({ create: () => 0, add: (sum) => sum + 1, result: (sum) => sum }, { uid: 'sum', emit: 'final' })
+      .sink(
+        'out',
+        forEach((sum) => void out.push(sum)),
+      );
+    const run = runs.start(job, { checkpoints: { intervalMs: 10, mode } });
+    const { controls, shape } = insideOf(run);
+    const taskOf = (uid: string) =>
+      shape.graph.vertexAt(shape.graph.jobGraph.vertexIndexById.get(uid as never) as number, 0);
+    let isSlow = false;
+    let completed = 0;
+    run.events$.subscribe(({ type }) => {
+      if (type === 'checkpoint.triggered' && !isSlow) {
+        isSlow = true;
+        controls.slowConsumer(taskOf('passes'), 7);
+      }
+      if (type === 'checkpoint.completed' && ++completed === 2) {
+        controls.slowConsumer(taskOf('passes'), 0);
+        controls.failTask(taskOf('sum'));
+      }
+    });
+    const { receipt } = await runs.until(run.result);
+    expect(receipt.checkpoints?.restored).toBeGreaterThan(0);
+    const sum = out.at(-1) as number;
+    expect(Math.sign(sum - 2 * count)).toBe(more);
   });
 });
