@@ -41,6 +41,8 @@ describe.each<[string, (path: string) => Sink<Named>, string]>([
     const prepared: unknown = await writer.prepareCheckpoint?.({ isSavepoint: false });
     const ofFile = done.filter((operation) => operation !== 'sync');
     expect([ofFile.at(-1), ofFile.includes('appendFile'), done.at(-1)]).toEqual(['datasync', true, 'sync']);
+    // The directory of pending parts, and the one that it was made in.
+    expect(done.filter((operation) => operation === 'sync')).toHaveLength(2);
     done = [];
     await sink.commitPrepared?.(prepared);
     if (!name.startsWith('begun')) expect(done).toEqual(['sync']);
