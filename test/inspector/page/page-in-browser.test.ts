@@ -1,16 +1,18 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { filter, firstValueFrom } from 'rxjs';
-import type { JobEvent, JobRunOptions } from '../../../src/index.ts';
+import { forEach, Job, type JobEvent, type JobRun, type JobRunOptions } from '../../../src/index.ts';
 import { insideOf } from '../../../src/run/run-inside.ts';
 import { chromiumPath, startChromium } from '../../support/chromium.ts';
+import { tickingSource } from '../../support/ticking-source.ts';
 import { builtPage } from './built-page.ts';
 import { type GatedJob, runGatedJob } from './gated-job.ts';
 import { type ServedPage, servePage } from './served-page.ts';
 
-const views = ['Graph', 'Timeline', 'Failures', 'Results', 'Executors', 'Statechart', 'Trends'];
+const views = ['Graph', 'Timeline', 'Failures', 'Results', 'Checkpoints', 'Executors', 'Statechart', 'Trends'];
 
 /** What the tests use of a browser's globals. */
 interface Shown {
@@ -254,6 +256,71 @@ describeInBrowser('the page in Chromium', () => {
       await breaks('Free the disk');
       await page.locator('.status-finished').waitFor();
       expect(job.run.status).toBe('finished');
+    });
+  });
+
+  describe('shows checkpoints', () => {
+    let run: JobRun;
+    const checkpointed = async (): Promise<void> => {
+      const ticks = Job.create('ticks', { mode: 'streaming', parallelism: 2 });
+      ticks
+        .source('ticks', tickingSource(Number.MAX_SAFE_INTEGER))
+        .keyBy((n) => n % 7)
+        .reduce((a, b) => a + b, { uid: 'sums' })
+        .sink(
+          'result',
+          forEach(() => {}),
+        );
+      run = ticks.run({ checkpoints: { intervalMs: 300 } });
+      await served.close();
+      served = await servePage(directory, run);
+      await page.goto(served.url);
+      await tab('Checkpoints');
+    };
+    afterEach(async () => {
+      await run.cancel();
+    });
+    const table = (name: string) => page.getByRole('region', { name, exact: true });
+
+    it('by component, each with its parts by task', async () => {
+      await checkpointed();
+      await page.getByRole('heading', { name: /^ticks\[0\]: [1-9]\d* completed, 0 failed, 0 restored/ }).waitFor();
+      const latest = table('Latest checkpoints of ticks[0]').getByRole('row').filter({ hasText: 'completed' });
+      await latest.nth(1).waitFor();
+      const number = (await latest.nth(1).getByRole('button').innerText()).trim();
+      await latest.getByRole('button', { name: number, exact: true }).click();
+      const parts = table(`Checkpoint ${number} by task`);
+      for (const task of ['ticks[0]', 'ticks[1]', 'sums[0]', 'sums[1]']) {
+        expect(await parts.getByRole('row').filter({ hasText: task }).innerText()).toMatch(/ms\s+[\d.]+ k?B\s+0 B$/);
+      }
+      const columns = await parts.getByRole('columnheader').allInnerTexts();
+      expect(columns).toEqual(['Task', 'Alignment', 'Stood still', 'Wrote for', 'Written', 'Referenced']);
+      expect(await accessibilityProblems(page)).toEqual([]);
+      expect(watched.complaints).toEqual([]);
+    });
+
+    it('takes a savepoint, and stops with one', async () => {
+      const home = await mkdtemp(join(tmpdir(), 'savepoints-'));
+      try {
+        await checkpointed();
+        const take = async (name: string, button: string): Promise<void> => {
+          await page.getByLabel('New directory').fill(join(home, name));
+          await page.getByRole('button', { name: button }).click();
+          await page.locator('.notice-bar', { hasText: join(home, name) }).waitFor();
+        };
+        await take('one', 'Take a savepoint');
+        await table('Latest checkpoints of ticks[0]')
+          .getByText(/, savepoint$/)
+          .first()
+          .waitFor();
+        expect(run.status).toBe('running');
+        const ended = run.result.catch((error: unknown) => error);
+        await take('two', 'Stop with a savepoint');
+        expect(await ended).toMatchObject({ savepoint: join(home, 'two') });
+        for (const name of ['one', 'two']) expect((await readdir(join(home, name))).length).toBeGreaterThan(0);
+      } finally {
+        await rm(home, { recursive: true, force: true });
+      }
     });
   });
 
