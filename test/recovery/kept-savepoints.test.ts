@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   type Exchange,
   fixedDelay,
@@ -15,6 +15,7 @@ import { faultPlan, seededRandom } from '../../src/testing/index.ts';
 import { tickingSource } from '../support/abandoned-run.ts';
 import { failureOf, Runs } from '../support/runs.ts';
 import { expected, sorted, type Sum, sumsOf } from '../support/savepoint-runs.ts';
+import { syncedPaths } from '../support/synced-paths.ts';
 
 const restartBackoff = fixedDelay({ maxAttempts: 5, delayMs: 1 });
 /** So that everything is pending at the savepoint, and a restart begins from the start. */
@@ -87,8 +88,9 @@ describe('a savepoint of a run that goes on, and restarts from before it', () =>
     expect(sorted(runs.rows('out'))).toEqual(expected);
   });
 
-  it('SV1: links the parts, or copies them to another file system', async () => {
+  it('SV1: links the parts, or copies them to another file system, and all of it is synced', async () => {
     using runs = new Runs();
+    const synced = await syncedPaths();
     const elsewhere = mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/savepoint-' : join(tmpdir(), 'savepoint-'));
     try {
       const out = () => toJsonLinesFile<Sum>(runs.path('out/rows.jsonl'));
@@ -99,11 +101,14 @@ describe('a savepoint of a run that goes on, and restarts from before it', () =>
         const [part] = filesOf(fromSavepoint) as [string];
         const isNear = statSync(part).dev === statSync(runs.home).dev;
         expect(statSync(part).nlink).toBe(isNear ? 2 : 1);
+        const directories = [directory, join(directory, 'outputs'), dirname(part)];
+        for (const path of [...directories, ...(isNear ? [] : [part])]) expect(synced ?? [path]).toContain(path);
         await runs.until(run.stop());
         await runs.until(runs.start(sumsOf(out(), { parallelism: 1 }), { fromSavepoint, restartBackoff }).result);
         expect(sorted(runs.rows('out'))).toEqual(expected);
       }
     } finally {
+      jest.restoreAllMocks();
       rmSync(elsewhere, { recursive: true });
     }
   });
