@@ -52,6 +52,8 @@ export class StoredCheckpoints implements CheckpointStorage {
   readonly description: string;
   readonly address: CheckpointStorageAddress | undefined;
   readonly #place: CheckpointPlace;
+  /** By scope: the pieces of the manifests that the last discard found, which do not change. Those that cannot be removed add up. */
+  readonly #piecesByScope = new Map<string, ReadonlyMap<CheckpointId, readonly string[]>>();
 
   constructor(place: CheckpointPlace) {
     this.#place = place;
@@ -107,7 +109,7 @@ export class StoredCheckpoints implements CheckpointStorage {
 
   async discard(scope: string, checkpoint: CheckpointId): Promise<void> {
     const files = this.#open(scope);
-    const kept = await this.#referredToBy(files, await manifestsIn(files), checkpoint);
+    const kept = await this.#referredToBy(scope, await manifestsIn(files), checkpoint);
     await remove(files, [manifestFile(checkpoint)]);
     const garbage = (await list(files)).filter(({ name }) => {
       const parsed = parseFileName(name);
@@ -140,12 +142,14 @@ export class StoredCheckpoints implements CheckpointStorage {
   async remove(scope: string): Promise<void> {
     const files = this.#open(scope);
     const manifests = await manifestsIn(files);
-    await this.#referredToBy(files, manifests);
+    await this.#referredToBy(scope, manifests);
+    this.#piecesByScope.delete(scope);
     const names = (await list(files)).map(({ name }) => name).filter((name) => parseFileName(name) !== undefined);
     await remove(files, [...manifests.map(manifestFile), ...names]);
   }
 
   giveUp(scope: string): void {
+    this.#piecesByScope.delete(scope);
     this.#place.giveUp?.(safeName(scope));
   }
 
@@ -177,14 +181,20 @@ export class StoredCheckpoints implements CheckpointStorage {
 
   /** The locations to which readable manifests refer: the damaged ones restore nothing. */
   async #referredToBy(
-    files: CheckpointFiles,
+    scope: string,
     checkpoints: readonly CheckpointId[],
     except?: CheckpointId,
   ): Promise<ReadonlySet<string>> {
-    const found = await Promise.all(checkpoints.map((checkpoint) => readManifest(files, checkpoint)));
-    const manifests = found.flatMap((one) => (one?.kind === 'complete' ? one.manifest : []));
-    const pieces = manifests.filter(({ checkpoint }) => checkpoint !== except).flatMap((one) => one.pieces);
-    return new Set(pieces.map(({ location }) => location));
+    const files = this.#open(scope);
+    const known = this.#piecesByScope.get(scope);
+    const found = new Map<CheckpointId, readonly string[]>();
+    const read = async (checkpoint: CheckpointId): Promise<void> => {
+      const pieces = known?.get(checkpoint) ?? (await piecesOf(files, checkpoint));
+      if (pieces !== undefined) found.set(checkpoint, pieces);
+    };
+    await Promise.all(checkpoints.map(read));
+    this.#piecesByScope.set(scope, found);
+    return new Set(Array.from(found, ([checkpoint, pieces]) => (checkpoint === except ? [] : pieces)).flat());
   }
 
   async #examine(files: CheckpointFiles, checkpoint: CheckpointId): Promise<FoundCheckpoint | undefined> {
@@ -279,6 +289,12 @@ async function readManifest(files: CheckpointFiles, checkpoint: CheckpointId): P
     if ((await files.read(name, 0, 1)) === undefined) return undefined;
     return { kind: 'damaged', checkpoint, location: error.location, problem: error.problem };
   }
+}
+
+/** Where the pieces of a checkpoint are; undefined if its manifest is damaged, or was removed meanwhile. */
+async function piecesOf(files: CheckpointFiles, checkpoint: CheckpointId): Promise<readonly string[] | undefined> {
+  const found = await readManifest(files, checkpoint);
+  return found?.kind === 'complete' ? found.manifest.pieces.map(({ location }) => location) : undefined;
 }
 
 /** @throws CheckpointUnreadableError */

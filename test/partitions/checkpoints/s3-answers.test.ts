@@ -98,6 +98,24 @@ describeWithServer('answers of S3', () => {
     });
   });
 
+  it('a discard reads a manifest that was not removed once, however many follow', async () => {
+    const storage = s3Checkpoints(options());
+    const refused: S3Fault = { status: 403, body: '<Error><Code>AccessDenied</Code></Error>' };
+    for (let checkpoint = 1; checkpoint <= 6; checkpoint++) {
+      await complete(storage, checkpoint, 'state');
+      proxy.spoil(/^DELETE .*manifest/, refused);
+      await expect(storage.discard('run', id(checkpoint))).rejects.toMatchObject({ operation: 'remove' });
+    }
+    expect(proxy.seen.filter((seen) => manifest.test(seen))).toHaveLength(6);
+    await storage.discard('run', id(3));
+    expect(await numbers(storage)).toEqual([6, 5, 4, 2, 1]);
+    await storage.remove('run');
+    expect(await numbers(storage)).toEqual([]);
+    await complete(storage, 3, 'another');
+    await storage.discard('run', id(2));
+    expect(await numbers(storage)).toEqual([3]);
+  });
+
   it.each<S3Fault>([
     { status: 404, body: 'no backend' },
     { status: 404, body: '<Error><Code>NoSuchBucket</Code></Error>' },
