@@ -199,6 +199,16 @@ it('an index is what it was after it was written and read', () => {
   fc.assert(fc.property(index, (given) => expect(decodeIndex(encodeIndex(given))).toEqual(given)));
 });
 
+it('writes on after its directory was deleted', async () => {
+  const store = storeOf(first);
+  await write(partition(store, 1));
+  rmSync(join(directory, first), { recursive: true });
+  const again = partition(store, 2);
+  await write(again);
+  expect(await recordsOf(again, 0)).toEqual([1, 2, 3, new Date(5), 7n]);
+  await store.dispose();
+});
+
 it('says that a full disk is that of the state directory, which `spillDirectory` does not change', async () => {
   const faults = faultPlan();
   faults.fail(spillFaultPoints.append, { error: new Error('ENOSPC: no space left on device, write') });

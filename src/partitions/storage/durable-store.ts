@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type FaultPoints, noFaults } from '../../environment.ts';
@@ -32,6 +32,8 @@ export class DurableStore implements DurableSpillStore {
   readonly #files = new Set<StoredFile>();
   /** The directories of this run and of those whose results it adopted, once they are made. */
   readonly #directories = new Map<string, Promise<string>>();
+  /** Those that are there, unless somebody has deleted them. */
+  readonly #made = new Set<string>();
   /** By path: indexes that were read to see what is there, until their results are adopted. */
   readonly #indexes = new Map<string, StoredIndex>();
   /** Ending: results are released with their executors, and their files stay. */
@@ -101,11 +103,16 @@ export class DurableStore implements DurableSpillStore {
     return file;
   }
 
+  /** One that was deleted meanwhile is made again: its files are lost, but new ones can be written. */
   #makeDirectory(directory: string): Promise<string> {
     const known = this.#directories.get(directory);
-    if (known !== undefined) return known;
+    if (known !== undefined && (!this.#made.has(directory) || existsSync(directory))) return known;
+    this.#made.delete(directory);
     const made = mkdir(directory, { recursive: true }).then(
-      () => directory,
+      () => {
+        this.#made.add(directory);
+        return directory;
+      },
       (error: unknown) => {
         // A restarted task tries again.
         this.#directories.delete(directory);
