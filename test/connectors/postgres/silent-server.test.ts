@@ -21,12 +21,15 @@ class SilencedLink {
   #heard: (() => void) | undefined;
 
   private constructor(path: string) {
-    this.#server = createServer((socket) => {
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       const other = connect(path);
       for (const one of [socket, other]) {
         this.#sockets.add(one);
         one.on('error', () => {});
       }
+      socket.on('end', () => {
+        if (!this.#isSilent) other.end();
+      });
       socket.on('close', () => other.destroy());
       other.on('close', () => socket.destroy());
       socket.on('data', (data) => {
