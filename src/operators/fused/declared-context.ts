@@ -90,14 +90,13 @@ export class DeclaredContext {
     return content !== undefined && hasState(content, declarations, clock.epochMs());
   }
 
-  /** Puts back what a key has now, also what is changed in place. */
+  /** Puts back what a key has now, also what is changed in place. Its timers need not be set again: one that is taken back stays in their order. */
   undoOf(key: unknown): () => void {
     const { table } = this.#options;
     const content = copyState(table.peek(key)?.accumulator) as KeyContent | undefined;
     return () => {
       if (content === undefined) table.delete(key);
       else table.set(key, content);
-      for (const atMs of content?.timers ?? []) this.#timers.add(atMs, key);
     };
   }
 

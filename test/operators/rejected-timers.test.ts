@@ -1,0 +1,33 @@
+import { collect, fromArray, Job, valueState } from '../../src/index.ts';
+import { KeyTimers } from '../../src/operators/fused/key-timers.ts';
+import { virtualEnvironment } from '../../src/testing/index.ts';
+
+afterEach(() => jest.restoreAllMocks());
+
+it('a record that fails leaves the timers of its key as they were, once each', async () => {
+  const added = jest.spyOn(KeyTimers.prototype, 'add');
+  const job = Job.create('timers', { mode: 'streaming', parallelism: 1 });
+  const out = collect<string>();
+  job
+    .source('numbers', fromArray(Array.from({ length: 100 }, (_, n) => n)))
+    .keyBy(() => 'all')
+    .process(
+      {
+        states: { last: valueState<number>() },
+        onRecord: (n, { nowMs, states, setTimer, clearTimer }) => {
+          if (n === 0) setTimer(nowMs + 5);
+          else clearTimer(nowMs + 5);
+          states.last.set(n);
+          if (n > 0) throw new Error('no');
+        },
+        onTimer: (_atMs, { states }, emit: (out: string) => void) => emit(`timer after ${states.last.get()}`),
+        onEnd: ({ states }, emit) => emit(`end after ${states.last.get()}`),
+      },
+      { uid: 'sums', onError: 'skip', maxErrors: Infinity },
+    )
+    .sink('out', out);
+  const environment = virtualEnvironment();
+  await environment.drive(job.run({ environment }).result);
+  expect(out.records).toEqual(['end after 0']);
+  expect(added.mock.calls.map(([, key]) => key)).toEqual(['all']);
+});
