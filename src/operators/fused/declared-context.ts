@@ -77,7 +77,7 @@ export class DeclaredContext {
     const nowMs = this.#options.clock.epochMs();
     for (let due = this.#timers.takeDue(nowMs); due !== undefined; due = this.#timers.takeDue(nowMs)) {
       if (!this.#hasTimer(due.key, due.atMs)) continue;
-      this.#clearTimer(due.key, due.atMs);
+      this.#removeTimer(due.key, due.atMs);
       return due;
     }
     return undefined;
@@ -102,6 +102,7 @@ export class DeclaredContext {
 
   /** Looks at some keys, and gives up those whose time is over. Over time it comes to all of them. */
   sweep(count: number): void {
+    this.#timers.dropGone(({ key, atMs }) => this.#hasTimer(key, atMs));
     if (!this.#hasTtl) return;
     const { table, clock, declarations } = this.#options;
     const nowMs = clock.epochMs();
@@ -153,6 +154,11 @@ export class DeclaredContext {
 
   #clearTimer(key: unknown, atMs: number): void {
     if (!this.#hasTimer(key, atMs)) return;
+    this.#removeTimer(key, atMs);
+    this.#timers.noteGone();
+  }
+
+  #removeTimer(key: unknown, atMs: number): void {
     const { timers } = this.#need(key);
     timers.splice(timers.indexOf(atMs), 1);
     this.#giveUpIfOver(key);

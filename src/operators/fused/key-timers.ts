@@ -1,3 +1,6 @@
+/** Fewer are not worth a look at what was taken back. */
+const mostUnnoticed = 1_024;
+
 /** A timer of a key. */
 interface KeyTimer {
   readonly atMs: number;
@@ -7,8 +10,14 @@ interface KeyTimer {
 /** The timers of keys, the earliest first; of those at the same time, the one that was set first. */
 export class KeyTimers {
   /** A binary heap. */
-  readonly #heap: (KeyTimer & { readonly order: number })[] = [];
+  #heap: (KeyTimer & { readonly order: number })[] = [];
   #order = 0;
+  /** About how many were taken back and are still here. */
+  #goneCount = 0;
+
+  get count(): number {
+    return this.#heap.length;
+  }
 
   /** When the earliest is due, in wall-clock ms; undefined if there is none. */
   get nextMs(): number | undefined {
@@ -24,6 +33,27 @@ export class KeyTimers {
       this.#swap(at, parent);
       at = parent;
     }
+  }
+
+  /** One that is here was taken back. */
+  noteGone(): void {
+    this.#goneCount++;
+  }
+
+  /** Drops those that were taken back, once they are the most. @param isSet whether one is set */
+  dropGone(isSet: (timer: KeyTimer) => boolean): void {
+    if (this.#heap.length <= mostUnnoticed || this.#goneCount * 2 <= this.#heap.length) return;
+    const seen = new Map<unknown, Set<number>>();
+    // What is sorted is a heap.
+    this.#heap = this.#heap
+      .sort((a, b) => a.atMs - b.atMs || a.order - b.order)
+      .filter((timer) => {
+        const times = seen.get(timer.key) ?? new Set();
+        if (times.has(timer.atMs) || !isSet(timer)) return false;
+        seen.set(timer.key, times.add(timer.atMs));
+        return true;
+      });
+    this.#goneCount = 0;
   }
 
   /** Takes the earliest, if it is due. */
