@@ -110,7 +110,7 @@ export class NoCheckpointLeftError extends KintsugiError {
 
   constructor(head: string, options?: { cause?: unknown }) {
     super(
-      `No checkpoint of the tasks behind ${head} can be read any more. Keep more of them with \`checkpoints.retained\`, and look after their storage`,
+      `No checkpoint of the tasks behind ${head} can be read any more. Run with \`rerun: true\` to begin anew, which repeats output that cannot be replaced. Another time keep more of them with \`checkpoints.retained\`, and look after their storage`,
       options,
     );
     this.head = head;

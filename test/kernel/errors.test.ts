@@ -113,7 +113,7 @@ const table: Readonly<Record<string, Row>> = {
     code: 'NO_CHECKPOINT_LEFT',
     recovery: 'never',
     message:
-      'No checkpoint of the tasks behind orders[0] can be read any more. Keep more of them with `checkpoints.retained`, and look after their storage',
+      'No checkpoint of the tasks behind orders[0] can be read any more. Run with `rerun: true` to begin anew, which repeats output that cannot be replaced. Another time keep more of them with `checkpoints.retained`, and look after their storage',
   },
   InputChangedError: {
     make: () => new errors.InputChangedError(file, 'shorter', 'it has 3 bytes, and had 9'),
