@@ -92,10 +92,10 @@ export class DrainFailedError extends KintsugiError {
   /** Why, as in the event `checkpoint.failed`. */
   readonly reason: string;
 
+  /** @param options the cause is named alone: as that of the error it would decide whether the tasks restart, and they do */
   constructor(head: string, reason: string, options?: { cause?: unknown }) {
     super(
       `The savepoint that was to drain the tasks behind ${head} failed because of ${named(reason, options)}. They restart from the checkpoint before it, because some may have handed on their final results`,
-      options,
     );
     this.head = head;
     this.reason = reason;

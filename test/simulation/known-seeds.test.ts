@@ -23,6 +23,11 @@ describe('over workers', () => {
 });
 
 describe('streams with checkpoints', () => {
+  it('small seed 168: a drain that a task declined, because it was committing, ended the job instead of restarting the tasks', async () => {
+    const { history } = await simulateStream(168, false, small);
+    expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
+  });
+
   it('small seed 8705639: a sink took longer to prepare than the next barrier took to come, and its task never got the end of its input', async () => {
     const { history } = await simulateStream(8705639, false, small);
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
