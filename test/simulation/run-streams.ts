@@ -1,6 +1,6 @@
 import { simulate, type SimulationReport } from '../../src/testing/index.ts';
 import { type DrawnSize, large, optionOf } from './drawn/drawn-size.ts';
-import { drawStream } from './drawn/drawn-stream.ts';
+import { checkDeclarations, drawStream } from './drawn/drawn-stream.ts';
 
 /** Totals over simulated streams with checkpoints. */
 export interface StreamsSummary {
@@ -18,6 +18,8 @@ export interface StreamsSummary {
   readonly restored: number;
   /** and tasks that ran again. */
   readonly reRun: number;
+  /** Regions that reproduced their output, so that their consumers went on. */
+  readonly again: number;
   /** Checkpoints that could not be read, so that an earlier one was used; */
   readonly unreadable: number;
   /** jobs that rightly failed because none was left. */
@@ -68,7 +70,16 @@ export async function runStreams(
   const failed: Record<string, number> = {};
   const byMoment: Record<string, number> = {};
   const sum = {
-    ...{ faults: 0, completed: 0, restored: 0, reRun: 0, unreadable: 0, withoutCheckpoint: 0, lostExecutors: 0 },
+    ...{
+      faults: 0,
+      completed: 0,
+      restored: 0,
+      reRun: 0,
+      again: 0,
+      unreadable: 0,
+      withoutCheckpoint: 0,
+      lostExecutors: 0,
+    },
     ...{
       divided: 0,
       overWorkers: 0,
@@ -83,6 +94,7 @@ export async function runStreams(
   for (let seed = first; seed < first + count; seed++) {
     try {
       const report = await simulateStream(seed, areOverWorkers, size);
+      checkDeclarations(report.history.events);
       const components = new Set<number>();
       const { savepoint } = report;
       sum.savepoints += savepoint?.outcome === 'taken' ? 1 : 0;
@@ -101,6 +113,7 @@ export async function runStreams(
       for (const { moment, effect } of report.struckCheckpoints) countIn(byMoment, `${moment} ${effect}`);
       sum.faults += report.firedFaults;
       sum.reRun += report.receipt.tasks.reRun;
+      for (const { regionsAgain } of report.receipt.failovers) sum.again += regionsAgain;
       sum.withoutCheckpoint += report.isWithoutCheckpoint ? 1 : 0;
       sum.divided += components.size > 1 ? 1 : 0;
       sum.overWorkers += report.drawn.areWorkers ? 1 : 0;
@@ -128,11 +141,11 @@ export function streamsInWords({ passed, failures, byMoment, failed, ...sum }: S
       .sort(([, a], [, b]) => b - a)
       .map(([name, count]) => `${count} ${name}`)
       .join(', ');
-  const { faults, completed, restored, reRun, unreadable, withoutCheckpoint, lostExecutors } = sum;
+  const { faults, completed, restored, reRun, again, unreadable, withoutCheckpoint, lostExecutors } = sum;
   return [
     `${faults} faults fired: ${told(byMoment)}`,
     `${completed} checkpoints completed, others failed: ${told(failed)}`,
-    `${reRun} tasks ran again, ${restored} regions continued from a checkpoint, ${lostExecutors} executors were lost`,
+    `${reRun} tasks ran again, ${restored} regions continued from a checkpoint, ${again} reproduced their output, ${lostExecutors} executors were lost`,
     `${unreadable} checkpoints could not be read, ${withoutCheckpoint} jobs rightly failed because none was left`,
     `${sum.divided} jobs had several components, ${sum.overWorkers} ran over workers, ${sum.atLeastOnce} at-least-once`,
     `${sum.savepoints} savepoints were taken, ${sum.failedSavepoints} could not be; ${sum.stopped} runs ended with theirs, ${sum.drained} of them drained, ${sum.rescaled} continued at another parallelism`,

@@ -98,6 +98,7 @@ describe(`${countOf('checkpoints')} drawn streams with checkpoints, struck from 
     expect(summary.faults).toBeGreaterThan(count);
     expect(summary.completed).toBeGreaterThan(2 * count);
     expect(summary.restored).toBeGreaterThan(count / 2);
+    expect(summary.again).toBeGreaterThan(count / 60);
     expect(summary.lostExecutors).toBeGreaterThan(count / 4);
     expect(Object.keys(summary.byMoment).length).toBeGreaterThan(30);
     expect(Object.keys(summary.failed)).toEqual(

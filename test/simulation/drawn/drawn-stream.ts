@@ -5,6 +5,7 @@ import {
   type DataStream,
   type Exchange,
   Job,
+  type JobEvent,
   listState,
   mapState,
   memory,
@@ -32,11 +33,20 @@ export interface DrawnStream {
 export function drawStream(seed: number, size = large): DrawnStream {
   const random = seededRandom(seed).fork('stream');
   const checkpoints = random.chance(0.2) ? 'at-least-once' : 'exactly-once';
-  const job = Job.create(`stream-${seed}`, { mode: 'streaming', parallelism: random.integer(1, size.parallelism) });
+  const deterministic = random.fork('deterministic').chance(0.4);
+  const parallelism = random.integer(1, size.parallelism);
+  const job = Job.create(`stream-${seed}`, { mode: 'streaming', parallelism, deterministic });
   const draws = checkpoints === 'exactly-once' ? [...repeatable, ...counting] : repeatable;
   for (let pipeline = random.pick(size.pipelines); pipeline > 0; pipeline--)
     drawPipeline(random, job, `${pipeline}`, draws, size);
   return { job, checkpoints };
+}
+
+/** @throws Error if a step is said not to be deterministic: all of a drawn stream that are declared so are. */
+export function checkDeclarations(events: readonly JobEvent[]): void {
+  const broken = events.find((event) => event.type === 'determinism.broken');
+  if (broken !== undefined)
+    throw new Error(`the declaration of ${broken.task} is said to be false`, { cause: broken.cause });
 }
 
 function drawPipeline(random: SeededRandom, job: Job, name: string, draws: readonly Draw[], size: DrawnSize): void {
@@ -56,7 +66,10 @@ function drawSource(random: SeededRandom, job: Job, name: string, size: DrawnSiz
   const count = random.pick(size.streamRecords);
   const keys = random.pick([3, 20, 100]);
   return job
-    .source(`ticks-${name}`, ticking(count, random.integer(1, 6), random.pick([1, 1, 2])), { version: 1 })
+    .source(`ticks-${name}`, ticking(count, random.integer(1, 6), random.pick([1, 1, 2])), {
+      version: 1,
+      deterministic: true,
+    })
     .map((n) => ({ key: n % keys, value: (n * 31) % modulus }));
 }
 
@@ -193,22 +206,25 @@ function collected(random: SeededRandom, stream: DataStream<Item>): DataStream<I
   const note = drawNote(random);
   return stream
     .keyBy(({ key }) => key % 80, drawExchange(random))
-    .process({
-      states: { held: listState<Item>(), count: valueState<{ readonly records: number; readonly note: string }>() },
-      onRecord: (item, { states, nowMs, setTimer }) => {
-        if (!states.held.get().length) setTimer(nowMs + waitMs);
-        states.held.add(item);
-        states.count.set({ records: (states.count.get()?.records ?? 0) + 1, note });
+    .process(
+      {
+        states: { held: listState<Item>(), count: valueState<{ readonly records: number; readonly note: string }>() },
+        onRecord: (item, { states, nowMs, setTimer }) => {
+          if (!states.held.get().length) setTimer(nowMs + waitMs);
+          states.held.add(item);
+          states.count.set({ records: (states.count.get()?.records ?? 0) + 1, note });
+        },
+        onTimer: (_atMs, { states }, emit) => {
+          for (const item of states.held.get()) emit(item);
+          states.held.clear();
+        },
+        onEnd: ({ states, key }, emit) => {
+          for (const item of states.held.get()) emit(item);
+          emit({ key, value: states.count.get()?.records ?? 0 });
+        },
       },
-      onTimer: (_atMs, { states }, emit) => {
-        for (const item of states.held.get()) emit(item);
-        states.held.clear();
-      },
-      onEnd: ({ states, key }, emit) => {
-        for (const item of states.held.get()) emit(item);
-        emit({ key, value: states.count.get()?.records ?? 0 });
-      },
-    });
+      { deterministic: false },
+    ); // Its timers know when records came.
 }
 
 /** Every record, held back by its subtask until there are some. */

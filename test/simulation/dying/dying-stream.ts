@@ -13,7 +13,7 @@ import { drawFaults, drawFaultsOfCheckpoints, drawShape } from '../../../src/tes
 import { seededRandom, type SeededRandom } from '../../../src/testing/index.ts';
 import { undisturbedRun } from '../../../src/testing/undisturbed-run.ts';
 import { large } from '../drawn/drawn-size.ts';
-import { drawStream } from '../drawn/drawn-stream.ts';
+import { checkDeclarations, drawStream } from '../drawn/drawn-stream.ts';
 import { withChangedStep } from './changed-step.ts';
 import { type Left, live, type Process } from './dying-process.ts';
 
@@ -97,6 +97,7 @@ export async function simulateDying(seed: number, size = large): Promise<DyingRe
       }
       const end = await live(drawProcess(stream, number), left);
       report.faults += end.struck.length;
+      checkDeclarations(end.events);
       for (const event of end.events) {
         if (event.type !== 'job.resumed') continue;
         report.finished += event.taskCount;
