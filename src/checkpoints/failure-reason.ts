@@ -2,17 +2,18 @@
  * Why a checkpoint failed, or was not even begun.
  *
  * Counted, as they say that checkpoints do not work: `io`, `declined` (a task cannot capture its state), `expired`,
- * `async` (a task failed to write its state), `storing` (the master could not record it).
+ * `async` (a task failed to write its state).
  *
  * The others are a matter of circumstances: `notAllRunning` (a task of the component does not run), `notReady` (a task
  * declined because it does not run yet or any more, or because the barrier of a newer one came first), `tooSoon`
  * (within the minimum pause), `tooManyRequests`, `failover`
- * (a region of the component restarts), `subsumed` (a later one completed first), `triggering` (the master could not
- * begin it), `periodicStopped` (a periodic request while there is no periodic trigger), `stopped` (the run is over).
+ * (a region of the component restarts), `subsumed` (a later one completed first), `triggering` and `storing` (the
+ * master could not begin or record it), `periodicStopped` (a periodic request while there is no periodic trigger),
+ * `stopped` (the run is over).
  */
 export type CheckpointFailureReason = CountedReason | UncountedReason;
 
-type CountedReason = 'io' | 'declined' | 'expired' | 'async' | 'storing';
+type CountedReason = 'io' | 'declined' | 'expired' | 'async';
 
 type UncountedReason =
   | 'notAllRunning'
@@ -22,6 +23,7 @@ type UncountedReason =
   | 'failover'
   | 'subsumed'
   | 'triggering'
+  | 'storing'
   | 'periodicStopped'
   | 'stopped';
 
@@ -30,7 +32,6 @@ const isCountedByReason: Readonly<Record<CheckpointFailureReason, boolean>> = {
   declined: true,
   expired: true,
   async: true,
-  storing: true,
   notAllRunning: false,
   notReady: false,
   tooSoon: false,
@@ -38,6 +39,7 @@ const isCountedByReason: Readonly<Record<CheckpointFailureReason, boolean>> = {
   failover: false,
   subsumed: false,
   triggering: false,
+  storing: false,
   periodicStopped: false,
   stopped: false,
 };
