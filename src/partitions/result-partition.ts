@@ -60,6 +60,8 @@ export interface ResultPartition {
    * reader that has not been opened needs everything, and a kept result needs it too. No side effects.
    */
   readonly isNeeded: boolean;
+  /** Whether it has elements of an earlier attempt that this one has not written yet. Default: it has not. No side effects. */
+  readonly isBehind?: boolean | undefined;
   /** The producer has stopped because the partition is full: starts the time limit, if there is one. */
   waitForRoom(): void;
   /** Calls `listener` whenever the partition becomes writable again, fails, or is needed no more. One listener: the writing task. */

@@ -68,6 +68,8 @@ export interface TaskOutput {
   readonly isWritable: boolean;
   /** Whether a consumer needs further output. A sink always does. */
   readonly isNeeded: boolean;
+  /** Whether its consumers may have read more of an earlier attempt than this one has written. Default: they have not. */
+  readonly isBehind?: boolean | undefined;
   /** The error of an earlier batch, if it appears between writes. */
   readonly failure: Error | undefined;
   /** What it was working on when it failed, if known. */

@@ -5,6 +5,7 @@ import type { ExecutionVertexId, RegionId } from '../ids.ts';
 
 const traceless: Reproducibility = { kind: 'never', why: 'no trace of its output is left to compare with' };
 const orderLost: Reproducibility = { kind: 'never', why: 'the order in which it merged its channels is lost' };
+const drained: Reproducibility = { kind: 'never', why: 'its final results were handed on for a savepoint that failed' };
 const noRoom: Reproducibility = { kind: 'never', why: 'there was no room for it beside its consumers' };
 
 /**
@@ -20,6 +21,8 @@ export class ReproductionDeclarations {
   readonly #traceless = new Set<RegionId>();
   /** Regions without room (slots, disk space) beside their consumers. */
   readonly #withoutRoom = new Set<RegionId>();
+  /** Regions that were drained, and restart because that failed. */
+  readonly #drained = new Set<RegionId>();
 
   constructor(graph: ExecutionGraph, regions: PipelinedRegions) {
     this.#graph = graph;
@@ -32,6 +35,7 @@ export class ReproductionDeclarations {
     const declared = this.#reproducible.of(region);
     if (declared.kind === 'never') return declared;
     if (this.#withoutRoom.has(region)) return noRoom;
+    if (this.#drained.has(region)) return drained;
     if (this.#traceless.has(region)) return traceless;
     return declared.kind === 'from-kept-results' && this.#orderLostIn.has(region) ? orderLost : declared;
   }
@@ -57,6 +61,7 @@ export class ReproductionDeclarations {
     const region = this.#regions.regionOf(vertex);
     this.#traceless.delete(region);
     this.#withoutRoom.delete(region);
+    this.#drained.delete(region);
     const tasks = this.#orderLostIn.get(region);
     tasks?.delete(vertex);
     if (tasks?.size === 0) this.#orderLostIn.delete(region);
@@ -70,6 +75,11 @@ export class ReproductionDeclarations {
   /** A region has no room beside its consumers, which restart with it. */
   loseRoom(region: RegionId): void {
     this.#withoutRoom.add(region);
+  }
+
+  /** A region was drained in vain: its input goes on where its output has ended. */
+  drain(region: RegionId): void {
+    this.#drained.add(region);
   }
 
   /** No trace of a region's result is left: if it is produced again, its consumers restart too. */

@@ -365,6 +365,22 @@ describe('whether a region reproduces its output', () => {
       says: 'never: there was no room for it beside its consumers',
     },
     {
+      rule: 'it was drained in vain',
+      task: 'm',
+      steps: (books) => books.ledger.declarations.drain(books.region('m')),
+      says: 'never: its final results were handed on for a savepoint that failed',
+    },
+    {
+      rule: 'it was drained in vain, and has begun to write new results since',
+      task: 'm',
+      steps: (books) => {
+        books.ledger.declarations.drain(books.region('m'));
+        books.restart(['m', 'c']);
+        books.begin('m');
+      },
+      says: 'from-kept-results',
+    },
+    {
       rule: 'its order is lost',
       task: 'm',
       steps: (books) => books.ledger.declarations.loseOrder(books.task('m')),

@@ -11,6 +11,7 @@ function taskWith(): {
   readonly outcomes: CheckpointOutcome[];
   readonly calls: string[];
   readonly chain: { isIdle: boolean };
+  readonly output: { isBehind: boolean };
 } {
   const outcomes: CheckpointOutcome[] = [];
   const calls: string[] = [];
@@ -21,8 +22,13 @@ function taskWith(): {
     close: () => calls.push('close'),
     snapshot: (_: CheckpointId, isDrained: boolean) => taken({ kind: 'passing', isDrained }),
   };
-  const input = { alignmentMs: 0, snapshot: () => taken({ kind: 'gate' }), trigger: () => {}, abandon: () => {} };
-  const output = { mark: () => calls.push('mark'), snapshot: () => taken({ kind: 'writer' }) };
+  const input = {
+    alignmentMs: 0,
+    snapshot: () => taken({ kind: 'gate' }),
+    trigger: () => calls.push('trigger'),
+    abandon: () => {},
+  };
+  const output = { isBehind: false, mark: () => calls.push('mark'), snapshot: () => taken({ kind: 'writer' }) };
   const parts = { input, chain, outputs: [output], uids: {} } as unknown as TaskParts;
   const barriers = new TaskBarriers({
     clock: { now: () => 0 },
@@ -30,7 +36,7 @@ function taskWith(): {
     isDoomed: () => false,
     report: (outcome) => void outcomes.push(outcome),
   });
-  return { barriers, outcomes, calls, chain };
+  return { barriers, outcomes, calls, chain, output };
 }
 
 const barrierOf = (alignment: BarrierKind): Barrier => ({ kind: 'barrier', checkpoint, alignment });
@@ -99,6 +105,25 @@ describe('TaskBarriers', () => {
     expect(barriers.isFinishing).toBe(true);
     barriers.arrived({ kind: 'barrier', checkpoint: 8 as CheckpointId }, false);
     expect(outcomes.at(-1)).toMatchObject({ kind: 'declined', checkpoint: 8, reason: 'notRunning' });
+  });
+
+  it.each<[BarrierKind, begins: boolean]>([
+    ['savepoint', false],
+    ['stop', false],
+    ['drain', false],
+    ['exactly-once', true],
+    ['at-least-once', true],
+  ])('TB4: while it reproduces its results, a barrier (%s) begins: %s', (kind, begins) => {
+    const { barriers, outcomes, calls, output } = taskWith();
+    output.isBehind = true;
+    barriers.trigger(barrierOf(kind), 'running');
+    expect(calls).toEqual(begins ? ['trigger'] : []);
+    expect(outcomes.map((outcome) => outcome.kind === 'declined' && outcome.reason)).toEqual(
+      begins ? [] : ['notRunning'],
+    );
+    output.isBehind = false;
+    barriers.trigger(barrierOf(kind), 'running');
+    expect(calls.at(-1)).toBe('trigger');
   });
 
   it('TB2: restored where it was drained, it only finishes', () => {

@@ -86,6 +86,17 @@ describe.each(kinds)('$name, reproduced', ({ isRead, hasFile, options }) => {
     expect(rig.disk.reservedBytes).toBe(rig.fileBytes);
   });
 
+  it('RP4: is behind until everything was reproduced', () => {
+    const rig = new RetainedRig(options).write(times(5, 3));
+    const behind = [rig.partition.isBehind];
+    rig.resume();
+    for (const size of [4, 10, 1, 2]) {
+      behind.push(rig.partition.isBehind);
+      rig.write([size]);
+    }
+    expect([...behind, rig.partition.isBehind]).toEqual([false, true, true, true, false, false]);
+  });
+
   it('RP4: cuts a partly new batch where the old part ended', () => {
     const rig = new RetainedRig(options).write([3]);
     rig.resume();

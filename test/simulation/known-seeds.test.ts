@@ -28,6 +28,12 @@ describe('streams with checkpoints', () => {
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
   });
 
+  it('small seed 3117: a savepoint began while a source reproduced what its consumers had read, and another parallelism read that again', async () => {
+    const { history } = await simulateStream(3117, false, small);
+    expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
+    expect(history.events.map(({ type }) => type)).not.toContain('determinism.broken');
+  });
+
   it('small seed 8705639: a sink took longer to prepare than the next barrier took to come, and its task never got the end of its input', async () => {
     const { history } = await simulateStream(8705639, false, small);
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));

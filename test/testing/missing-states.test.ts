@@ -17,7 +17,7 @@ const graphWith = (second: 'memory' | 'blocking'): ExecutionGraph =>
     ),
   );
 
-const became = (vertex: number, state: string) => ({ type: 'task.stateChanged', vertex, state });
+const became = (vertex: number, state: string, attempt = 0) => ({ type: 'task.stateChanged', vertex, state, attempt });
 const ended = (vertex: number, isCurtailed: boolean) => ({ type: 'task.ended', vertex, isCurtailed });
 const triggered = (checkpoint = 1) => ({ type: 'checkpoint.triggered', component: 0, checkpoint });
 const completed = (tasks: readonly string[], checkpoint = 1) => ({
@@ -42,6 +42,15 @@ describe('K10: a task without a state', () => {
     ['did not wait for its end', [triggered(), ended(1, true), became(1, 'finished'), completed(['a[0]'])]],
   ])('%s: nothing is missing', (_, events) => {
     expect(found(events)).toEqual([]);
+  });
+
+  it('had the whole result of an earlier attempt, which its producer reproduces: nothing is missing', () => {
+    const before = [became(0, 'deploying'), became(1, 'deploying')];
+    const after = [triggered(), became(1, 'finished'), completed(['a[0]'])];
+    expect(found([...before, became(0, 'deploying', 1), ...after])).toEqual([]);
+    // Both restarted, so there is none.
+    expect(found([...before, became(0, 'deploying', 1), became(1, 'deploying', 1), ...after])).toHaveLength(1);
+    expect(found([...before, ...after])).toHaveLength(1);
   });
 
   it('that restarted since it finished had not finished before', () => {

@@ -11,7 +11,7 @@ import {
   streamingComponents,
 } from '../../checkpoints/streaming-components.ts';
 import type { Clock } from '../../environment.ts';
-import { NoCheckpointLeftError } from '../../errors/checkpoint-errors.ts';
+import { DrainFailedError, NoCheckpointLeftError } from '../../errors/checkpoint-errors.ts';
 import { ownCauseWithCode } from '../../failover/own-causes.ts';
 import type { RestartCommand } from '../../failover/restart-plan.ts';
 import type { BoundaryGroup } from '../../graph/region-boundaries.ts';
@@ -310,7 +310,14 @@ export class JobCheckpoints {
         actor.start();
         return actor;
       },
-      failing: (cause) => this.#later(() => failed({ vertices: oneOfEach(component, job, ledger), cause })),
+      failing: (cause) =>
+        this.#later(() => {
+          const vertices = oneOfEach(component, job, ledger);
+          if (cause instanceof DrainFailedError) {
+            for (const vertex of vertices) ledger.declarations.drain(ledger.regions.regionOf(vertex));
+          }
+          failed({ vertices, cause });
+        }),
       cleaned: () => this.#tell(coordinator, { type: 'checkpoint.cleaned' }),
     });
     const input = { settings: checkpointing, clock, component: checkpoints };

@@ -32,7 +32,7 @@ export class RecordWriter implements TaskOutput, WriterTail {
   readonly failure = undefined;
   readonly #partition: ResultPartition;
   readonly #selection: ChannelSelection;
-  readonly #reader: string;
+  readonly keyOwner: string;
   #blame: OutputBlame | undefined;
   /** Number of records in earlier batches. */
   #before = 0;
@@ -61,7 +61,7 @@ export class RecordWriter implements TaskOutput, WriterTail {
 
   constructor({ partition, selection, reader, batchSize, batchBytes, subtask, freeze }: RecordWriterOptions) {
     this.#partition = partition;
-    this.#reader = reader;
+    this.keyOwner = reader;
     this.#selection =
       partition.subpartitionCount === 1 && selection.kind !== 'hash' ? { kind: 'broadcast' } : selection;
     this.#batchBytes = batchBytes;
@@ -82,10 +82,6 @@ export class RecordWriter implements TaskOutput, WriterTail {
 
   get batchesHanded(): number {
     return this.#batchesHanded;
-  }
-
-  get keyOwner(): string {
-    return this.#reader;
   }
 
   /** This as the end of a loop; undefined if it has to look at errors of the key function. */
@@ -110,6 +106,10 @@ export class RecordWriter implements TaskOutput, WriterTail {
 
   get isNeeded(): boolean {
     return this.#partition.isNeeded;
+  }
+
+  get isBehind(): boolean {
+    return this.#partition.isBehind === true;
   }
 
   onWritable(listener: () => void): void {
@@ -224,7 +224,7 @@ export class RecordWriter implements TaskOutput, WriterTail {
       }
     } catch (error) {
       if (placed === written) {
-        this.#blame = { uid: this.#reader, record: { value: records[written], number: this.#before + written } };
+        this.#blame = { uid: this.keyOwner, record: { value: records[written], number: this.#before + written } };
       }
       throw error;
     }

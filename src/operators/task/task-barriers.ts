@@ -37,6 +37,8 @@ export interface BarredTask {
  *   on cannot be taken back.
  * - TB3 What it has captured is reported unless it fails, also while its outputs commit: sinks of dead letters may prepare
  *   theirs until then, and a task that finishes without a report would be taken to have finished before the barrier.
+ * - TB4 No savepoint begins at a source that reproduces its results, until it has: its consumers may have read more than its
+ *   state has, and whoever continues at another parallelism does not know where they were.
  */
 export class TaskBarriers {
   readonly #task: BarredTask;
@@ -103,8 +105,9 @@ export class TaskBarriers {
   /** A barrier begins here. @param phase that of the task, if it does not run */
   trigger(barrier: Barrier, phase: string): void {
     const parts = this.#task.parts();
-    if (parts === undefined) this.#task.report(notRunning(barrier.checkpoint, `it is ${phase}`));
-    else parts.input.trigger(barrier);
+    const why = parts === undefined ? `it is ${phase}` : whyNot(barrier, parts);
+    if (why === undefined) parts?.input.trigger(barrier);
+    else this.#task.report(notRunning(barrier.checkpoint, why));
   }
 
   /**
@@ -137,6 +140,12 @@ export class TaskBarriers {
 /** All outputs of a task: its own, and those of its dead letters. */
 export function outputsOf({ outputs, rejections }: Pick<TaskParts, 'outputs' | 'rejections'>) {
   return [...outputs, ...(rejections?.outputs ?? [])];
+}
+
+/** Why a barrier does not begin at a source that runs; undefined if it does. */
+function whyNot(barrier: Barrier, { outputs }: TaskParts): string | undefined {
+  const isBehind = isOfSavepoint(barrier) && outputs.some((output) => output.isBehind === true);
+  return isBehind ? 'it has not reproduced yet what its consumers have read of an earlier attempt' : undefined;
 }
 
 function isIdle({ isAccepting, isIdle: idle = isAccepting }: Pick<OperatorStage, 'isAccepting' | 'isIdle'>): boolean {

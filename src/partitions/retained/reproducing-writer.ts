@@ -52,6 +52,13 @@ export class ReproducingWriter implements ResultWriter {
     return (this.#isRepeating ? elements.isInStep : elements.hasRoom) || !this.#result.isNeeded;
   }
 
+  get isBehind(): boolean {
+    for (const { subpartition } of this.#result.elements.logs) {
+      if (this.#reproduction.missing(subpartition) !== undefined) return true;
+    }
+    return false;
+  }
+
   waitForRoom(): void {
     if (!this.#isRepeating) this.#rest.waitForRoom();
   }

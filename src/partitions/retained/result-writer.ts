@@ -7,6 +7,8 @@ import type { WrittenElement } from '../stream-element.ts';
 export interface ResultWriter {
   /** Whether one more element may be written. */
   readonly isWritable: boolean;
+  /** Whether the result has elements that the attempt has not reproduced yet. Default: it has not. */
+  readonly isBehind?: boolean;
   /** The producer has stopped because it may not write: starts the time limit, if it waits for the disk. */
   waitForRoom(): void;
   /**

@@ -58,6 +58,10 @@ export class RetainedResultPartition implements ResumableResult, StorableResult,
     if (this.#writer !== undefined) this.#result.onWritable(listener);
   }
 
+  get isBehind(): boolean {
+    return this.#writer?.isBehind === true;
+  }
+
   write(subpartition: number, element: WrittenElement): void {
     const writer = this.#current();
     // In the log, an entry without records is a mark.

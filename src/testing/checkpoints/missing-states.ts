@@ -4,17 +4,24 @@ import type { ExecutionVertexId } from '../../ids.ts';
 
 /**
  * K10: a task that has no state in a complete checkpoint had finished when that was triggered, or got its end without the
- * barrier; so no task that it reads from has a state there, unless the task did not wait for its end. Otherwise
- * what lies between the two would be gone after a restart.
+ * barrier; so no task that it reads from has a state there, unless the task did not wait for its end, or had the whole result
+ * of an earlier attempt, which the producer reproduces. Otherwise what lies between the two would be gone after a restart.
  */
 export function missingStates(events: readonly JobEvent[], graph: ExecutionGraph): string[] {
   const found: string[] = [];
   const finished = new Set<number>();
   const curtailed = new Set<number>();
+  /** By task: its latest attempt, and when that began. */
+  const began = new Map<number, { readonly attempt: number; readonly at: number }>();
   const finishedBefore = new Map<string, ReadonlySet<number>>();
-  for (const event of events) {
+  const isReproducedFor = (vertex: number, producer: number): boolean => {
+    const [own, its] = [began.get(vertex), began.get(producer)];
+    return own !== undefined && its !== undefined && its.attempt > 0 && its.at > own.at;
+  };
+  for (const [index, event] of events.entries()) {
     switch (event.type) {
       case 'task.stateChanged':
+        if (event.state === 'deploying') began.set(event.vertex, { attempt: event.attempt, at: index });
         if (event.state === 'finished') finished.add(event.vertex);
         else if (finished.delete(event.vertex)) curtailed.delete(event.vertex);
         break;
@@ -31,7 +38,9 @@ export function missingStates(events: readonly JobEvent[], graph: ExecutionGraph
         for (const vertex of finished as Iterable<ExecutionVertexId>) {
           const name = graph.nameOf(vertex);
           if (taken.has(name) || curtailed.has(vertex) || before?.has(vertex) === true) continue;
-          const producer = streamsInto(vertex, graph).find((one) => taken.has(graph.nameOf(one)));
+          const producer = streamsInto(vertex, graph).find(
+            (one) => taken.has(graph.nameOf(one)) && !isReproducedFor(vertex, one),
+          );
           if (producer === undefined) continue;
           found.push(
             `K10: checkpoint ${checkpoint} has a state of ${graph.nameOf(producer)}, and none of ${name} behind it`,
