@@ -1,3 +1,4 @@
+import type { RegionId } from '../../src/ids.ts';
 import type { JobEvent } from '../../src/index.ts';
 import { ExecutionGraph } from '../../src/graph/execution-graph.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
@@ -17,7 +18,12 @@ const graphWith = (second: 'memory' | 'blocking'): ExecutionGraph =>
     ),
   );
 
-const became = (vertex: number, state: string, attempt = 0) => ({ type: 'task.stateChanged', vertex, state, attempt });
+const became = (vertex: number, state: string) => ({ type: 'task.stateChanged', vertex, state });
+const decided = (regions: readonly number[], again: readonly number[]) => ({
+  type: 'failover.decided',
+  regions,
+  again,
+});
 const ended = (vertex: number, isCurtailed: boolean) => ({ type: 'task.ended', vertex, isCurtailed });
 const triggered = (checkpoint = 1) => ({ type: 'checkpoint.triggered', component: 0, checkpoint });
 const completed = (tasks: readonly string[], checkpoint = 1) => ({
@@ -26,7 +32,9 @@ const completed = (tasks: readonly string[], checkpoint = 1) => ({
 });
 
 const found = (events: readonly object[], second: 'memory' | 'blocking' = 'memory'): string[] =>
-  missingStates(events as readonly JobEvent[], graphWith(second));
+  missingStates(events as readonly JobEvent[], graphWith(second), {
+    regionOf: (vertex) => (vertex < 2 ? 0 : 1) as RegionId,
+  });
 
 describe('K10: a task without a state', () => {
   it('finished between the barriers of its producer and its own: its state is missing', () => {
@@ -45,12 +53,11 @@ describe('K10: a task without a state', () => {
   });
 
   it('had the whole result of an earlier attempt, which its producer reproduces: nothing is missing', () => {
-    const before = [became(0, 'deploying'), became(1, 'deploying')];
-    const after = [triggered(), became(1, 'finished'), completed(['a[0]'])];
-    expect(found([...before, became(0, 'deploying', 1), ...after])).toEqual([]);
-    // Both restarted, so there is none.
-    expect(found([...before, became(0, 'deploying', 1), became(1, 'deploying', 1), ...after])).toHaveLength(1);
-    expect(found([...before, ...after])).toHaveLength(1);
+    const after = [triggered(), became(2, 'finished'), completed(['b[0]'])];
+    expect(found([decided([0, 1], [0]), ...after])).toEqual([]);
+    // Then it writes a new one.
+    expect(found([decided([0, 1], [0]), decided([0, 1], []), ...after])).toHaveLength(1);
+    expect(found([decided([1], [1]), ...after])).toHaveLength(1);
   });
 
   it('that restarted since it finished had not finished before', () => {

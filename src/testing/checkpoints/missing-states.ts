@@ -1,5 +1,6 @@
 import type { JobEvent } from '../../actors/job-event.ts';
 import type { ExecutionGraph } from '../../graph/execution-graph.ts';
+import type { PipelinedRegions } from '../../graph/pipelined-region.ts';
 import type { ExecutionVertexId } from '../../ids.ts';
 
 /**
@@ -7,23 +8,26 @@ import type { ExecutionVertexId } from '../../ids.ts';
  * barrier; so no task that it reads from has a state there, unless the task did not wait for its end, or had the whole result
  * of an earlier attempt, which the producer reproduces. Otherwise what lies between the two would be gone after a restart.
  */
-export function missingStates(events: readonly JobEvent[], graph: ExecutionGraph): string[] {
+export function missingStates(
+  events: readonly JobEvent[],
+  graph: ExecutionGraph,
+  regions: Pick<PipelinedRegions, 'regionOf'>,
+): string[] {
   const found: string[] = [];
   const finished = new Set<number>();
   const curtailed = new Set<number>();
-  /** By task: its latest attempt, and when that began. */
-  const began = new Map<number, { readonly attempt: number; readonly at: number }>();
+  /** Regions that reproduce their results. */
+  const again = new Set<number>();
   const finishedBefore = new Map<string, ReadonlySet<number>>();
-  const isReproducedFor = (vertex: number, producer: number): boolean => {
-    const [own, its] = [began.get(vertex), began.get(producer)];
-    return own !== undefined && its !== undefined && its.attempt > 0 && its.at > own.at;
-  };
-  for (const [index, event] of events.entries()) {
+  for (const event of events) {
     switch (event.type) {
       case 'task.stateChanged':
-        if (event.state === 'deploying') began.set(event.vertex, { attempt: event.attempt, at: index });
         if (event.state === 'finished') finished.add(event.vertex);
         else if (finished.delete(event.vertex)) curtailed.delete(event.vertex);
+        break;
+      case 'failover.decided':
+        for (const region of event.regions) again.delete(region);
+        for (const region of event.again) again.add(region);
         break;
       case 'task.ended':
         if (event.isCurtailed) curtailed.add(event.vertex);
@@ -39,7 +43,7 @@ export function missingStates(events: readonly JobEvent[], graph: ExecutionGraph
           const name = graph.nameOf(vertex);
           if (taken.has(name) || curtailed.has(vertex) || before?.has(vertex) === true) continue;
           const producer = streamsInto(vertex, graph).find(
-            (one) => taken.has(graph.nameOf(one)) && !isReproducedFor(vertex, one),
+            (one) => taken.has(graph.nameOf(one)) && !again.has(regions.regionOf(one)),
           );
           if (producer === undefined) continue;
           found.push(

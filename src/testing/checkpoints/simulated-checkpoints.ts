@@ -113,7 +113,7 @@ export class SimulatedCheckpoints {
     const rules = new CheckpointRules(graph, regions, this.#drawn, mostOperations * latencyMs + held, { continues });
     return [
       ...rules.violations(events, run),
-      ...missingStates(events, graph),
+      ...missingStates(events, graph, regions),
       ...this.#files.violations(this.moments.fired),
     ];
   }

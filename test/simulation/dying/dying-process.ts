@@ -4,6 +4,7 @@ import { planJob } from '../../../src/api/job-planner.ts';
 import type { JobDefinition } from '../../../src/api/stream-graph.ts';
 import type { Executors } from '../../../src/executors/executors.ts';
 import { ExecutionGraph } from '../../../src/graph/execution-graph.ts';
+import { pipelinedRegions } from '../../../src/graph/pipelined-region.ts';
 import { JobCanceledError, type JobEvent, type JobRun, type LmdbState } from '../../../src/index.ts';
 import { armFaults } from '../../../src/testing/armed-faults.ts';
 import { CapturedOutput } from '../../../src/testing/captured-output.ts';
@@ -149,7 +150,7 @@ export async function live(process: Process, before: Left | undefined): Promise<
     },
   );
   const told = { events: ended.history.events, struck: moments.fired };
-  const missing = missingStates(told.events, graph);
+  const missing = missingStates(told.events, graph, pipelinedRegions(graph));
   if (missing.length > 0) throw new Error(missing.join('\n  '));
   if (left !== undefined) return { kind: 'died', ...told, left };
   return { ...told, ...(await looked(process, set, ended)) };
