@@ -69,7 +69,7 @@ async function run({ effort }: BenchOptions): Promise<BenchRow[]> {
       times.push(row.ours);
     }
     const [small, , large] = times as [number, number, number];
-    rows.push(reading(`restart set: ${one.name}, growth 2,500 → 10,000`, '×', [large / small], { atMost: 6 }));
+    rows.push(reading(`restart set: ${one.name}, growth 2,500 → 10,000`, '×', [large / small], { atMost: 4.5 }));
   }
   rows.push(await explaining(effort));
   return rows;

@@ -68,7 +68,7 @@ export function tableOf(lines: readonly PublishedLine[], figures: Figures): stri
     });
     const values = rows.map((row) => inUnit(row.value, line.shown, row)).join(' · ');
     const isMissed = rows.some((row) => isReached(row) === false);
-    return [line.what, `${values} ${suffixOf(line.shown)}${isMissed ? ', missed' : ''}`, goalOf(rows[0], line.shown)];
+    return [line.what, `${values} ${suffixOf(line.shown)}${isMissed ? ', missed' : ''}`, goalOf(rows, line.shown)];
   });
   const table = [['what', 'reached', 'goal'], ...cells];
   const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => (row[column] as string).length)));
@@ -78,11 +78,14 @@ export function tableOf(lines: readonly PublishedLine[], figures: Figures): stri
   return [head, `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...body].join('\n');
 }
 
-function goalOf(row: BenchRow | undefined, shown: Shown): string {
-  if (row?.goal === undefined) return '';
-  const isLeast = 'atLeast' in row.goal;
-  const limit = 'atLeast' in row.goal ? row.goal.atLeast : row.goal.atMost;
-  return `${isLeast ? '≥' : '≤'} ${inUnit(limit, shown, row)}${shown === 'times as fast' ? '' : ` ${suffixOf(shown)}`}`;
+/** The goal of all rows of a line, or that of each. */
+function goalOf(rows: readonly BenchRow[], shown: Shown): string {
+  const goals = rows.flatMap((row) => (row.goal === undefined ? [] : [{ row, goal: row.goal }]));
+  if (goals.length === 0) return '';
+  const limits = goals.map(({ row, goal }) => inUnit('atLeast' in goal ? goal.atLeast : goal.atMost, shown, row));
+  const isLeast = goals.some(({ goal }) => 'atLeast' in goal);
+  const limit = new Set(limits).size === 1 ? limits[0] : limits.join(' · ');
+  return `${isLeast ? '≥' : '≤'} ${limit}${shown === 'times as fast' ? '' : ` ${suffixOf(shown)}`}`;
 }
 
 /** Two significant digits, in the displayed unit. */

@@ -36,6 +36,23 @@ describe('published figures', () => {
     expect(body?.replaceAll(/ +/g, ' ')).toBe(`| it | ${cells} |`.replaceAll(/ +/g, ' '));
   });
 
+  it('of one line have a goal each, or one for all', () => {
+    const line = { what: 'it', rows: ['few', 'many'], shown: 'times as fast' as const };
+    const shownFor = (...goals: readonly number[]): string | undefined => {
+      const rows = goals.map((atLeast) => ({
+        name: '',
+        spread: [0, 0],
+        ours: 1,
+        unit: 'ms',
+        value: 1,
+        goal: { atLeast },
+      }));
+      const [, , body] = tableOf([line], { few: rows[0], many: rows[1] } as never).split('\n');
+      return body?.split('|').at(3)?.trim();
+    };
+    expect([shownFor(0.95, 0.8), shownFor(0.9, 0.9)]).toEqual(['≥ 0.95 · 0.8', '≥ 0.9']);
+  });
+
   it('are refused if one was never measured, or the page has no place for them', () => {
     const line = { what: 'it', rows: ['row'], shown: 'ms' as const };
     expect(() => tableOf([line], {})).toThrow('There is no figure called "row"');

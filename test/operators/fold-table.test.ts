@@ -206,6 +206,16 @@ describe('the table of a fold without checkpoints', () => {
     expect(drained()).toEqual(byHand(folds).final);
   });
 
+  it('is not asked by a loop that finds cells', () => {
+    const front = jest.spyOn(FoldTable.prototype, 'front', 'get');
+    const { run, drained } = segmentOf(compileLoop, [folding('final')]);
+    const folds = [3, 0, 2, 3].map((change) => ({ key: 1, change }));
+    for (const fold of folds) run([fold], 1);
+    expect(drained()).toEqual(byHand(folds).final);
+    expect(front).not.toHaveBeenCalled();
+    front.mockRestore();
+  });
+
   it('is for folds whose functions fail the task alone, because a rejected record leaves nothing behind', () => {
     const uses: unknown[] = [];
     const createTable: CreateTable = (uid, use) => {

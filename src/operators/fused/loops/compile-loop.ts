@@ -209,15 +209,16 @@ class LoopCode {
     accumulators: Accumulators,
     caught: Caught,
   ): string[] {
-    const cells = this.#name(index, 'cells', accumulators);
+    const table = tableOf(accumulators, caught);
+    const cells = this.#name(index, 'cells', table);
     const [callKeyOf, callCreate, callAdd] = [
       this.#call(this.#name(index, 'keyOf', keyOf), `r${index}`),
       this.#call(this.#name(index, 'create', create), `r${index}`),
       this.#call(this.#name(index, 'add', add), `c${index}.accumulator`, `r${index}`),
     ];
     const callResult = (of: string): string => this.#call(this.#name(index, 'result', result), of, `k${index}`);
-    if (accumulators instanceof FoldTable && accumulators.access === 'objects' && caught === undefined) {
-      this.#name(index, 'objects', accumulators.objects);
+    if (table instanceof FoldTable) {
+      this.#name(index, 'objects', table.objects);
       const addTo = (of: string): string => this.#call(`add${index}`, of, `r${index}`);
       const lines = foldingObject(index, value, { keyOf: callKeyOf, create: callCreate, addTo });
       return emit === 'updates' ? [...lines, ...updating(index, callResult(`a${index}`))] : lines;
@@ -229,7 +230,7 @@ class LoopCode {
         'try {',
         `k${index} = ${callKeyOf};`,
         `checkKey(k${index}, 'aggregate');`,
-        `c${index} = ${cellOf(index, cells, accumulators)}`,
+        `c${index} = ${cellOf(index, cells, table)}`,
         `a${index} = c${index} === undefined ? ${callCreate} : ${callAdd};`,
         ...(emit === 'updates' ? [`v${index} = ${callResult(`a${index}`)};`] : []),
         `} catch (error) { trace.reject(${index}, i, error, r${index}); ${caught.skip} }`,
@@ -243,7 +244,7 @@ class LoopCode {
     return [
       `const r${index} = ${value};`,
       `const k${index} = ${callKeyOf};`,
-      `let c${index} = ${cellOf(index, cells, accumulators)}`,
+      `let c${index} = ${cellOf(index, cells, table)}`,
       `if (c${index} === undefined) {`,
       `checkKey(k${index}, 'aggregate');`,
       `const n${index} = ${callCreate};`,
@@ -281,4 +282,10 @@ class LoopCode {
     this.values.set(name, value);
     return name;
   }
+}
+
+/** The cells of a fold that holds no objects by themselves are in a table of their own, so no getter is on the way to them. */
+function tableOf(table: Accumulators, caught: Caught): Accumulators {
+  const isInCells = table instanceof FoldTable && (table.access === 'cells' || caught !== undefined);
+  return isInCells ? table.makeCells() : table;
 }
