@@ -108,7 +108,7 @@ describe('limits on calls to the outside world', () => {
         const busy = (ms) => { const until = performance.now() + ms; while (performance.now() < until); };
         const job = Job.create('busy');
         const out = collect();
-        job.source('numbers', fromArray(Array.from({ length: 16 }, (_, n) => n)))
+        job.source('numbers', fromArray(Array.from({ length: 8 }, (_, n) => n)))
           .mapAsync(async (n) => { await (await fetch('http://127.0.0.1:' + port)).text(); return n; },
             { concurrency: 4, timeoutMs: 100, retries: 5, retryDelayMs: () => 1 })
           .map((n) => { busy(25); return n; })
@@ -122,7 +122,7 @@ describe('limits on calls to the outside world', () => {
       const directory = mkdtempSync(join(tmpdir(), 'paid-calls-'));
       const printed = execFileSync(process.execPath, [await bundledCode(script, directory)], { timeout: 60_000 });
       rmSync(directory, { recursive: true, force: true });
-      expect(JSON.parse(printed.toString())).toEqual([16, 16]);
+      expect(JSON.parse(printed.toString())).toEqual([8, 8]);
     });
   });
 });
