@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BenchRow, isReached } from '../harness.ts';
+import { rowsBesideFlink, tableBesideFlink } from './beside-flink.ts';
 import { type PublishedLine, publishedLines, type Shown } from './lines.ts';
 
 /** The latest measurements, by row name. */
@@ -10,14 +11,20 @@ export type Figures = Readonly<Record<string, BenchRow>>;
 const root = join(import.meta.dirname, '..', '..');
 const figuresFile = join(import.meta.dirname, 'figures.json');
 
-/** The pages with a table, and the lines of each. The table stands between two comments. */
-export const pages: readonly { readonly file: string; readonly lines: readonly PublishedLine[] }[] = [
-  { file: 'README.md', lines: publishedLines.filter(({ inReadme }) => inReadme) },
-  { file: 'docs/performance.md', lines: publishedLines },
-];
+/** A table of a page, which stands between two comments with its name. */
+interface PublishedTable {
+  readonly file: string;
+  readonly name: string;
+  readonly table: (figures: Figures) => string;
+}
 
-const opening = '<!-- figures: npm run bench -- --publish -->';
-const closing = '<!-- end of figures -->';
+const inReadme = publishedLines.filter((line) => line.inReadme);
+
+export const tables: readonly PublishedTable[] = [
+  { file: 'README.md', name: 'figures', table: (figures) => tableOf(inReadme, figures) },
+  { file: 'docs/performance.md', name: 'figures', table: (figures) => tableOf(publishedLines, figures) },
+  { file: 'docs/performance.md', name: 'beside Flink', table: tableBesideFlink },
+];
 
 export function readFigures(): Figures {
   return JSON.parse(readFileSync(figuresFile, 'utf8')) as Figures;
@@ -25,14 +32,14 @@ export function readFigures(): Figures {
 
 /** Stores new figures beside the older ones of other rows, and updates the tables of the pages. */
 export function publish(rows: readonly BenchRow[]): void {
-  const wanted = new Set(publishedLines.flatMap((line) => line.rows));
+  const wanted = new Set([...publishedLines.flatMap((line) => line.rows), ...rowsBesideFlink]);
   const measured = rows.filter(({ name }) => wanted.has(name)).map((row) => [row.name, row] as const);
   const figures: Figures = { ...readFigures(), ...Object.fromEntries(measured) };
   writeFileSync(figuresFile, `${JSON.stringify(figures, undefined, 2)}\n`);
   execFileSync('npx', ['biome', 'format', '--write', figuresFile], { cwd: root, stdio: 'ignore' });
-  for (const { file, lines } of pages) {
+  for (const { file, name, table } of tables) {
     const path = join(root, file);
-    writeFileSync(path, withTable(readFileSync(path, 'utf8'), tableOf(lines, figures)));
+    writeFileSync(path, withTable(readFileSync(path, 'utf8'), table(figures), name));
   }
 }
 
@@ -51,7 +58,9 @@ export function fallenBehind(
 }
 
 /** The page with another table between the comments. @throws Error if it lacks the comments */
-export function withTable(page: string, table: string): string {
+export function withTable(page: string, table: string, name: string): string {
+  const opening = `<!-- ${name}: npm run bench -- --publish -->`;
+  const closing = `<!-- end of ${name} -->`;
   const [before, rest] = page.split(`${opening}\n`);
   const after = rest?.split(closing)[1];
   if (before === undefined || after === undefined) throw new Error(`The page has no "${opening}" … "${closing}"`);

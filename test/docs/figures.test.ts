@@ -1,15 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fallenBehind, pages, readFigures, tableOf, withTable } from '../../bench/published/figures.ts';
+import { fallenBehind, readFigures, tableOf, tables, withTable } from '../../bench/published/figures.ts';
 import { publishedLines } from '../../bench/published/lines.ts';
 
 const root = join(__dirname, '..', '..');
 
 describe('published figures', () => {
-  it.each(pages)('in $file are the latest measurements (npm run bench -- --publish)', ({ file, lines }) => {
-    const page = readFileSync(join(root, file), 'utf8');
-    expect(page).toBe(withTable(page, tableOf(lines, readFigures())));
-  });
+  it.each(tables)(
+    'in $file ($name) are the latest measurements (npm run bench -- --publish)',
+    ({ file, name, table }) => {
+      const page = readFileSync(join(root, file), 'utf8');
+      expect(page).toBe(withTable(page, table(readFigures()), name));
+    },
+  );
 
   it('in the README have at most eight lines', () => {
     expect(publishedLines.filter(({ inReadme }) => inReadme).length).toBeLessThanOrEqual(8);
@@ -56,7 +59,7 @@ describe('published figures', () => {
   it('are refused if one was never measured, or the page has no place for them', () => {
     const line = { what: 'it', rows: ['row'], shown: 'ms' as const };
     expect(() => tableOf([line], {})).toThrow('There is no figure called "row"');
-    expect(() => withTable('a page', 'a table')).toThrow('The page has no');
+    expect(() => withTable('a page', 'a table', 'figures')).toThrow('The page has no');
   });
 
   it.each<[what: string, value: number, shown: 'times as fast' | 'ms', fallen: readonly string[]]>([
