@@ -4,15 +4,17 @@ export const strikes = {
   error: () => {
     throw new Error('struck');
   },
-  /** An error that nobody catches. */
+  /** An error that nobody catches, thrown before the task goes on: its time slice is over. */
   throw: () => {
     setImmediate(() => {
       throw new Error('struck');
     });
+    busyFor(5);
   },
-  /** A rejection that nobody catches. */
+  /** A rejection that nobody catches, likewise. */
   rejection: () => {
     void Promise.reject(new Error('struck'));
+    busyFor(5);
   },
   exit: () => process.exit(3),
   /** Ends with an error only in a thread whose heap is limited. */
@@ -25,10 +27,12 @@ export const strikes = {
     for (;;);
   },
   /** Busy for longer than the timeout of heartbeats: work, no fault. */
-  busy: () => {
-    const untilMs = Date.now() + 1_500;
-    while (Date.now() < untilMs);
-  },
+  busy: () => busyFor(1_500),
 } as const;
+
+function busyFor(ms: number): void {
+  const untilMs = Date.now() + ms;
+  while (Date.now() < untilMs);
+}
 
 export type Strike = keyof typeof strikes;
