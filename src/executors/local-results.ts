@@ -11,7 +11,7 @@ import type { Environment } from '../environment.ts';
 import { FileAccessError } from '../errors/connector-errors.ts';
 import { IllegalStateError } from '../errors/usage-errors.ts';
 import type { ExchangeSettings, MemoryOverflow } from '../graph/exchange-settings.ts';
-import type { ExchangeName } from '../graph/exchange-type.ts';
+import type { ExchangeName, ExchangeType } from '../graph/exchange-type.ts';
 import type { KeepResults } from '../graph/keep-results.ts';
 import type { JobEdge, JobGraph } from '../graph/job-graph.ts';
 import type { RunId } from '../ids.ts';
@@ -96,9 +96,11 @@ export class LocalResults {
     if (exchange === undefined) throw new IllegalStateError(`There is no edge ${edge} in job "${this.#plan.name}"`);
     const name = exchange.name as ExchangeName;
     if (name === 'pipelined') return new PipelinedResultPartition({ id, exchange, subpartitionCount, curtailed });
-    if (origin === 'unread') return new ReleasedResultPartition({ id, exchange, subpartitionCount }, before);
-    if (previous?.partition.canResume(fromRecords, previous.isLost) === true) {
-      return previous.partition.resume(id, previous.isLost, fromRecords);
+    const needsEndOnly = isEndOnly === true && (origin === 'unread' || isReadInStep(exchange));
+    const compared = needsEndOnly ? undefined : before;
+    if (origin === 'unread') return new ReleasedResultPartition({ id, exchange, subpartitionCount }, compared);
+    if (previous?.partition.canResume(fromRecords, previous.isLost, needsEndOnly) === true) {
+      return previous.partition.resume(id, previous.isLost, fromRecords, isEndOnly);
     }
     // It begins before what is left of the earlier output, so consumers of that restart too.
     previous?.partition.release();
@@ -118,7 +120,7 @@ export class LocalResults {
       truncated,
       curtailed,
       keepsAll: (settings.keepResults ?? this.#options.keepResults) !== 'until-consumers-finish',
-      ...(before && previous === undefined && { before }),
+      ...(compared && previous === undefined && { before: compared }),
       ...(fromRecords && { fromRecords }),
       ...(isEndOnly && { isEndOnly }),
       ...(registration.stored && { stored: this.#adopt(registration.stored) }),
@@ -255,4 +257,12 @@ function assertFree(directory: string): void {
       'it already exists: release the kept result with releaseKeptResult(), or choose another directory',
     );
   }
+}
+
+/**
+ * Whether all consumers are in the component of their producer: by a checkpoint before which it had finished, they had
+ * everything, and need its end alone. Others need all of it, so that an attempt which cannot make it again must fail.
+ */
+function isReadInStep({ consumption }: ExchangeType): boolean {
+  return consumption !== 'after-producer-finished';
 }

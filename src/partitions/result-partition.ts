@@ -123,11 +123,15 @@ export interface ResumableResult extends TraceableResult {
    * @param isLost whether its files are to be removed
    * @param fromRecords by subpartition: the record with which the attempt begins, as it continues from a checkpoint.
    * Default: the first
+   * @param isEndOnly whether the attempt writes nothing, because its task had finished before that checkpoint
    * @throws PartitionLostError if it was released; IllegalStateError unless {@link canResume}
    */
-  resume(id: ResultPartitionId, isLost: boolean, fromRecords?: readonly number[]): ResumableResult;
-  /** Whether everything from these records on can be compared with what the next attempt writes. */
-  canResume(fromRecords?: readonly number[], isLost?: boolean): boolean;
+  resume(id: ResultPartitionId, isLost: boolean, fromRecords?: readonly number[], isEndOnly?: boolean): ResumableResult;
+  /**
+   * Whether everything from these records on can be compared with what the next attempt writes; or, if that only ends it,
+   * whether it is complete and present.
+   */
+  canResume(fromRecords?: readonly number[], isLost?: boolean, isEndOnly?: boolean): boolean;
   /** Frees what is before these records, by subpartition: every retained checkpoint has passed it, so it is not read again. */
   forget(records: readonly number[]): void;
 }

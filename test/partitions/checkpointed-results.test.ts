@@ -57,6 +57,26 @@ describe.each(retentions)('a result of a producer that continues from a checkpoi
     expect(rig.partition.canResume([4], true)).toBe(options.retention === 'memory');
   });
 
+  it.each<[what: string, isLost: boolean, change: (rig: RetainedRig) => void]>([
+    ['complete', false, (rig) => rig.finish()],
+    ['complete, and its files are gone', true, (rig) => rig.finish()],
+    ['not complete', false, () => {}],
+    ['forgotten in part', false, (rig) => rig.finish().partition.forget([3])],
+  ])('is taken over by an attempt that only ends it, if it is complete and present: %s', (what, isLost, change) => {
+    const rig = new RetainedRig(options);
+    const running = rig.read({ credits: 1 });
+    rig.write([3, 3]);
+    change(rig);
+    const isIntact = what === 'complete' || (isLost && options.retention === 'memory');
+    expect(rig.partition.canResume([], isLost, true)).toBe(isIntact);
+    if (!isIntact) return;
+    rig.resume(isLost, [], true);
+    rig.finish();
+    running.request(9);
+    rig.settle();
+    expect([rig.ends, running.records, running.isComplete]).toEqual([[undefined, undefined], recordsOf(0, 0, 6), true]);
+  });
+
   it('refuses other records than before', () => {
     const rig = new RetainedRig(options);
     rig.read();

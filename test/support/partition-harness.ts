@@ -297,10 +297,10 @@ export class RetainedRig {
   }
 
   /** The next attempt takes over. Returns the previous attempt's partition. */
-  resume(isLost = false, fromRecords?: readonly number[]): ResumableResult {
+  resume(isLost = false, fromRecords?: readonly number[], isEndOnly?: boolean): ResumableResult {
     const before = this.partition;
     const id = { ...somePartition, attempt: ++this.#attempt } as ResultPartitionId;
-    this.partition = before.resume(id, isLost, fromRecords);
+    this.partition = before.resume(id, isLost, fromRecords, isEndOnly);
     this.#produced = [...(fromRecords ?? [])];
     this.#listen();
     return before;

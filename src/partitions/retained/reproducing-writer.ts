@@ -9,6 +9,7 @@ import { ComparingWriter } from './comparing-writer.ts';
 import type { ResultWriter } from './result-writer.ts';
 import type { LogEntry } from './retained-log.ts';
 import type { RetainedResult } from './retained-result.ts';
+import type { RetainedResultOptions } from './retained-result-options.ts';
 
 /**
  * RP4. Reproduces a result: present elements are compared, missing ones are restored, and further ones are appended.
@@ -23,9 +24,15 @@ export class ReproducingWriter implements ResultWriter {
   /** Number of those still to be restored. */
   #missing = 0;
 
-  /** @param fromRecords by subpartition: the record with which the attempt begins; default: the first */
-  constructor(result: RetainedResult, fromRecords: readonly number[] = []) {
+  /** Whether the attempt writes nothing, and ends it. */
+  readonly #isEndOnly: boolean;
+
+  constructor(
+    result: RetainedResult,
+    { fromRecords = [], isEndOnly = false }: Pick<RetainedResultOptions, 'fromRecords' | 'isEndOnly'>,
+  ) {
     this.#result = result;
+    this.#isEndOnly = isEndOnly;
     this.#rest = new AppendingWriter(result);
     const { elements } = result;
     const { lengths } = elements.logs;
@@ -80,14 +87,14 @@ export class ReproducingWriter implements ResultWriter {
   }
 
   finish(done: (error?: Error) => void): void {
-    const shortfall = this.#shortfall();
+    const shortfall = this.#isEndOnly && this.#isIntact ? undefined : this.#shortfall();
     if (shortfall !== undefined) done(shortfall);
     else this.#rest.finish(done);
   }
 
   /** RP5. A result that was complete stays so if all of it is present. */
   curtail(done: (error?: Error) => void): void {
-    if (!this.#result.elements.logs.areWhole || this.#missing > 0) {
+    if (!this.#isIntact) {
       this.#rest.curtail(done);
       return;
     }
@@ -111,6 +118,11 @@ export class ReproducingWriter implements ResultWriter {
   #isNew({ checkpoint }: Barrier): boolean {
     const { logs } = this.#result.elements;
     return !logs.areWhole && checkpoint > logs.newestBarrier;
+  }
+
+  /** Whether it was complete, and all of it is present. */
+  get #isIntact(): boolean {
+    return this.#result.elements.logs.areWhole && this.#missing === 0;
   }
 
   /** Whether all output so far was present already, and so is the next element, if any. */

@@ -39,7 +39,7 @@ export class RetainedResultPartition implements ResumableResult, StorableResult,
     const result = resumed ?? new RetainedResult(options.id, options);
     this.#result = result;
     const isFirst = resumed === undefined && options.before === undefined;
-    this.#writer = isFirst ? new AppendingWriter(result) : new ReproducingWriter(result, options.fromRecords);
+    this.#writer = isFirst ? new AppendingWriter(result) : new ReproducingWriter(result, options);
   }
 
   get isWritable(): boolean {
@@ -99,15 +99,20 @@ export class RetainedResultPartition implements ResumableResult, StorableResult,
     return this.#result.statistics();
   }
 
-  canResume(fromRecords: readonly number[] = [], isLost = false): boolean {
-    return this.#result.canResume(fromRecords, isLost);
+  canResume(fromRecords: readonly number[] = [], isLost = false, isEndOnly = false): boolean {
+    return isEndOnly ? this.#result.isIntact(isLost) : this.#result.canResume(fromRecords, isLost);
   }
 
-  resume(id: ResultPartitionId, isLost: boolean, fromRecords: readonly number[] = []): ResumableResult {
+  resume(
+    id: ResultPartitionId,
+    isLost: boolean,
+    fromRecords: readonly number[] = [],
+    isEndOnly = false,
+  ): ResumableResult {
     this.#current();
     this.#result.resume(id, isLost, fromRecords);
     this.#writer = undefined;
-    return new RetainedResultPartition({ ...this.#options, id, fromRecords }, this.#result);
+    return new RetainedResultPartition({ ...this.#options, id, fromRecords, isEndOnly }, this.#result);
   }
 
   forget(records: readonly number[]): void {

@@ -6,6 +6,7 @@ import type { ResultTrace } from '../result-trace.ts';
 import type { LentFile } from '../storage/result-index.ts';
 import { type ReadResult, ResultReaders } from './result-readers.ts';
 import { RetainedElements } from './retained-elements.ts';
+import type { LogEntry } from './retained-log.ts';
 import type { RetainedResultOptions } from './retained-result-options.ts';
 
 /**
@@ -143,11 +144,22 @@ export class RetainedResult implements ReadResult {
 
   /** Whether everything from these records on is there, or has left a trace. */
   canResume(fromRecords: readonly number[], isLost: boolean): boolean {
+    return this.elements.logs.reachesBackTo(fromRecords, (entry) => this.#isThere(entry, isLost));
+  }
+
+  /** Whether it is complete, and all of it is there. */
+  isIntact(isLost: boolean): boolean {
     const { logs } = this.elements;
-    return logs.reachesBackTo(
-      fromRecords,
-      (entry) => this.elements.holds(entry) && !(isLost && entry.written !== undefined),
-    );
+    if (!logs.areWhole) return false;
+    for (const log of logs) {
+      if (log.first > 0) return false;
+      for (const entry of log.kept()) if (!this.#isThere(entry, isLost)) return false;
+    }
+    return true;
+  }
+
+  #isThere(entry: LogEntry, isLost: boolean): boolean {
+    return this.elements.holds(entry) && !(isLost && entry.written !== undefined);
   }
 
   /** No restore reads what is before these records. */

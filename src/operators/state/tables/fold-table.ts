@@ -16,14 +16,14 @@ const mostKeys = 65_536;
  *
  * Invariants:
  * - KT2 of `KeyedTable`.
- * - FT1 All keys are in `objects`, or all of them are in `cells`: a loop that misses a key in one looks into the other.
+ * - FT1 All keys are in `objects`, or all of them are in cells: a loop that misses a key in one looks into the other.
  */
 export class FoldTable implements StateTable {
   readonly order = 'appearance';
   readonly version = 0;
   /** By key, as long as it has no cells; empty from then on. Only {@link put} and {@link replace} change it. */
   readonly objects = new Map<unknown, unknown>();
-  readonly cells = new PlainTable();
+  readonly #cells = new PlainTable();
   #hasCells = false;
   #replaced = 0;
 
@@ -38,11 +38,11 @@ export class FoldTable implements StateTable {
 
   /** Puts its accumulators into cells, in the same order, if they are not. */
   makeCells(): PlainTable {
-    if (this.#hasCells) return this.cells;
+    if (this.#hasCells) return this.#cells;
     this.#hasCells = true;
-    for (const [key, accumulator] of this.objects) this.cells.add(key, accumulator);
+    for (const [key, accumulator] of this.objects) this.#cells.add(key, accumulator);
     this.objects.clear();
-    return this.cells;
+    return this.#cells;
   }
 
   /** The accumulator of a key. */
@@ -90,15 +90,15 @@ export class FoldTable implements StateTable {
   }
 
   entries(): IterableIterator<[unknown, Cell]> {
-    return this.#hasCells ? this.cells.entries() : inCells(this.objects);
+    return this.#hasCells ? this.#cells.entries() : inCells(this.objects);
   }
 
   keys(): unknown[] {
-    return this.#hasCells ? this.cells.keys() : [...this.objects.keys()];
+    return this.#hasCells ? this.#cells.keys() : [...this.objects.keys()];
   }
 
   freeze(): FrozenTable {
-    return this.cells.freeze();
+    return this.#cells.freeze();
   }
 
   endCheckpoint(): void {}
