@@ -26,6 +26,8 @@ export const strikes = {
   loop: () => {
     for (;;);
   },
+  /** A record that takes long. */
+  slow: () => busyFor(1),
   /** Busy for longer than the timeout of heartbeats: work, no fault. */
   busy: () => busyFor(1_500),
 } as const;

@@ -17,7 +17,7 @@ export type At =
 
 /** How a worker dies: by itself, or terminated from outside. */
 export interface WorkerDeath {
-  readonly by: 'terminate' | Exclude<Strike, 'error' | 'busy'>;
+  readonly by: 'terminate' | Exclude<Strike, 'error' | 'busy' | 'slow'>;
   readonly when: At;
 }
 

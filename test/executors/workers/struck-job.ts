@@ -17,7 +17,7 @@ const records = 4_000;
 /**
  *   (numbers) ─exchange─▶ (squares) ─exchange, by key─▶ (sums, out)
  *
- * The records before the sums are kept beyond the job in the directory `kept` of the job's, if it has a name. The strike comes once in a run: whoever makes the directory `struck` is struck.
+ * The records before the sums are kept beyond the job in the directory `kept` of the job's, if it has a name. The strike comes once in a run: whoever makes the directory `struck` is struck. `slow` comes with every twentieth record.
  */
 export default defineJob<'exchange' | 'strike' | 'directory' | 'deterministic' | 'kept'>(
   ({ exchange = 'blocking', strike, directory = '.', deterministic, kept }) => {
@@ -34,7 +34,9 @@ export default defineJob<'exchange' | 'strike' | 'directory' | 'deterministic' |
       .rebalance({ exchange: by })
       .map(
         (number): Counted => {
-          if (number === records / 2 && strike !== undefined && isFirst(directory)) strikes[strike as Strike]();
+          if (strike === 'slow') {
+            if (number % 20 === 0) strikes.slow();
+          } else if (number === records / 2 && strike !== undefined && isFirst(directory)) strikes[strike as Strike]();
           return { key: `key ${number % 7}`, sum: number };
         },
         { uid: 'squares', parallelism: 2 },

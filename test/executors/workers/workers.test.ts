@@ -331,8 +331,8 @@ describe('a run over workers', () => {
   it('shows its executors, running tasks and results, as of their last heartbeats', async () => {
     const seen: { state: unknown; moving: number; results: number; executors: string[] }[] = [];
     const { output } = await running({
-      strike: 'busy',
-      options: { heartbeat: { intervalMs: 50, timeoutMs: 10_000 } },
+      strike: 'slow',
+      options: { heartbeat: { intervalMs: 10, timeoutMs: 10_000 } },
       watch: (run) => {
         const inside = insideOf(run);
         const timer = setInterval(() => {
@@ -340,7 +340,7 @@ describe('a run over workers', () => {
           const results = inside.storage().reduce((sum, use) => sum + use.records, 0);
           const executors = [...inside.executors()].map(({ executor, state }) => `${executor} ${state}`).sort();
           seen.push({ state: run.status, moving, results, executors });
-        }, 20);
+        }, 5);
         void run.result.finally(() => clearInterval(timer));
       },
     });
