@@ -1,15 +1,4 @@
-import {
-  closeSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, readdirSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ClaimOwner, OutputInUseError } from '../../errors/connector-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
@@ -156,24 +145,14 @@ function freshDirectory(parent: string, note: Uint8Array): string {
   for (let tries = 0; ; tries++) {
     const fresh = makeFreshDirectory(parent, unclaimedPrefix);
     try {
-      writeNote(fresh, note);
+      // PC1. Of a note that is not synced, a power loss may leave an empty file. Its name comes with it, or before the claim's.
+      writeFileSync(join(fresh, ownerFile), note, { flag: 'wx', flush: true });
       return fresh;
     } catch (error) {
       if (isThere(fresh)) rmSync(fresh, { recursive: true, force: true });
       else if (tries < mostTries) continue;
       throw error;
     }
-  }
-}
-
-/** PC1. Of a note that is not synced, a power loss may leave an empty file. Its name comes with it, or before the claim's. */
-function writeNote(directory: string, note: Uint8Array): void {
-  const file = openSync(join(directory, ownerFile), 'wx');
-  try {
-    writeFileSync(file, note);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }
 
