@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { toldCause } from '../../errors/told-cause.ts';
+import { toError } from '../../errors/thrown-value.ts';
 import { refusalOf, type S3Answer, type S3Client, textOf, textsOf } from './s3-client.ts';
 
 /** By it an upload recognizes its object. */
@@ -44,7 +44,7 @@ export class PartUpload {
 
   /** @returns false if there is an object of that name */
   async complete(): Promise<boolean> {
-    const refusal = await this.#refusal().catch((error: unknown) => new Error(toldCause(error), { cause: error }));
+    const refusal = await this.#refusal().catch(toError);
     if (refusal === undefined) return true;
     // It may be this one: an earlier try had no answer, but was carried out.
     const found = await headersOf(this.#client, this.#key);
