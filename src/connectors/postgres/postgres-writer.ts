@@ -19,8 +19,6 @@ export class PostgresWriter<In> implements SinkWriter<In> {
   readonly #place: OutputSubtask;
   readonly #opened: OpenedWriter;
   readonly #context: RuntimeContext;
-  /** What commits for this subtask, by connections of its own. */
-  readonly #committing: () => Iterable<PostgresClient>;
   /** Number of the transaction in progress. */
   #number: number;
   /** Stops listening to the signal. */
@@ -39,9 +37,8 @@ export class PostgresWriter<In> implements SinkWriter<In> {
     opened: OpenedWriter,
     context: RuntimeContext,
     number: number,
-    committing: () => Iterable<PostgresClient>,
+    unlisten: () => void,
   ) {
-    this.#committing = committing;
     this.#client = client;
     this.#output = output;
     this.#table = table;
@@ -49,17 +46,12 @@ export class PostgresWriter<In> implements SinkWriter<In> {
     this.#opened = opened;
     this.#context = context;
     this.#number = number;
-    const hurry = (): void => {
-      client.hurry();
-      for (const one of this.#committing()) one.hurry();
-    };
-    context.signal.addEventListener('abort', hurry);
-    this.#unlisten = () => context.signal.removeEventListener('abort', hurry);
+    this.#unlisten = unlisten;
   }
 
   /**
    * @param from what an earlier writer prepared for the checkpoint from which this attempt continues; it is committed
-   * @param committing connections that commit for this subtask
+   * @param committing connections of their own that commit for this subtask
    */
   static async open<In>(
     client: PostgresClient,
@@ -67,19 +59,23 @@ export class PostgresWriter<In> implements SinkWriter<In> {
     output: string,
     context: RuntimeContext,
     from: PreparedRows | undefined,
-    committing: () => Iterable<PostgresClient> = () => [],
+    committing: () => Iterable<PostgresClient>,
   ): Promise<PostgresWriter<In>> {
     const { subtask, parallelism, run, signal } = context;
     const place = { output, subtask, parallelism };
     const sql = new PostgresOutput(table);
-    const hurry = (): void => client.hurry();
+    const hurry = (): void => {
+      for (const one of [client, ...committing()]) one.hurry();
+    };
+    const unlisten = (): void => signal.removeEventListener('abort', hurry);
     signal.addEventListener('abort', hurry);
     try {
       await sql.ensureTables(client);
       const opened = await sql.open(client, place, run, from);
-      return new PostgresWriter(client, sql, table, place, opened, context, from?.next ?? 0, committing);
-    } finally {
-      signal.removeEventListener('abort', hurry);
+      return new PostgresWriter(client, sql, table, place, opened, context, from?.next ?? 0, unlisten);
+    } catch (error) {
+      unlisten();
+      throw error;
     }
   }
 
