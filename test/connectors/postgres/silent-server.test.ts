@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { PostgresClient } from '../../../src/connectors/postgres/postgres-client.ts';
 import { PostgresWriter } from '../../../src/connectors/postgres/postgres-writer.ts';
 import { toPostgres } from '../../../src/connectors/postgres/to-postgres.ts';
-import type { Clock } from '../../../src/environment.ts';
+import { HandClock } from '../../support/manual-cluster.ts';
 import { contextOf } from '../subtasks.ts';
 import { postgresDirectory, PostgresServer } from './postgres-server.ts';
 
@@ -62,29 +62,6 @@ class SilencedLink {
   }
 }
 
-/** A clock whose timers expire by hand. */
-class HandClock implements Clock {
-  readonly timers = new Map<number, { readonly act: () => void; readonly delayMs: number }>();
-  #last = 0;
-  now = (): number => 0;
-  epochMs = (): number => 0;
-  setImmediate = setImmediate;
-  setTimeout = (act: () => void, delayMs: number): number => {
-    this.timers.set(++this.#last, { act, delayMs });
-    return this.#last;
-  };
-  clearTimeout = (timer: unknown): void => void this.timers.delete(timer as number);
-
-  expire(): void {
-    const due = [...this.timers.values()];
-    this.timers.clear();
-    for (const { act, delayMs } of due) {
-      expect(delayMs).toBe(10_000);
-      act();
-    }
-  }
-}
-
 describeWithServer('a PostgreSQL server that falls silent', () => {
   let server: PostgresServer;
   let link: SilencedLink;
@@ -112,6 +89,12 @@ describeWithServer('a PostgreSQL server that falls silent', () => {
     return { client, committing, writer };
   };
 
+  /** The graces are over. */
+  const expire = (): void => {
+    for (const dueMs of clock.due) expect(dueMs).toBe(10_000);
+    clock.advance(10_000);
+  };
+
   it('SQ1: what a canceled attempt waits for fails after a grace, and its end waits no longer', async () => {
     const canceling = new AbortController();
     const { committing, writer } = await opened(canceling.signal);
@@ -122,10 +105,10 @@ describeWithServer('a PostgreSQL server that falls silent', () => {
     );
     const committed = expect(committing.query('SELECT 1')).rejects.toThrow('Connection terminated');
     await heard;
-    expect(clock.timers.size).toBe(0);
+    expect(clock.pendingCount).toBe(0);
     canceling.abort();
-    expect(clock.timers.size).toBe(2);
-    clock.expire();
+    expect(clock.pendingCount).toBe(2);
+    expire();
     await Promise.all([prepared, committed]);
     await writer.abort();
   });
@@ -137,10 +120,10 @@ describeWithServer('a PostgreSQL server that falls silent', () => {
     await writer.prepare();
     const heard = link.silence();
     canceling.abort();
-    expect(clock.timers.size).toBe(0);
+    expect(clock.pendingCount).toBe(0);
     const aborted = writer.abort();
     await heard;
-    clock.expire();
+    expire();
     await aborted;
   });
 
@@ -150,12 +133,12 @@ describeWithServer('a PostgreSQL server that falls silent', () => {
     const answered = client.query('SELECT 1 AS one');
     canceling.abort();
     expect(await answered).toEqual([{ one: 1 }]);
-    clock.expire();
+    expire();
     expect(await client.query('SELECT 2 AS two')).toEqual([{ two: 2 }]);
     const ended = Promise.all([client.end(), committing.end()]);
-    expect(clock.timers.size).toBe(2);
+    expect(clock.pendingCount).toBe(2);
     await ended;
-    expect(clock.timers.size).toBe(0);
+    expect(clock.pendingCount).toBe(0);
   });
 
   it('SQ1: an end that is not answered is cut', async () => {
@@ -163,7 +146,7 @@ describeWithServer('a PostgreSQL server that falls silent', () => {
     const heard = link.silence();
     const ended = Promise.all([client.end(), committing.end()]);
     await heard;
-    clock.expire();
+    expire();
     await ended;
   });
 

@@ -1,8 +1,8 @@
 import type { CheckpointStorage } from '../../../src/checkpoints/checkpoint-storage.ts';
-import type { Clock } from '../../../src/environment.ts';
 import { S3CheckpointFiles } from '../../../src/partitions/checkpoints/s3-checkpoint-files.ts';
 import { s3Checkpoints } from '../../../src/partitions/checkpoints/s3-checkpoints.ts';
 import { S3Client } from '../../../src/partitions/checkpoints/s3-client.ts';
+import { HandClock } from '../../support/manual-cluster.ts';
 import { bytesOf, complete, id, numbers, rigOf } from './checkpoint-rigs.ts';
 import { type S3Fault, S3Proxy } from './s3-proxy.ts';
 import { gofakes3Path, S3Server } from './s3-server.ts';
@@ -159,14 +159,7 @@ describeWithServer('answers of S3', () => {
 
   describe('a store that is silent', () => {
     it.each<S3Fault>(['silent', 'half an answer, and silent'])('BK1: fails after three tries: %s', async (fault) => {
-      const timers: { readonly expire: () => void; readonly delayMs: number }[] = [];
-      const clock: Clock = {
-        now: () => 0,
-        epochMs: () => 0,
-        setTimeout: (expire, delayMs) => timers.push({ expire, delayMs }),
-        clearTimeout: () => {},
-        setImmediate,
-      };
+      const clock = new HandClock();
       const client = new S3Client({ ...options(), requestTimeoutMs: 1_234 }, clock);
       const { storage } = rigOf((scope) => new S3CheckpointFiles(client, scope));
       proxy.spoil(list, fault, 3);
@@ -176,10 +169,10 @@ describeWithServer('answers of S3', () => {
       });
       for (let attempt = 1; attempt <= 3; attempt++) {
         await proxy.requests(attempt);
-        timers.at(-1)?.expire();
+        expect(clock.due).toEqual([1_234]);
+        clock.advance(1_234);
       }
       await failed;
-      expect(timers.map(({ delayMs }) => delayMs)).toEqual([1_234, 1_234, 1_234]);
       expect(await storage.lastNumber('run')).toBeUndefined();
     });
 
