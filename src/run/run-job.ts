@@ -21,7 +21,7 @@ import { closeAll, type CloseLimit } from '../operators/close-all.ts';
 import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
 import { publishEvent } from './diagnostics.ts';
 import { checkpointingOf, scopeOfSeries, storageOf } from './checkpoints/checkpointing.ts';
-import { OldCheckpoints, type OldCheckpointsOptions } from './checkpoints/old-checkpoints.ts';
+import { OldCheckpoints, type OldCheckpointsOptions, removalOf } from './checkpoints/old-checkpoints.ts';
 import { RunStorage } from './checkpoints/run-storage.ts';
 import { DurableRun } from './durable/durable-run.ts';
 import { resultsDirectory } from './durable/state-directory.ts';
@@ -307,9 +307,9 @@ async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): P
 }
 
 async function removeCheckpoints({ master, checkpointStorage, ...options }: EndingParts): Promise<void> {
+  if (checkpointStorage === undefined) return;
   const scopes = checkpointsOf(master)?.begunScopes ?? [];
-  const old = new OldCheckpoints(options);
-  await old.tidy(scopes.map((scope) => ({ scope, steps: [async () => checkpointStorage?.remove(scope)] })));
+  await new OldCheckpoints(options).tidy(scopes.map((scope) => removalOf(scope, checkpointStorage)));
 }
 
 /** The options of a run, and its id. Its observers are guarded, and its clock ends with it. */

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '../../environment.ts';
+import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import { untilAborted } from '../../checkpoints/until-aborted.ts';
 import { setDeadline } from '../../deadline.ts';
 import { toError } from '../../errors/thrown-value.ts';
@@ -16,6 +17,11 @@ export interface Removal {
   readonly scope: string;
   /** One after the other; one that fails does not keep the next from its turn. */
   readonly steps: readonly (() => Promise<unknown>)[];
+}
+
+/** A series that is removed as a whole. */
+export function removalOf(scope: string, storage: Pick<CheckpointStorage, 'remove'>): Removal {
+  return { scope, steps: [() => storage.remove(scope)] };
 }
 
 /** How many series are tidied at once. */

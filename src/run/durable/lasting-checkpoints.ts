@@ -10,7 +10,7 @@ import type { EntryCheckpoints, RunBeginning } from '../../journal/run/run-entry
 import type { ContinuedCheckpoints } from '../../machines/checkpoint-coordinator/component-checkpoints-options.ts';
 import { fileCheckpoints } from '../../partitions/checkpoints/checkpoint-storages.ts';
 import { checkpointsDirectory, scopeOfSeries } from '../checkpoints/checkpointing.ts';
-import { OldCheckpoints, type Removal } from '../checkpoints/old-checkpoints.ts';
+import { OldCheckpoints, type Removal, removalOf } from '../checkpoints/old-checkpoints.ts';
 import type { ResolvedCheckpoints } from '../checkpoints/checkpoints-option.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
@@ -157,7 +157,7 @@ export class LastingCheckpoints {
       const discards = dropped.map((checkpoint) => () => this.#storage.discard(scope, checkpoint));
       return [{ scope, steps: [...discards, () => this.#storage.sweep(scope, before)] }];
     });
-    await this.#old.tidy([...stale.map((scope) => this.#removalOf(scope)), ...unneeded]);
+    await this.#old.tidy([...stale.map((scope) => removalOf(scope, this.#storage)), ...unneeded]);
   }
 
   /** What the run takes over. */
@@ -180,7 +180,7 @@ export class LastingCheckpoints {
   async remove(): Promise<readonly string[]> {
     const { stateDirectory, checkpoints } = this.#options;
     const scopes = [...this.#series().map((series) => series.scope), ...(this.#resume?.stale ?? [])];
-    const left = await this.#old.tidy(scopes.map((scope) => this.#removalOf(scope)));
+    const left = await this.#old.tidy(scopes.map((scope) => removalOf(scope, this.#storage)));
     // Empty directories, and what lost journals named.
     const isOwn = checkpoints?.storage === undefined && left.length === 0;
     if (isOwn) rmSync(checkpointsDirectory(stateDirectory), { recursive: true, force: true });
@@ -189,10 +189,6 @@ export class LastingCheckpoints {
 
   get #retainedCount(): number {
     return this.#options.checkpoints?.retained ?? 1;
-  }
-
-  #removalOf(scope: string): Removal {
-    return { scope, steps: [() => this.#storage.remove(scope)] };
   }
 
   #scopeOf(head: string): string {

@@ -6,7 +6,7 @@ import { CheckpointUnreadableError } from '../../errors/checkpoint-errors.ts';
 import { SavepointUnreadableError } from '../../errors/savepoint-errors.ts';
 import type { CheckpointId, ComponentId, ExecutionVertexId } from '../../ids.ts';
 import type { ContinuedCheckpoints } from '../../machines/checkpoint-coordinator/component-checkpoints-options.ts';
-import type { OldCheckpoints } from '../checkpoints/old-checkpoints.ts';
+import { type OldCheckpoints, removalOf } from '../checkpoints/old-checkpoints.ts';
 import type { JobShape } from '../folds/job-shape.ts';
 import type { JobPlan } from '../job-plan.ts';
 import { openSavepoint, type SavepointPlaces, savepointFiles } from './open-savepoint.ts';
@@ -66,7 +66,7 @@ export async function beginWithSavepoint(beginning: SavepointBeginning): Promise
     }
     return { id: open.id, components, plans: taken.plans };
   } catch (error) {
-    const removed = old.tidy(scopes.map((scope) => ({ scope, steps: [() => storage.remove(scope)] })));
+    const removed = old.tidy(scopes.map((scope) => removalOf(scope, storage)));
     // A storage that does not answer holds up no end.
     if (ended?.aborted !== true) await removed;
     if (!(error instanceof CheckpointUnreadableError)) throw error;
