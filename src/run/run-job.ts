@@ -17,7 +17,7 @@ import type { JobMasterActorRef } from '../machines/job-master/job-master-machin
 import { JobLedger } from '../machines/job-master/job-ledger.ts';
 import type { JobServices } from '../machines/job-services.ts';
 import { DurableStore } from '../partitions/storage/durable-store.ts';
-import { closeAll, type CloseLimit } from '../operators/close-all.ts';
+import { closeAll, closeInTurn, type CloseLimit } from '../operators/close-all.ts';
 import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
 import { publishEvent } from './diagnostics.ts';
 import { checkpointingOf, scopeOfSeries, storageOf } from './checkpoints/checkpointing.ts';
@@ -301,9 +301,10 @@ async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): P
     };
     closeAll([{ what: 'the files of the run', close }], limit, resolve);
   });
-  if (durable === undefined) await removeCheckpoints(parts);
-  else await durable.close();
-  parts.checkpointStorage?.close();
+  await closeInTurn(
+    () => (durable === undefined ? removeCheckpoints(parts) : durable.close()),
+    () => parts.checkpointStorage?.close(),
+  );
 }
 
 async function removeCheckpoints({ master, checkpointStorage, ...options }: EndingParts): Promise<void> {

@@ -134,6 +134,20 @@ it.each([undefined, 'a state directory'])('a run that ends gives up its scopes, 
   expect(given).toEqual([expect.stringMatching(/^numbers\./)]);
 });
 
+it('nor does a run whose end cannot be recorded keep them', async () => {
+  const given: string[] = [];
+  const storage = Object.assign(memoryCheckpoints(), { giveUp: (of: string) => void given.push(of) });
+  const job = Job.create('numbers', { mode: 'streaming' });
+  job.source('numbers', tickingSource(40, 1)).sink('out', collect());
+  const stateDirectory = mkdtempSync(join(tmpdir(), 'kintsugi-giving-'));
+  const run = job.run({ stateDirectory, checkpoints: { intervalMs: 5, storage } });
+  run.events$.subscribe((event) => {
+    if (event.type === 'job.statusChanged' && event.status === 'finished') rmSync(stateDirectory, { recursive: true });
+  });
+  await expect(run.result).rejects.toMatchObject({ code: 'END_NOT_RECORDED' });
+  expect(given).toEqual([expect.stringMatching(/^numbers\./)]);
+});
+
 /** Lets whatever does not wait for the test go on. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 40; turn++) await Promise.resolve();
