@@ -260,9 +260,10 @@ export class RunJournal {
     try {
       const payload = encodeEntry(entry);
       log.appendAll(isVital(entry) ? [payload, payload] : [payload]);
+      // SD3. It is replaced by its name, which may be another's by now.
+      if (log.size >= this.#longBytes) assertOwned?.();
     } catch (error) {
-      this.#fail(error, failed);
-      return;
+      return this.#fail(error, failed);
     }
     this.#books = RunBooks.after(this.#books, entry);
     if (entry.type === 'run.ended') return;

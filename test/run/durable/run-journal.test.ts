@@ -193,6 +193,26 @@ describe('the journal of a run', () => {
       expect([tasksOf(read(on)), read(on)?.lastCheckpoint]).toEqual([['0/0'], 100]);
     });
 
+    it('SD3: it is not replaced where it is no longer of this run', async () => {
+      const on = storage();
+      const failures: string[] = [];
+      const { journal, log } = await journalOf(on, ({ message }) => failures.push(message), {
+        ...{ retained: 2, longBytes: limit },
+        assertOwned: () => {
+          if (log.size >= limit) throw new Error('it was deleted');
+        },
+      });
+      const replaceWith = jest.spyOn(log, 'replaceWith');
+      for (let first = 1; first < 300; first += 3) {
+        for (const event of turn(first)) journal.next(event);
+      }
+      await log.sync();
+      expect([failures, replaceWith.mock.calls]).toEqual([
+        ['The run cannot be continued later, so it ends: it was deleted'],
+        [],
+      ]);
+    });
+
     it('and is complete when it ends while it is being shortened', async () => {
       const on = storage();
       const { journal } = await journalOf(on, undefined, { retained: 2, longBytes: 1 });
