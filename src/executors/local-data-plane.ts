@@ -141,16 +141,16 @@ export class LocalDataPlane implements DataPlane {
   }
 
   createTask(deployment: TaskDeployment, surroundings: TaskSurroundings): RunningTask {
-    const { name } = this.#plan;
     const { callLimiters, errorTallies, answers, outputs } = this.#services;
     const { run, environment, batchSize, batchBytes } = this.#options;
     const { jobVertex: vertex, operators: uids, subtask, parallelism, attempt, beside } = deployment;
     const wasFinished = deployment.restore?.state.kind === 'finished';
-    const program = wasFinished ? finished(this.#registry.find(vertex, uids)) : this.#registry.find(vertex, uids);
+    const found = this.#registry.find(vertex, uids);
+    const program = wasFinished ? finished(found, () => this.#dismissInput(deployment, surroundings)) : found;
     const { source } = program;
     if (deployment.sourcePlan !== undefined) this.#sourcePlans.adopt(vertex, deployment.sourcePlan.plan);
     environment.faults.reach(taskFaultPoints.deploy, { vertex, subtask, attempt, batches: 0, records: 0 });
-    const about = { job: name, run, vertex, subtask, parallelism, attempt, beside };
+    const about = { job: this.#plan.name, run, vertex, subtask, parallelism, attempt, beside };
     const context = new TaskContext({ ...about, environment, outputs });
     const commitGate = deployment.asksToCommit === true ? new CommitGate(surroundings.prepared) : undefined;
     const closeLimit: CloseLimit = {
@@ -265,6 +265,20 @@ export class LocalDataPlane implements DataPlane {
     );
   }
 
+  /**
+   * Of a task that had finished, perhaps before its input had: its producers would wait for it. A result that is
+   * retained is released anyway once all its consumers have finished.
+   */
+  #dismissInput(deployment: TaskDeployment, surroundings: TaskSurroundings): void {
+    const isRetained = this.#channelsWith(deployment, ({ reconsumable }) => reconsumable);
+    let channel = 0;
+    for (const { partitions, subpartition } of deployment.inputs) {
+      for (const id of partitions) {
+        if (!isRetained(channel++)) assertHeld(id, surroundings.source(id)).read(subpartition).dismiss();
+      }
+    }
+  }
+
   /** Results that can be read while they are written, but are not registered yet. */
   #unregistered({ inputs }: TaskDeployment, surroundings: TaskSurroundings): ResultPartitionId[] {
     return inputs.flatMap(({ edge, partitions }) =>
@@ -288,12 +302,15 @@ async function taking<Opened>(
   }
 }
 
-/** The program of a task that had finished before the checkpoint: it only ends its results, where they begin. */
-function finished({ outputs }: VertexProgram): VertexProgram {
+/** The program of a task that had finished before the checkpoint: it needs no input, and only ends its results, where they begin. */
+function finished({ outputs }: VertexProgram, dismissInput: () => void): VertexProgram {
   const nothing: Source<never> = {
     name: 'nothing',
     maxParallelism: Number.POSITIVE_INFINITY,
-    open: () => ({ read: () => null, close: () => {} }),
+    open: () => {
+      dismissInput();
+      return { read: () => null, close: () => {} };
+    },
   };
   return { source: nothing, operators: [], outputs, sink: undefined };
 }
