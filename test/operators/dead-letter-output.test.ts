@@ -2,6 +2,8 @@ import type { DeadLetter } from '../../src/operators/rejected/dead-letter.ts';
 import { DeadLetterOutput } from '../../src/operators/rejected/dead-letter-output.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
 import { SinkOutput } from '../../src/operators/sinks/sink-output.ts';
+import type { CheckpointId } from '../../src/ids.ts';
+import type { Mark } from '../../src/partitions/stream-element.ts';
 import type { TaskInput } from '../../src/partitions/task-io.ts';
 
 const letterOf = (record: number): DeadLetter => ({
@@ -109,6 +111,45 @@ describe('dead letters of a task', () => {
     located.output.waitForRoom();
     expect([located.output.isWritable, located.log]).toEqual([true, ['woken']]);
     await positions.answer(undefined);
+  });
+
+  it('DL4: wait until the sink has committed for a checkpoint, if their origin is known meanwhile', async () => {
+    const log: string[] = [];
+    const [positions, commits] = [new Hand<string | undefined>(), new Hand<void>()];
+    const writer: SinkWriter<unknown> = {
+      write: (letters) =>
+        void log.push(`write ${(letters as DeadLetter<number>[]).map(({ record }) => record).join(',')}`),
+      prepareCheckpoint: () => 'transaction',
+      commit: () => void log.push('commit'),
+      abort: () => void log.push('abort'),
+    };
+    const commitPrepared = async (): Promise<void> => {
+      log.push('committing');
+      await commits.ask();
+      log.push('committed');
+    };
+    const sink = new SinkOutput(writer, 'dead', { about: { guarantee: 'exactly-once', commitPrepared } });
+    const output = new DeadLetterOutput('parse', sink, 2, { locate: () => positions.ask() } as unknown as TaskInput);
+    output.onWritable(() => log.push('woken'));
+    const checkpoint = 1 as CheckpointId;
+    output.mark({ kind: 'barrier', checkpoint, series: undefined } as unknown as Mark);
+    output.add(letterOf(1), 0);
+    output.flush();
+    output.add(letterOf(2), 1);
+    output.completed(checkpoint);
+    await positions.answer('rows.jsonl:1');
+    output.finish(() => log.push('finished'));
+    expect(log.filter((line) => line !== 'woken')).toEqual(['committing']);
+    await commits.answer();
+    await positions.answer('rows.jsonl:2');
+    expect(log.filter((line) => line !== 'woken')).toEqual([
+      'committing',
+      'committed',
+      'write 1',
+      'write 2',
+      'commit',
+      'finished',
+    ]);
   });
 
   it('that cannot be written fail the task, which names the operator', () => {

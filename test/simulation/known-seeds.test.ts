@@ -39,6 +39,16 @@ describe('streams with checkpoints', () => {
     expect(history.events.map(({ type }) => type)).not.toContain('determinism.broken');
   });
 
+  it('small seed 31409: a task that had finished before the checkpoint did not dismiss its input, and its producer waited for it', async () => {
+    const { history } = await simulateStream(31409, false, small);
+    expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
+  });
+
+  it('small seed 34163: dead letters were written while their sink was committing, and the commit of a later checkpoint was lost', async () => {
+    const { history } = await simulateStream(34163, false, small);
+    expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
+  });
+
   it('small seed 8705639: a sink took longer to prepare than the next barrier took to come, and its task never got the end of its input', async () => {
     const { history } = await simulateStream(8705639, false, small);
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));

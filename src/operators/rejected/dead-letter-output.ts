@@ -23,6 +23,7 @@ export type SideOutput = Omit<TaskOutput, 'write'>;
  * - DL1 The letters reach the sink in the order in which the records were rejected, each once.
  * - DL2 The sink commits when every letter was written, and before the task has finished.
  * - DL3 After an abort no letter is written.
+ * - DL4 The sink is asked one thing at a time. It may have begun to commit while letters were being located.
  */
 export class DeadLetterOutput implements SideOutput {
   /** It does not keep a task running whose results are not needed. */
@@ -34,6 +35,8 @@ export class DeadLetterOutput implements SideOutput {
   readonly #locate: TaskInput['locate'];
   #isAborted = false;
   #isLocating = false;
+  /** Their origin is known; they come before all that wait. */
+  #located: readonly DeadLetter[] = [];
   #listener: (() => void) | undefined;
   #finished: ((error?: Error) => void) | undefined;
 
@@ -119,13 +122,20 @@ export class DeadLetterOutput implements SideOutput {
   abort(done: () => void): void {
     this.#isAborted = true;
     this.#waiting = [];
+    this.#located = [];
     this.#finished = undefined;
     this.#sink.abort(done);
   }
 
-  /** Writes what waits, once its origin is known and the sink takes it. DL2. */
+  /** Writes what waits, once its origin is known and the sink takes it. DL2, DL4. */
   #move(): void {
     if (this.#isLocating || !this.#sink.isWritable) return;
+    const located = this.#located;
+    if (located.length > 0) {
+      this.#located = [];
+      this.#write(located);
+      return this.#move();
+    }
     const waiting = this.#waiting;
     if (waiting.length > 0 && this.failure === undefined) {
       const end = waiting.findIndex((one) => !('letter' in one));
@@ -159,7 +169,7 @@ export class DeadLetterOutput implements SideOutput {
     this.#isLocating = false;
     // DL3.
     if (this.#isAborted) return;
-    this.#write(letters);
+    this.#located = letters;
     this.#move();
     this.#listener?.();
   }
