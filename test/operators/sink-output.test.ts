@@ -1,4 +1,5 @@
 import { Observable } from 'rxjs';
+import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { CommitGate } from '../../src/operators/sinks/commit-gate.ts';
 import { SinkOutput } from '../../src/operators/sinks/sink-output.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
@@ -77,6 +78,20 @@ describe('SinkOutput', () => {
     expect(output.isWritable).toBe(false);
     await settle();
     expect([output.isWritable, wakes()]).toEqual([true, 1]);
+  });
+
+  it('SO1: a second call before the first is answered is never made, and fails the task', async () => {
+    const { output, log, settle } = slowSink();
+    output.write([1]);
+    expect(() => output.write([2])).toThrow(IllegalStateError);
+    output.abort(() => log.push('aborted'));
+    expect(log).toEqual([[1]]);
+    await settle();
+    await settle();
+    expect([log, output.failure?.message]).toEqual([
+      [[1], 'abort', 'aborted'],
+      'The sink "out" got "write" before its last call was answered',
+    ]);
   });
 
   it('commits after the last write, and is safe when that is done', async () => {

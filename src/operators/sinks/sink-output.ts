@@ -22,7 +22,13 @@ interface SinkOutputOptions {
 
 type WriterOfOne = SinkWriter<unknown> & SinkTail['writer'];
 
-/** A sink as an output of a task: one write at a time, then one commit or abort. */
+/**
+ * A sink as an output of a task: writes, then one commit or abort.
+ *
+ * Invariant:
+ * - SO1 Its writer is asked one thing at a time. Who writes while it is not writable is a bug of the engine, and fails the
+ *   task: otherwise its next call would begin too early.
+ */
 export class SinkOutput implements TaskOutput {
   readonly isNeeded = true;
   /** undefined unless the writer takes single records. */
@@ -249,6 +255,12 @@ export class SinkOutput implements TaskOutput {
   }
 
   #call(method: keyof SinkWriter<unknown> | 'commitPrepared', action: () => unknown): void {
+    if (this.#isBusy) {
+      this.#failure ??= new IllegalStateError(
+        `The sink "${this.#sink}" got "${method}" before its last call was answered`,
+      );
+      return;
+    }
     const returned = callAndWait(action, (later) => {
       this.#isBusy = false;
       this.#note(later);
