@@ -96,6 +96,12 @@ export interface CheckpointStorage {
   readonly address: CheckpointStorageAddress | undefined;
 
   /**
+   * Called before a run that takes checkpoints does anything: rejects if the storage cannot be used here, as far as that is
+   * known without asking it, such as without a package that it needs. Default: the first checkpoint shows it.
+   */
+  readonly check?: (() => Promise<void>) | undefined;
+
+  /**
    * Writes a piece of state, a chunk after another; settles when it is durable. A piece that is not completed leaves
    * nothing that can be mistaken for one.
    *

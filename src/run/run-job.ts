@@ -20,7 +20,7 @@ import { DurableStore } from '../partitions/storage/durable-store.ts';
 import { closeAll, closeInTurn, type CloseLimit } from '../operators/close-all.ts';
 import { LocalErrorTallies } from '../operators/rejected/error-tallies.ts';
 import { publishEvent } from './diagnostics.ts';
-import { checkpointingOf, scopeOfSeries, storageOf } from './checkpoints/checkpointing.ts';
+import { checkedFirst, checkpointingOf, scopeOfSeries, storageOf } from './checkpoints/checkpointing.ts';
 import { OldCheckpoints, type OldCheckpointsOptions, removalOf } from './checkpoints/old-checkpoints.ts';
 import { RunStorage } from './checkpoints/run-storage.ts';
 import { DurableRun } from './durable/durable-run.ts';
@@ -217,15 +217,15 @@ function beginningOf(
   parts: StartedParts & { readonly ended: AbortSignal; readonly observe: (event: JobEvent) => void },
 ): (() => Promise<void>) | undefined {
   const { savepoint, checkpointStorage: storage, plan, shape, ledger, master, run } = parts;
-  if (durable !== undefined) return () => takeOver(durable, parts);
-  if (savepoint === undefined || storage === undefined) return undefined;
+  if (durable !== undefined) return checkedFirst(() => takeOver(durable, parts), parts);
+  if (savepoint === undefined || storage === undefined) return checkedFirst(undefined, parts);
   const scopeOf = (head: string): string => scopeOfSeries(plan.name, run, head);
   const old = new OldCheckpoints(parts);
-  return async () => {
+  return checkedFirst(async () => {
     const { components, plans } = await beginWithSavepoint({ ...parts, savepoint, storage, scopeOf, old });
     checkpointsOf(master())?.takeOver(components);
     for (const [vertex, own] of plans) ledger.takePlan(shape.graph.jobGraph.vertices[vertex]?.id as JobVertexId, own);
-  };
+  }, parts);
 }
 
 /** Takes over what an earlier run has finished. */

@@ -55,6 +55,7 @@ export function s3Checkpoints(options: S3CheckpointsOptions): CheckpointStorage 
     description: `s3://${bucket}/${prefix}`,
     // A function cannot be sent to a worker.
     address: isFunction ? undefined : { kind: 's3', ...place, credentials },
+    check: () => client.check(),
     open: (scope) => {
       const ending = endings.get(scope) ?? new AbortController();
       endings.set(scope, ending);

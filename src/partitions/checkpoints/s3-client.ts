@@ -73,6 +73,15 @@ export class S3Client {
     return new S3Client(this.#place, this.#clock, ended, this.#cache);
   }
 
+  /**
+   * Whether a request can be signed, without sending one or calling a function for keys.
+   * @throws UnrecoverableError (as a rejection) without the package or keys
+   */
+  async check(): Promise<void> {
+    await loadSigner();
+    if (typeof this.#place.credentials !== 'function') await this.#credentials();
+  }
+
   /** Where a key is, for messages. */
   pathOf(key: string): string {
     return `s3://${this.#place.bucket}/${this.#place.prefix}${key}`;

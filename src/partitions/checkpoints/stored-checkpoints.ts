@@ -36,6 +36,8 @@ export interface CheckpointPlace {
   readonly address: CheckpointStorageAddress | undefined;
   /** The files of a scope, whose name is safe in paths. */
   open(scope: string): CheckpointFiles;
+  /** Rejects if it cannot be used, as far as that is known without asking it. */
+  readonly check?: (() => Promise<void>) | undefined;
   /** Ends what is still under way in a scope. */
   giveUp?(scope: string): void;
 }
@@ -51,6 +53,7 @@ export interface CheckpointPlace {
 export class StoredCheckpoints implements CheckpointStorage {
   readonly description: string;
   readonly address: CheckpointStorageAddress | undefined;
+  readonly check: (() => Promise<void>) | undefined;
   readonly #place: CheckpointPlace;
   /** By scope: the pieces of the manifests that the last discard found, which do not change. Those that cannot be removed add up. */
   readonly #piecesByScope = new Map<string, ReadonlyMap<CheckpointId, readonly string[]>>();
@@ -59,6 +62,7 @@ export class StoredCheckpoints implements CheckpointStorage {
     this.#place = place;
     this.description = place.description;
     this.address = place.address;
+    this.check = place.check;
   }
 
   async write(

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { CheckpointStorage } from '../../checkpoints/checkpoint-storage.ts';
 import { streamingComponents } from '../../checkpoints/streaming-components.ts';
+import { untilAborted } from '../../checkpoints/until-aborted.ts';
+import type { Environment } from '../../environment.ts';
 import { InvalidArgumentError, JobValidationError } from '../../errors/usage-errors.ts';
 import type { RunId } from '../../ids.ts';
 import type { JobCheckpointing } from '../../machines/checkpoint-coordinator/job-checkpointing.ts';
@@ -57,6 +59,33 @@ export function checkpointingOf(
   const { mode, storage: _storage, stateBackend: _backend, ...settings } = checkpoints;
   const scopeOf = (head: string): string => scopeOfSeries(shape.job, run, head);
   return { ...settings, alignment: mode, storage, maxQueued: mostQueued, scopeOf };
+}
+
+/** What a run begins with, once its storage of checkpoints has said that it can be used; undefined for nothing. */
+export function checkedFirst(
+  begin: (() => Promise<void>) | undefined,
+  {
+    ended,
+    environment,
+    checkpointStorage: { check } = {},
+  }: {
+    readonly ended: AbortSignal;
+    readonly environment: Environment;
+    readonly checkpointStorage?: Pick<CheckpointStorage, 'check'> | undefined;
+  },
+): (() => Promise<void>) | undefined {
+  if (check === undefined) return begin;
+  return async () => {
+    // The clock cannot see this work.
+    const release = environment.hold?.();
+    try {
+      await untilAborted(check(), ended);
+    } finally {
+      release?.();
+    }
+    ended.throwIfAborted();
+    await begin?.();
+  };
 }
 
 /** Records of a source that cannot be read again are lost with its task, unless what it has written is kept. */

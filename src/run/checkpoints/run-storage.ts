@@ -22,6 +22,7 @@ import { answerOf } from '../../user-code.ts';
 export class RunStorage implements CheckpointStorage {
   readonly description: string;
   readonly address: CheckpointStorageAddress | undefined;
+  readonly check: (() => Promise<void>) | undefined;
   readonly #storage: CheckpointStorage;
   /** By scope: what is being written. */
   readonly #writing = new Map<string, Set<Promise<unknown>>>();
@@ -32,6 +33,7 @@ export class RunStorage implements CheckpointStorage {
     this.#storage = storage;
     this.description = storage.description;
     this.address = storage.address;
+    this.check = storage.check && (() => answerOf(() => storage.check?.()));
   }
 
   async write(...given: Parameters<CheckpointStorage['write']>): Promise<WrittenPiece> {

@@ -296,7 +296,7 @@ it.each<[string, () => unknown, string]>([
   );
 });
 
-it('without its package it tells how to install it', async () => {
+it('without its package the job fails before anything runs, and tells how to install it', async () => {
   await jest.isolateModulesAsync(async () => {
     jest.doMock('aws4fetch', () => {
       throw new Error("Cannot find package 'aws4fetch'");
@@ -304,28 +304,38 @@ it('without its package it tells how to install it', async () => {
     const { s3Checkpoints: fresh } = await import('../../../src/partitions/checkpoints/s3-checkpoints.ts');
     const told = "s3Checkpoints needs one more package: npm install aws4fetch (Cannot find package 'aws4fetch')";
     await expect(complete(fresh({ bucket: 'a' }), 1, 'state')).rejects.toThrow(told);
-    await expect(resultWith(fresh({ bucket: 'a' }))).rejects.toMatchObject(failedAtOnce(told));
+    expect(await failureWith(fresh({ bucket: 'a' }))).toEqual(failedBefore(told));
   });
   jest.dontMock('aws4fetch');
 });
 
-it('without keys the job fails at once, because no restart brings them', async () => {
+it('without keys the job fails before anything runs', async () => {
   const before = { ...process.env };
   delete process.env['AWS_ACCESS_KEY_ID'];
-  const result = resultWith(s3Checkpoints({ bucket: 'a' }));
-  await expect(result).rejects.toMatchObject(failedAtOnce('there are no credentials: set AWS_ACCESS_KEY_ID'));
+  const told = 'there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give';
+  expect(await failureWith(s3Checkpoints({ bucket: 'a' }))).toEqual(failedBefore(told));
   process.env = before;
 });
 
-const failedAtOnce = (told: string) => ({
-  code: 'JOB_FAILED',
-  why: expect.not.stringContaining('backoff'),
-  message: expect.stringContaining(told),
+it('but a function for keys is first called for a request', async () => {
+  const credentials = jest.fn(() => ({ accessKeyId: 'a', secretAccessKey: 'b' }));
+  await s3Checkpoints({ bucket: 'a', credentials }).check?.();
+  expect(credentials).not.toHaveBeenCalled();
 });
 
-/** Of a job that goes on until its checkpoints fail. */
-async function resultWith(storage: CheckpointStorage): Promise<unknown> {
+const failedBefore = (told: string) => ({
+  tasks: [],
+  error: expect.objectContaining({ code: 'JOB_FAILED', message: expect.stringContaining(told) }),
+});
+
+/** Of a job that goes on until its checkpoints fail: why, and which tasks had begun. */
+async function failureWith(storage: CheckpointStorage): Promise<unknown> {
   const job = Job.create('endless', { mode: 'streaming' });
   job.source('ticks', tickingSource(100_000)).sink('out', collect());
-  return job.run({ checkpoints: { intervalMs: 5, storage } }).result;
+  const run = job.run({ checkpoints: { intervalMs: 5, storage } });
+  const tasks: string[] = [];
+  run.events$.subscribe((event) => {
+    if (event.type === 'task.stateChanged' && event.state === 'deploying') tasks.push(event.task);
+  });
+  return { error: await failureOf(run.result), tasks };
 }

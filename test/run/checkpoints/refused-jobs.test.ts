@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { map, pairwise } from 'rxjs';
 import {
   collect,
@@ -6,6 +9,7 @@ import {
   type JobMode,
   JobValidationError,
   type JobRunOptions,
+  memoryCheckpoints,
   range,
 } from '../../../src/index.ts';
 
@@ -82,5 +86,52 @@ describe('a job of which a part can be in no checkpoint is refused before anythi
       'it ran',
     );
     expect(await failureOf(live('reliable'), { checkpoints })).toBe('it ran');
+  });
+});
+
+describe('a storage of checkpoints that cannot be used', () => {
+  const unusable = () => Object.assign(memoryCheckpoints(), { check: () => Promise.reject(new Error('no package')) });
+  const counting = (): { readonly job: Job; readonly read: () => number } => {
+    let count = 0;
+    const job = Job.create('counted', { mode: 'streaming' });
+    job
+      .source('numbers', range(0, 4))
+      .map((n) => {
+        count++;
+        return n;
+      })
+      .sink('out', collect());
+    return { job, read: () => count };
+  };
+
+  it.each([undefined, 'a state directory'])('fails the job before anything runs, with %s', async (state) => {
+    const { job, read } = counting();
+    const directory = mkdtempSync(join(tmpdir(), 'kintsugi-refused-'));
+    const options = state === undefined ? {} : { stateDirectory: join(directory, 'state') };
+    const run = job.run({ ...options, checkpoints: { ...checkpoints, storage: unusable() } });
+    await expect(run.result).rejects.toMatchObject({
+      code: 'JOB_FAILED',
+      message: expect.stringContaining('no package'),
+    });
+    expect(read()).toBe(0);
+    expect(readdirSync(directory)).toEqual([]);
+    rmSync(directory, { recursive: true });
+  });
+
+  it('and one that does not tell so holds up no end', async () => {
+    const { job, read } = counting();
+    let checked = (): void => {};
+    const isChecked = new Promise<void>((resolve) => {
+      checked = resolve;
+    });
+    const check = (): Promise<void> => {
+      checked();
+      return new Promise(() => {});
+    };
+    const run = job.run({ checkpoints: { ...checkpoints, storage: Object.assign(memoryCheckpoints(), { check }) } });
+    await Promise.race([isChecked, run.result]);
+    await run.cancel();
+    await expect(run.result).rejects.toMatchObject({ code: 'JOB_CANCELED' });
+    expect(read()).toBe(0);
   });
 });
