@@ -1,9 +1,11 @@
 import { Observable } from 'rxjs';
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
+import type { CheckpointId } from '../../src/ids.ts';
 import { CommitGate } from '../../src/operators/sinks/commit-gate.ts';
 import { SinkOutput } from '../../src/operators/sinks/sink-output.ts';
 import type { SinkWriter } from '../../src/operators/sink.ts';
 import { packData } from '../../src/partitions/records/packed-data.ts';
+import type { Mark } from '../../src/partitions/stream-element.ts';
 import { thenable, trappingProxy } from '../support/rude-values.ts';
 
 /** A sink whose calls answer on command. */
@@ -261,5 +263,80 @@ it('what prepareCheckpoint returns is waited for, also if it is a thenable whose
   expect(prepared).toEqual({
     kind: 'taken',
     state: { kind: 'sink', prepared: [{ checkpoint: 1, data: packData(['rows']) }] },
+  });
+});
+
+describe('what was prepared for a complete checkpoint', () => {
+  const barrier = (checkpoint: number): Mark => ({ kind: 'barrier', checkpoint: checkpoint as CheckpointId });
+
+  /** A sink that prepares and commits on command. */
+  function transactions() {
+    const log: string[] = [];
+    const calls: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+    const later = async (what: string): Promise<string> => {
+      log.push(what);
+      await new Promise<void>((resolve, reject) => calls.push({ resolve, reject }));
+      return what;
+    };
+    let number = 0;
+    const writer: SinkWriter<unknown> = {
+      write: () => {},
+      prepareCheckpoint: () => later(`prepare ${++number}`),
+      commit: () => {},
+      abort: () => {},
+    };
+    const commitPrepared = (prepared: unknown): Promise<unknown> => later(`commit of ${String(prepared)}`);
+    const output = new SinkOutput(writer, 'out', { about: { guarantee: 'exactly-once', commitPrepared } });
+    const answer = async (error?: Error): Promise<void> => {
+      const call = calls.shift();
+      if (error === undefined) call?.resolve();
+      else call?.reject(error);
+      for (let hop = 0; hop < 9; hop++) await Promise.resolve();
+    };
+    const inState = (): number[] => {
+      const { state } = output.snapshot() as {
+        readonly state: { readonly prepared: readonly { checkpoint: number }[] };
+      };
+      return state.prepared.map(({ checkpoint }) => checkpoint);
+    };
+    return { output, log, answer, inState };
+  }
+
+  it('SO2: is in the state of the next one, which the sink prepares before it can commit', async () => {
+    const { output, log, answer, inState } = transactions();
+    output.mark(barrier(1));
+    await answer();
+    output.mark(barrier(2));
+    const states: number[][] = [];
+    output.whenMarked(() => states.push(inState()));
+    output.completed(1 as CheckpointId);
+    await answer();
+    expect([states, log.at(-1)]).toEqual([[[1, 2]], 'commit of prepare 1']);
+    await answer();
+    expect(inState()).toEqual([2]);
+  });
+
+  it('SO2: stays in the state if it cannot be committed', async () => {
+    const { output, answer, inState } = transactions();
+    output.mark(barrier(1));
+    await answer();
+    output.completed(1 as CheckpointId);
+    await answer(new Error('the database is gone'));
+    expect([output.failure?.message, inState()]).toEqual(['the database is gone', [1]]);
+  });
+
+  it('SO2: is committed once, also if the task finishes meanwhile', async () => {
+    const { output, log, answer } = transactions();
+    output.mark(barrier(1));
+    await answer();
+    output.mark(barrier(2));
+    output.completed(1 as CheckpointId);
+    await answer();
+    let end: unknown;
+    output.finish((error) => (end = error ?? 'safe'));
+    await answer();
+    await answer();
+    expect(log.slice(2)).toEqual(['commit of prepare 1', 'commit of prepare 2']);
+    expect(end).toBe('safe');
   });
 });

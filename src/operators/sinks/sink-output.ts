@@ -25,9 +25,11 @@ type WriterOfOne = SinkWriter<unknown> & SinkTail['writer'];
 /**
  * A sink as an output of a task: writes, then one commit or abort.
  *
- * Invariant:
+ * Invariants:
  * - SO1 Its writer is asked one thing at a time. Who writes while it is not writable is a bug of the engine, and fails the
  *   task: otherwise its next call would begin too early.
+ * - SO2 What was prepared for a complete checkpoint is in its state until it is committed: a later checkpoint may be complete
+ *   before that, and whoever continues from it commits what this attempt could not.
  */
 export class SinkOutput implements TaskOutput {
   readonly isNeeded = true;
@@ -54,6 +56,8 @@ export class SinkOutput implements TaskOutput {
   readonly #about: SinkKind;
   /** What was prepared for checkpoints that are not known to be safe, oldest first. */
   #prepared: readonly PreparedOutput[] = [];
+  /** Those whose checkpoints are safe, and that are not known to be committed. SO2 */
+  #due: readonly PreparedOutput[] = [];
 
   /**
    * @param sink its name, for messages
@@ -121,7 +125,7 @@ export class SinkOutput implements TaskOutput {
     if (this.#writer.prepareCheckpoint === undefined && this.#about.guarantee === 'exactly-once') {
       return absent(`the sink "${this.#sink}" commits only when its task finishes`);
     }
-    return { kind: 'taken', state: { kind: 'sink', prepared: this.#prepared } };
+    return { kind: 'taken', state: { kind: 'sink', prepared: [...this.#due, ...this.#prepared] } };
   }
 
   /** What the state had prepared was committed before the writer was opened. */
@@ -132,10 +136,10 @@ export class SinkOutput implements TaskOutput {
   completed(checkpoint: CheckpointId): void {
     const due = this.#prepared.filter((prepared) => prepared.checkpoint <= checkpoint);
     this.#prepared = this.#prepared.filter((prepared) => prepared.checkpoint > checkpoint);
-    for (const { data } of due) {
+    this.#due = [...this.#due, ...due];
+    for (const prepared of due) {
       this.#whenIdle(() => {
-        if (this.#failure === undefined)
-          this.#call('commitPrepared', () => this.#about.commitPrepared?.(unpackData(data)[0]));
+        if (this.#failure === undefined) this.#commitPrepared(prepared);
       });
     }
   }
@@ -221,6 +225,18 @@ export class SinkOutput implements TaskOutput {
       if (!isThenable(returned)) return prepared(returned);
       // What `then` of a user's thenable returns is not to be relied on.
       return Promise.resolve(returned).then(prepared);
+    });
+  }
+
+  #commitPrepared(prepared: PreparedOutput): void {
+    const committed = (): void => {
+      this.#due = this.#due.filter((due) => due !== prepared);
+    };
+    this.#call('commitPrepared', () => {
+      const returned: unknown = this.#about.commitPrepared?.(unpackData(prepared.data)[0]);
+      if (isThenable(returned)) return Promise.resolve(returned).then(committed);
+      committed();
+      return returned;
     });
   }
 
