@@ -34,8 +34,11 @@ export class StateReader {
   }
 
   async #inTurn(handle: WrittenHandle, signal: AbortSignal): Promise<TaskState> {
-    if (this.#count >= mostAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#count++;
+    if (this.#count < mostAtOnce) this.#count++;
+    else {
+      const turn = new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await untilAborted(turn, signal, () => this.#leave());
+    }
     try {
       signal.throwIfAborted();
       await this.#backend?.load();
@@ -44,10 +47,14 @@ export class StateReader {
         releaseTables(late.chain),
       );
     } finally {
-      // The place passes to the next one.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#count--;
-      else next();
+      this.#leave();
     }
+  }
+
+  /** The place passes to the next one. */
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#count--;
+    else next();
   }
 }

@@ -65,6 +65,27 @@ describe('the states that the tasks of an executor read', () => {
     expect(await other).toMatchObject({ checkpoint, state: { outputs: [] } });
   });
 
+  it('of a task that is aborted before its turn are not waited for, and their turn passes on', async () => {
+    const { storage, asked, answer } = slowStorage();
+    const reader = new StateReader(storage);
+    const { signal } = new AbortController();
+    const read = (task: number, until = signal) => Promise.resolve(reader.read(checkpoint, handleOf(task), until));
+    const others = [0, 1, 2, 3].map((task) => read(task));
+    const aborted = new AbortController();
+    const outcomes: string[] = [];
+    read(4, aborted.signal).catch((error: unknown) => outcomes.push((error as Error).message));
+    const behind = read(5);
+    await settled();
+    aborted.abort(new Error('it restarts'));
+    await settled();
+    expect(outcomes).toEqual(['it restarts']);
+    answer(0);
+    await settled();
+    expect(asked).toEqual(['0', '1', '2', '3', '5']);
+    for (const task of [1, 2, 3, 5]) answer(task);
+    expect(await Promise.all([...others, behind])).toHaveLength(5);
+  });
+
   it('that came with the message are there at once', () => {
     const reader = new StateReader(undefined);
     const read = reader.read(checkpoint, { kind: 'inline', state: empty }, new AbortController().signal);
