@@ -10,6 +10,7 @@ import type { CheckpointOutcome, TaskParts } from '../../src/operators/task/task
 import { TaskContext } from '../../src/operators/task/task-context.ts';
 import { absent, type StateSnapshot } from '../../src/operators/state/state-snapshot.ts';
 import type { StageState } from '../../src/operators/state/stage-state.ts';
+import { FrozenTable } from '../../src/operators/state/tables/frozen-table.ts';
 import type { OutputState, SourceState } from '../../src/operators/state/task-state.ts';
 import type { Barrier, Batch, Mark, StreamElement } from '../../src/partitions/stream-element.ts';
 import type { TaskInput, TaskOutput } from '../../src/partitions/task-io.ts';
@@ -793,6 +794,44 @@ describe('a checkpoint of a StreamTask', () => {
     prepared[0]?.();
     idle();
     expect([checkpoints, lastOf(reports)]).toEqual([[], 'failed 0: disk full']);
+  });
+
+  /** A task that has captured a keyed state, and whose sink prepares its output. */
+  function preparing() {
+    let released = 0;
+    const frozen = new FrozenTable(() => new Uint8Array(), {
+      ...{ before: [], mostEntries: 0, onWritten: () => {}, onReleased: () => void released++ },
+      content: function* () {},
+      merge: function* () {},
+    });
+    const all = setUp();
+    all.chain.snapshot = () => ({ kind: 'taken', state: { kind: 'keyed', tables: [frozen] } });
+    all.output.whenMarked = () => {};
+    all.task.start();
+    all.idle();
+    all.task.checkpoint(first);
+    all.idle();
+    return { ...all, released: () => released };
+  }
+
+  it.each<[string, (all: ReturnType<typeof preparing>) => void]>([
+    ['fails', ({ task }) => task.fail(new Error('disk full'))],
+    ['is canceled', ({ task }) => task.cancel()],
+    [
+      'cannot write another barrier',
+      ({ task, output }) => {
+        output.mark = () => {
+          throw new Error('disk full');
+        };
+        task.checkpoint({ ...first, checkpoint: 2 as CheckpointId });
+      },
+    ],
+  ])('TB5: releases what it has captured if it %s before its sink has prepared', (_, end) => {
+    const all = preparing();
+    expect([all.checkpoints, all.released()]).toEqual([[], 0]);
+    end(all);
+    all.idle();
+    expect([all.checkpoints, all.released()]).toEqual([[], 1]);
   });
 
   it('declines with the part that has no state, and writes no barrier', () => {

@@ -2,6 +2,7 @@ import type { Clock } from '../../environment.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import type { CheckpointId } from '../../ids.ts';
 import type { Barrier } from '../../partitions/stream-element.ts';
+import type { StageState } from '../state/stage-state.ts';
 import { releaseTables } from '../state/state-tables.ts';
 import type { Absence, StateSnapshot } from '../state/state-snapshot.ts';
 import type { OutputState, TaskState } from '../state/task-state.ts';
@@ -21,12 +22,15 @@ export function notRunning(checkpoint: CheckpointId, why: string): CheckpointOut
  * Takes the part of a task in a checkpoint, at its barrier: captures what it holds, writes the barrier behind all its
  * results, and calls `done` once its sinks have prepared their output. The task takes no input until then. A task that
  * cannot capture its state writes no barrier. If the barrier drains it, its chain is done.
+ *
+ * @param captured called with the state of the chain, which whoever ends the task before `done` has to release
  */
 export function takeCheckpoint(
   { checkpoint, ...barrier }: Barrier,
   { input, chain, outputs, rejections }: TaskParts,
   clock: Pick<Clock, 'now'>,
   done: (outcome: CheckpointOutcome) => void,
+  captured: (chain: StageState) => void,
 ): void {
   const { alignmentMs } = input;
   const beganMs = clock.now();
@@ -42,6 +46,7 @@ export function takeCheckpoint(
   const isDrained = barrier.alignment === 'drain';
   const held = chain.snapshot(checkpoint, isDrained);
   if (held.kind === 'absent') return refuse(held);
+  captured(held.state);
   const all = [...outputs, ...(rejections?.outputs ?? [])];
   for (const output of all) output.mark({ ...barrier, checkpoint });
   const written: StateSnapshot<OutputState>[] = [];

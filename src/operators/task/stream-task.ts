@@ -86,8 +86,7 @@ export class StreamTask implements Runnable {
 
   /** Makes the task wait before each batch that it takes; 0 ends that. */
   slow(delayMs: number): void {
-    this.#brake ??= new TaskBrake(this.#options.context.environment.clock, this.#wake);
-    this.#brake.set(delayMs);
+    (this.#brake ??= new TaskBrake(this.#options.context.environment.clock, this.#wake)).set(delayMs);
   }
 
   get counts(): MovingCounts {
@@ -307,6 +306,7 @@ export class StreamTask implements Runnable {
     }
     const parts = this.#parts;
     parts.chain.close();
+    this.#barriers.giveUp();
     const close = (): void =>
       this.#close([inputClosing(parts), ...abortsOf(parts, this.#outputs)], () => this.#report());
     if (this.#end?.kind !== 'failed') close();

@@ -2,6 +2,8 @@ import type { Clock } from '../../environment.ts';
 import type { CheckpointId } from '../../ids.ts';
 import { type Barrier, isOfSavepoint } from '../../partitions/stream-element.ts';
 import type { OperatorStage } from '../operator-stage.ts';
+import type { StageState } from '../state/stage-state.ts';
+import { releaseTables } from '../state/state-tables.ts';
 import { notRunning, takeCheckpoint } from './checkpoint-step.ts';
 import type { CheckpointOutcome, TaskParts } from './task-parts.ts';
 
@@ -39,10 +41,13 @@ export interface BarredTask {
  *   theirs until then, and a task that finishes without a report would be taken to have finished before the barrier.
  * - TB4 No savepoint begins at a source that reproduces its results, until it has: its consumers may have read more than its
  *   state has, and whoever continues at another parallelism does not know where they were.
+ * - TB5 What it has captured and does not report, because it ends before, is released: a state on disk would stay there.
  */
 export class TaskBarriers {
   readonly #task: BarredTask;
   #phase: Phase = { kind: 'open' };
+  /** What it has captured, and not reported yet. */
+  readonly #captured = new Map<CheckpointId, StageState>();
 
   constructor(task: BarredTask) {
     this.#task = task;
@@ -129,11 +134,21 @@ export class TaskBarriers {
     return true;
   }
 
+  /** TB5: the task fails, or is canceled. */
+  giveUp(): void {
+    for (const state of this.#captured.values()) releaseTables(state);
+    this.#captured.clear();
+  }
+
   #takePart(barrier: Barrier, parts: TaskParts | undefined): void {
     if (parts === undefined) return;
-    takeCheckpoint(barrier, parts, this.#task.clock, (outcome) => {
-      if (!this.#task.isDoomed()) this.#task.report(outcome);
-    });
+    const { checkpoint } = barrier;
+    const done = (outcome: CheckpointOutcome): void => {
+      if (this.#task.isDoomed()) return;
+      this.#captured.delete(checkpoint);
+      this.#task.report(outcome);
+    };
+    takeCheckpoint(barrier, parts, this.#task.clock, done, (state) => void this.#captured.set(checkpoint, state));
   }
 }
 
