@@ -28,10 +28,19 @@ export class ResultTrace {
   /** Whether the trace is complete. Otherwise the rest of the output is unknown, because no consumer needed it. */
   readonly isWhole: boolean;
   readonly #subpartitions: readonly (SubpartitionTrace | undefined)[];
+  readonly #firstRecords: readonly (number | undefined)[];
 
-  /** @param elements by subpartition, in order */
-  constructor(elements: readonly (Iterable<TracedElement> | undefined)[], isWhole = true) {
+  /**
+   * @param elements by subpartition, in order
+   * @param firstRecords by subpartition: the number of the record with which it begins; default 0
+   */
+  constructor(
+    elements: readonly (Iterable<TracedElement> | undefined)[],
+    isWhole = true,
+    firstRecords: readonly (number | undefined)[] = [],
+  ) {
     this.isWhole = isWhole;
+    this.#firstRecords = firstRecords;
     this.#subpartitions = elements.map((of) => {
       if (of === undefined) return undefined;
       const all = [...of];
@@ -66,7 +75,9 @@ export class ResultTrace {
 
   /** Number of records of a subpartition before an element. O(elements). */
   sequence(subpartition: number, index: number): number {
-    return this.#subpartitions[subpartition]?.counts.subarray(0, index).reduce((sum, count) => sum + count, 0) ?? 0;
+    const first = this.#firstRecords[subpartition] ?? 0;
+    const counts = this.#subpartitions[subpartition]?.counts.subarray(0, index);
+    return counts?.reduce((sum, count) => sum + count, first) ?? first;
   }
 
   checksum(subpartition: number, index: number): number | undefined {

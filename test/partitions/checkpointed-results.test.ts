@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
+import { elementOf } from '../../src/partitions/stream-element.ts';
 import { barrier } from '../support/marks.ts';
 import { recordsOf, RetainedRig, type RetainedRigOptions, somePartition } from '../support/partition-harness.ts';
 
@@ -124,6 +125,53 @@ describe.each(retentions)('a result of a producer that continues from a checkpoi
     rig.resume(false, [6]);
     rig.write([4]).finish();
     expect([rig.ends, running.records]).toEqual([[undefined], recordsOf(0, 0, 10)]);
+  });
+
+  // Of 12 records in batches of three, with a barrier after the first of them.
+  const written = (fromRecords?: readonly number[]): RetainedRig => {
+    const rig = new RetainedRig({ ...options, ...(fromRecords && { fromRecords }) });
+    const reader = rig.read({ from: fromRecords?.[0] ?? 0 });
+    rig.write([3]);
+    rig.partition.write(0, barrier(1));
+    rig.write([3, 3, 3]).finish();
+    expect(reader.isComplete).toBe(true);
+    return rig;
+  };
+
+  it.each<[what: string, rig: () => RetainedRig, from: number]>([
+    ['from its barrier on', () => written(), 3],
+    ['from within a batch', () => written(), 7],
+    [
+      'from what was not freed',
+      () => {
+        const rig = written();
+        rig.partition.forget([6]);
+        return rig;
+      },
+      6,
+    ],
+    ['that began with a later record', () => written([300]), 306],
+  ])('released while it is reproduced %s: the rest is still compared, and only that', (_what, create, from) => {
+    for (const other of [false, true]) {
+      const rig = create();
+      rig.resume(false, [from]);
+      rig.write([2]);
+      rig.partition.release();
+      const rest = (rig.producedOf(0) < 300 ? 12 : 312) - rig.producedOf(0);
+      if (other) {
+        const records = Array.from({ length: rest }, () => 'another');
+        expect(() => rig.partition.write(0, elementOf(records))).toThrow(DeterminismBrokenError);
+      } else {
+        rig.write([rest]).finish();
+        expect(rig.ends).toEqual([undefined, undefined]);
+      }
+    }
+  });
+
+  it('leaves no trace of what was freed, so it is not compared with an output from the beginning', () => {
+    const rig = written();
+    rig.partition.forget([3]);
+    expect(rig.partition.trace()).toBeUndefined();
   });
 });
 

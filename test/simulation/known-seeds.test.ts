@@ -39,6 +39,11 @@ describe('streams with checkpoints', () => {
     expect(history.events.map(({ type }) => type)).not.toContain('determinism.broken');
   });
 
+  it('small seed 204052: a result was released while it was reproduced from a checkpoint, and the rest was compared with other elements', async () => {
+    const { history } = await simulateStream(204052, false, small);
+    expect(history.events.map(({ type }) => type)).not.toContain('determinism.broken');
+  });
+
   it('small seed 31409: a task that had finished before the checkpoint did not dismiss its input, and its producer waited for it', async () => {
     const { history } = await simulateStream(31409, false, small);
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));

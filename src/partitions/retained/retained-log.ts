@@ -103,7 +103,13 @@ export class RetainedLog {
 
   /** Whether entries at the beginning are no longer listed. */
   get isForgotten(): boolean {
-    return this.#forgotten > 0;
+    return this.#forgotten > 0 || (this.length > 0 && this.#entries[0] === undefined);
+  }
+
+  /** Number of the first record of an entry that is still listed; that of the next one to be written if none is. */
+  get firstListed(): number {
+    for (const { sequence } of this.kept()) return sequence;
+    return this.#recordCount;
   }
 
   /** Whether its reader was dismissed, and no other was opened since. */

@@ -248,7 +248,11 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
       if (log === undefined) return undefined;
       const { subpartition } = log;
       const next = reproduction.missing(subpartition)?.index ?? log.length;
-      return Array.from(log.kept(), ({ count, checksum, element, sequence, barrier }, index): TracedElement => {
+      // With a place for each that is no longer listed, so that the indexes of the reproduction hold for it.
+      return Array.from({ length: log.length }, (_, index): TracedElement => {
+        const entry = log.entryAt(index);
+        if (entry === undefined) return { count: 0, checksum: undefined };
+        const { count, checksum, element, sequence, barrier } = entry;
         const isToCome = index >= next && element !== undefined;
         return {
           count,
@@ -257,6 +261,7 @@ export class SubpartitionLogs implements Iterable<RetainedLog> {
         };
       });
     });
-    return new ResultTrace(Array.from(rest));
+    const firstRecords = this.#logs.map((log) => log?.firstListed);
+    return new ResultTrace(Array.from(rest), true, Array.from(firstRecords));
   }
 }
