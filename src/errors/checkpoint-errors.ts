@@ -1,3 +1,4 @@
+import { causeWithCode } from './cause-chain.ts';
 import { KintsugiError } from './kintsugi-error.ts';
 import { toldCause } from './told-cause.ts';
 
@@ -108,13 +109,43 @@ export class NoCheckpointLeftError extends KintsugiError {
   override readonly recovery = 'never';
   readonly head: string;
 
-  constructor(head: string, options?: { cause?: unknown }) {
+  constructor(head: string, options: { cause?: unknown } = {}) {
     super(
-      `No checkpoint of the tasks behind ${head} can be read any more. Run with \`rerun: true\` to begin anew, which repeats output that cannot be replaced. Another time keep more of them with \`checkpoints.retained\`, and look after their storage`,
+      `No checkpoint of the tasks behind ${head} can be read any more${lastOf(options)}. Run with \`rerun: true\` to begin anew, which repeats output that cannot be replaced. Another time keep more of them with \`checkpoints.retained\`, and look after their storage`,
       options,
     );
     this.head = head;
   }
+}
+
+/**
+ * What a sink had prepared is gone: somebody deleted it before it was committed, or took away or replaced what was committed.
+ * No checkpoint that names it can be used.
+ */
+export class PreparedOutputLostError extends KintsugiError {
+  readonly code = 'PREPARED_OUTPUT_LOST';
+  /** What it would have become: the path of a part file. */
+  readonly target: string;
+  /** The file in which it was. */
+  readonly location: string;
+  readonly records: number;
+
+  constructor(target: string, location: string, records: number, options?: { cause?: unknown }) {
+    super(
+      `${target}: ${records} records that were prepared for it are gone. Their file was deleted before it was committed, or what was committed was taken away or replaced. A restart from an earlier checkpoint writes them again; after any other, put ${location} back`,
+      options,
+    );
+    this.target = target;
+    this.location = location;
+    this.records = records;
+  }
+}
+
+/** What was wrong with the last one that could be tried. */
+function lastOf({ cause }: { readonly cause?: unknown }): string {
+  if (cause === undefined) return '';
+  const unreadable = causeWithCode<CheckpointUnreadableError>(cause, 'CHECKPOINT_UNREADABLE');
+  return ` (${unreadable === undefined ? toldCause(cause) : `${unreadable.location}: ${unreadable.problem}`})`;
 }
 
 /** The reason of an event, and what it was: the path and the remedy are in it. */

@@ -271,7 +271,7 @@ it('a part that is not there, and whose name another file has, is not taken for 
   const first = await sink.barrier();
   await sink.open();
   writeFileSync(sink.path, 'of an earlier run');
-  await expect(sink.commit(first)).rejects.toMatchObject({ code: 'FILE_ACCESS', file: sink.path });
+  await expect(sink.commit(first)).rejects.toMatchObject({ code: 'PREPARED_OUTPUT_LOST', target: sink.path });
   await sink.end();
 });
 

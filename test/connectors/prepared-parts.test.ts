@@ -1,4 +1,4 @@
-import fs, { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { csvFile } from '../../src/connectors/csv/csv-file.ts';
 import { toCsvFile } from '../../src/connectors/csv/to-csv-file.ts';
 import { jsonLinesFile } from '../../src/connectors/json/json-lines-file.ts';
@@ -93,7 +93,25 @@ describe.each(sinks)('a prepared part of %s', (_, extension, sinkOf, sourceOf) =
     writeFileSync(path, 'of an earlier run');
     await writer.abort();
     const committing = Promise.resolve(sink.commitPrepared?.(part));
-    expect(await failureOf(committing)).toMatchObject({ code: 'FILE_ACCESS', file: path });
+    expect(await failureOf(committing)).toMatchObject({ code: 'PREPARED_OUTPUT_LOST', target: path });
+    run.end();
+  });
+
+  it('that was deleted is an error that names it, what it held, and what helps', async () => {
+    const { path, sink, writer, part, run } = await prepared();
+    const [{ temporary }] = (part as { parts: [{ temporary: string }] }).parts;
+    rmSync(temporary);
+    const told = {
+      code: 'PREPARED_OUTPUT_LOST',
+      recovery: 'restart',
+      target: path,
+      location: temporary,
+      records: 2,
+      message: expect.stringContaining(`put ${temporary} back`),
+    };
+    expect(await failureOf(Promise.resolve(sink.commitPrepared?.(part)))).toMatchObject(told);
+    expect(await failureOf(Promise.resolve(sink.exportPrepared?.(part, scratch('copies'))))).toMatchObject(told);
+    expect(await failureOf(Promise.resolve(writer.commit()))).toMatchObject(told);
     run.end();
   });
 

@@ -109,11 +109,21 @@ const table: Readonly<Record<string, Row>> = {
       'The savepoint that was to drain the tasks behind orders[0] failed because of "expired". They restart from the checkpoint before it, because some may have handed on their final results',
   },
   NoCheckpointLeftError: {
-    make: () => new errors.NoCheckpointLeftError('orders[0]'),
+    make: () =>
+      new errors.NoCheckpointLeftError('orders[0]', {
+        cause: new Error('task', { cause: new errors.CheckpointUnreadableError('a/7.state', 'it is missing') }),
+      }),
     code: 'NO_CHECKPOINT_LEFT',
     recovery: 'never',
     message:
-      'No checkpoint of the tasks behind orders[0] can be read any more. Run with `rerun: true` to begin anew, which repeats output that cannot be replaced. Another time keep more of them with `checkpoints.retained`, and look after their storage',
+      'No checkpoint of the tasks behind orders[0] can be read any more (a/7.state: it is missing). Run with `rerun: true` to begin anew, which repeats output that cannot be replaced. Another time keep more of them with `checkpoints.retained`, and look after their storage',
+  },
+  PreparedOutputLostError: {
+    make: () => new errors.PreparedOutputLostError('out/rows.jsonl', 'out/.rows.jsonl.pending/1', 7),
+    code: 'PREPARED_OUTPUT_LOST',
+    recovery: 'restart',
+    message:
+      'out/rows.jsonl: 7 records that were prepared for it are gone. Their file was deleted before it was committed, or what was committed was taken away or replaced. A restart from an earlier checkpoint writes them again; after any other, put out/.rows.jsonl.pending/1 back',
   },
   InputChangedError: {
     make: () => new errors.InputChangedError(file, 'shorter', 'it has 3 bytes, and had 9'),

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CheckpointStorage } from '../../src/checkpoints/checkpoint-storage.ts';
@@ -288,4 +288,57 @@ it('a run with a state directory that ends for good keeps what is pending; the n
   await write('in one data plane', sink, { options });
   expect((await read()).map(({ n }) => n)).toEqual(expected);
   expect(files().filter((name) => name.startsWith('.'))).toEqual([]);
+});
+
+describe('a pending part that somebody deletes before it is committed', () => {
+  const hidden = (): string => join(scratch, 'hidden.jsonl');
+  const pendings = (): string => join(scratch, 'out', '.rows.jsonl.pending');
+
+  /** Hides the part of a subtask, and tells its path and the time at which that was done. */
+  function hiding(faults: FaultPlan): { path: string } {
+    const told = { path: '' };
+    faults.call(
+      points.beforeCommit,
+      () => {
+        const [name] = readdirSync(pendings());
+        told.path = join(pendings(), name as string);
+        renameSync(told.path, hidden());
+      },
+      { skip: 6 },
+    );
+    return told;
+  }
+
+  it('makes its checkpoint unreadable: the one before it is used, and each record is there once', async () => {
+    const { sink, read } = sinks[0].open() as TestedSink;
+    const faults = faultPlan();
+    const told = hiding(faults);
+    const options = { checkpoints: { intervalMs: 5, retained: 2 } };
+    const { events } = await write('in one data plane', sink, { faults, options });
+    const [lost] = ofType(events, 'checkpoint.unreadable');
+    expect(lost).toMatchObject({
+      instead: expect.any(Number),
+      cause: {
+        code: 'CHECKPOINT_UNREADABLE',
+        location: told.path,
+        message: expect.stringMatching(/Checkpoint file .*: the \d+ records .*rows-.* that were prepared .* are gone/),
+      },
+    });
+    expect((await read()).map(({ n }) => n)).toEqual(expected);
+  });
+
+  it('without one before it, fails the job; once the file is put back, the next run commits it', async () => {
+    const { sink, read } = sinks[0].open() as TestedSink;
+    const faults = faultPlan();
+    const told = hiding(faults);
+    const options = { stateDirectory: join(scratch, 'state') };
+    const failed = write('in one data plane', sink, { faults, options });
+    await expect(failed).rejects.toMatchObject({ code: 'JOB_FAILED', cause: { code: 'NO_CHECKPOINT_LEFT' } });
+    await expect(failed).rejects.toThrow(told.path);
+    mkdirSync(pendings(), { recursive: true });
+    renameSync(hidden(), told.path);
+    const { events } = await write('in one data plane', sink, { options });
+    expect(ofType(events, 'checkpoint.restored')).not.toEqual([]);
+    expect((await read()).map(({ n }) => n)).toEqual(expected);
+  });
 });

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { CheckpointUnreadableError } from '../../errors/checkpoint-errors.ts';
 import { syncDirectory, syncFile } from '../../partitions/storage/file-segment.ts';
 import { fileProblem } from '../file-problem.ts';
-import { identityOf, isAt, type PreparedPart, type PreparedParts } from './prepared-part.ts';
+import { identityOf, isAt, lostPart, type PreparedPart, type PreparedParts } from './prepared-part.ts';
 
 /** A part in a savepoint. Plain data. */
 interface ExportedPart extends PreparedPart {
@@ -19,7 +19,7 @@ export interface ExportedParts extends PreparedParts {
 /**
  * Links the parts that are pending, or were committed meanwhile, to a directory, which keeps them when the output itself goes
  * on without them. Copies where links are impossible: on another file system.
- * @throws FileAccessError
+ * @throws PreparedOutputLostError | FileAccessError
  */
 export async function exportParts(prepared: PreparedParts, directory: string): Promise<ExportedParts> {
   const parts: ExportedPart[] = [];
@@ -29,7 +29,9 @@ export async function exportParts(prepared: PreparedParts, directory: string): P
       if (parts.length === 0) await mkdir(directory, { recursive: true });
       const isPending = await linkTo(part.temporary, join(directory, file));
       if (!isPending && (await isAt(part.place, part.identity))) await linkTo(part.place, join(directory, file));
-      await stat(join(directory, file));
+      await stat(join(directory, file)).catch((error: unknown) => {
+        throw lostPart(part, error);
+      });
     } catch (error) {
       throw fileProblem(part.path, 'write', error);
     }

@@ -1,5 +1,7 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { PreparedOutputLostError } from '../../errors/checkpoint-errors.ts';
+import { propertyOf } from '../../foreign-value.ts';
 import { syncDirectory } from '../../partitions/storage/file-segment.ts';
 import { fileProblem } from '../file-problem.ts';
 import type { BegunPart } from './begun-part.ts';
@@ -60,9 +62,10 @@ export async function isAt(path: string, identity: string): Promise<boolean> {
 /**
  * Renames a prepared file into place, replacing the one of an earlier attempt or run, and removes the parts after it,
  * which can only be theirs. Safe to call again: then it changes nothing.
- * @throws FileAccessError if the file is gone and another one is in its place
+ * @throws PreparedOutputLostError | FileAccessError
  */
-export async function commitPart({ path, temporary, place, identity, first, number }: PreparedPart): Promise<void> {
+export async function commitPart(part: PreparedPart): Promise<void> {
+  const { path, temporary, place, identity, first, number } = part;
   try {
     checkOutputFile(place);
     if (await isAt(place, identity)) {
@@ -74,6 +77,7 @@ export async function commitPart({ path, temporary, place, identity, first, numb
         async (error: unknown) => {
           // Another process or task does the same.
           if (await isAt(place, identity)) return false;
+          if (await isMissing(temporary)) throw lostPart(part, error);
           throw error;
         },
       );
@@ -83,6 +87,18 @@ export async function commitPart({ path, temporary, place, identity, first, numb
   } catch (error) {
     throw fileProblem(path, 'write', error);
   }
+}
+
+/** A part of which there is nothing, neither pending nor in place. */
+export function lostPart({ path, temporary, records }: PreparedPart, cause: unknown): PreparedOutputLostError {
+  return new PreparedOutputLostError(path, temporary, records, { cause });
+}
+
+async function isMissing(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => false,
+    (error: unknown) => propertyOf(error, 'code') === 'ENOENT',
+  );
 }
 
 /**

@@ -1,3 +1,5 @@
+import { causeWithCode } from '../../errors/cause-chain.ts';
+import { CheckpointUnreadableError, type PreparedOutputLostError } from '../../errors/checkpoint-errors.ts';
 import { InvalidArgumentError } from '../../errors/usage-errors.ts';
 import { hasMethods } from '../../foreign-value.ts';
 import type { VertexProgram } from '../operator-description.ts';
@@ -178,11 +180,26 @@ async function openSink(
   context: RuntimeContext,
   prepared: readonly PreparedOutput[],
 ): Promise<SinkWriter<unknown>> {
-  const outputs = prepared.map(({ data }) => unpackData(data)[0]);
-  for (const output of outputs) await sink.commitPrepared?.(output);
-  const writer = await sink.open(context, outputs.at(-1));
+  const outputs = prepared.map(({ checkpoint, data }) => ({ checkpoint, output: unpackData(data)[0] }));
+  for (const { checkpoint, output } of outputs) {
+    try {
+      await sink.commitPrepared?.(output);
+    } catch (error) {
+      throw unreadableIfLost(error, checkpoint);
+    }
+  }
+  const writer = await sink.open(context, outputs.at(-1)?.output);
   checkMethods(`open of sink "${sink.name}"`, writer, ['write', 'commit', 'abort']);
   return writer;
+}
+
+/** What a checkpoint had prepared is a part of it: without it, the one before has to do. */
+function unreadableIfLost(error: unknown, checkpoint: CheckpointId): unknown {
+  const lost = causeWithCode<PreparedOutputLostError>(error, 'PREPARED_OUTPUT_LOST');
+  if (lost === undefined) return error;
+  const { target, location, records } = lost;
+  const problem = `the ${records} records for ${target} that were prepared for checkpoint ${checkpoint} are gone, unless you put the file back`;
+  return new CheckpointUnreadableError(location, problem, { cause: error });
 }
 
 /** @throws InvalidArgumentError unless `opened` has the methods */
