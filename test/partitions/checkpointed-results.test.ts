@@ -111,6 +111,18 @@ describe.each(retentions)('a result of a producer that continues from a checkpoi
     expect(again.map(({ records }) => records)).toEqual([recordsOf(0, 6, 15), recordsOf(1, 6, 12)]);
   });
 
+  it('DR1: gives back what is freed while it is on its way to disk', () => {
+    const used = (isSettled: boolean): number => {
+      const rig = new RetainedRig(options);
+      rig.read();
+      rig.write([3, 3, 3], { isSettled });
+      rig.partition.forget([6]);
+      rig.write([3, 3]);
+      return rig.memory.usedBytes + rig.disk.usedBytes;
+    };
+    expect(used(false)).toBe(used(true));
+  });
+
   it('is reproduced from what was not freed, and from nowhere before', () => {
     const rig = new RetainedRig(options);
     const running = rig.read();

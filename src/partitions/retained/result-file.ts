@@ -113,14 +113,13 @@ export class ResultFile {
       this.#unwrittenBytes -= frame.length;
       // RF1.
       if (file === this.#file) {
-        this.#underWay.delete(entry);
-        if (error === undefined) {
+        // Otherwise it was discarded meanwhile.
+        const isWanted = this.#underWay.delete(entry);
+        this.#failure ??= error;
+        if (error === undefined && isWanted) {
           entry.written = { offset, bytes: frame.length };
           if (index < log.length - inStep) entry.element = undefined;
-        } else {
-          this.#disk.giveBack(frame.length);
-          this.#failure ??= error;
-        }
+        } else this.#disk.giveBack(frame.length);
       }
       this.#finishIfWritten();
       if (error !== undefined || (wasBusy && !this.isBusy)) changed();
@@ -154,10 +153,14 @@ export class ResultFile {
     this.#file?.startReads?.();
   }
 
-  /** Nobody reads these elements again. @returns whether some of them are in the file */
+  /**
+   * Nobody reads these elements again. Those that are on their way are given back once they are there.
+   * @returns whether some of them are in the file
+   */
   discard(entries: readonly LogEntry[]): boolean {
     let bytes = 0;
     for (const entry of entries) {
+      this.#underWay.delete(entry);
       bytes += entry.written?.bytes ?? 0;
       entry.written = undefined;
     }
