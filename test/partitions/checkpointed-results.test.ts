@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
+import type { SpillFile } from '../../src/partitions/storage/spill-store.ts';
 import { elementOf } from '../../src/partitions/stream-element.ts';
 import { barrier } from '../support/marks.ts';
 import { recordsOf, RetainedRig, type RetainedRigOptions, somePartition } from '../support/partition-harness.ts';
@@ -188,32 +189,48 @@ describe.each(retentions)('a result of a producer that continues from a checkpoi
 });
 
 describe('files of a result that checkpoints have passed', () => {
-  it('are removed segment by segment', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'kintsugi-passed-'));
-    try {
-      const store = new FileSpillStore({ directory, segmentBytes: 400 });
-      const file = store.create(somePartition);
-      const append = (): Promise<number> =>
-        new Promise((resolve, reject) =>
-          file.append(new Uint8Array(150).fill(7), (error, offset) => (error ? reject(error) : resolve(offset))),
-        );
-      const offsets: number[] = [];
-      for (let n = 0; n < 8; n++) offsets.push(await append());
-      const segments = (): number =>
-        readdirSync(directory, { recursive: true }).filter((name) => /\.\d+$|seg/.test(String(name))).length;
-      const before = segments();
-      file.dropBefore?.(offsets[5] as number);
-      await new Promise<void>((resolve) => file.sync(() => resolve()));
-      const verified = await new Promise((resolve) => file.verify(resolve));
-      const read = await new Promise<Uint8Array>((resolve, reject) =>
-        file.read(offsets[6] as number, 150, (error, bytes) => (error ? reject(error) : resolve(bytes))),
+  const directory = mkdtempSync(join(tmpdir(), 'kintsugi-passed-'));
+
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  /** A file of several segments. */
+  async function segmented() {
+    const store = new FileSpillStore({ directory, segmentBytes: 400 });
+    const file = store.create(somePartition);
+    const append = (): Promise<number> =>
+      new Promise((resolve, reject) =>
+        file.append(new Uint8Array(150).fill(7), (error, offset) => (error ? reject(error) : resolve(offset))),
       );
-      expect([verified, read.every((byte) => byte === 7)]).toEqual([undefined, true]);
-      expect(before).toBeGreaterThan(2);
-      expect(segments()).toBeLessThan(before);
-      await store.dispose();
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
-    }
+    const offsets: number[] = [];
+    for (let n = 0; n < 8; n++) offsets.push(await append());
+    return { store, file, offsets };
+  }
+
+  it('are removed segment by segment', async () => {
+    const { store, file, offsets } = await segmented();
+    const segments = (): number =>
+      readdirSync(directory, { recursive: true }).filter((name) => /\.\d+$|seg/.test(String(name))).length;
+    const before = segments();
+    file.dropBefore?.(offsets[5] as number);
+    await new Promise<void>((resolve) => file.sync(() => resolve()));
+    const verified = await new Promise((resolve) => file.verify(resolve));
+    const read = await new Promise<Uint8Array>((resolve, reject) =>
+      file.read(offsets[6] as number, 150, (error, bytes) => (error ? reject(error) : resolve(bytes))),
+    );
+    expect([verified, read.every((byte) => byte === 7)]).toEqual([undefined, true]);
+    expect(before).toBeGreaterThan(2);
+    expect(segments()).toBeLessThan(before);
+    await store.dispose();
+  });
+
+  it.each<[string, (file: SpillFile) => Promise<Error | undefined>]>([
+    ['synced', (file) => new Promise((resolve) => file.sync(resolve))],
+    ['verified', (file) => new Promise((resolve) => file.verify(resolve))],
+  ])('may be removed while it is being %s, which is no error', async (_, look) => {
+    const { store, file, offsets } = await segmented();
+    const looked = look(file);
+    file.dropBefore?.(offsets[5] as number);
+    expect(await looked).toBeUndefined();
+    await store.dispose();
   });
 });

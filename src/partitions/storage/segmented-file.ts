@@ -235,7 +235,7 @@ export class SegmentedFile implements SpillFile {
     return this.#failureOf(async () => {
       this.#options.faults.reach(spillFaultPoints.sync, { file: this.name });
       this.#assertThere();
-      await Promise.all(this.#segments.slice(this.#dropped).map((segment) => segment.sync()));
+      await Promise.all(this.#ofEach((segment) => segment.sync()));
     });
   }
 
@@ -284,9 +284,19 @@ export class SegmentedFile implements SpillFile {
       throw new UnreadableFileError({ file: this.name, offset: 0 }, 'the file was removed');
     }
     // All at once; the error names the first damaged segment.
-    const looks = await Promise.allSettled(this.#segments.slice(this.#dropped).map((segment) => segment.verify()));
+    const looks = await Promise.allSettled(this.#ofEach((segment) => segment.verify()));
     const failed = looks.find((look) => look.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Looks after each segment that is there. What becomes of one that is dropped meanwhile is of no concern. */
+  #ofEach(look: (segment: FileSegment) => Promise<void>): Promise<void>[] {
+    const first = this.#dropped;
+    return this.#segments.slice(first).map((segment, at) =>
+      look(segment).catch((error: unknown) => {
+        if (first + at >= this.#dropped) throw error;
+      }),
+    );
   }
 
   #assertThere(): void {
