@@ -37,7 +37,7 @@ export interface RuntimeContext {
   readonly attempt: AttemptNumber;
   /** The attempt of the same subtask that runs beside this one, which is its second (`speculation`); undefined if none does. */
   readonly beside?: AttemptNumber | undefined;
-  /** Aborted when the attempt is canceled or fails, and when no consumer needs more of its output. */
+  /** Aborted when the attempt is canceled or fails and, but for sinks, when no consumer needs more of its output. */
   readonly signal: AbortSignal;
   readonly environment: Environment;
   /** Claims for sinks that write files. */

@@ -5,7 +5,9 @@ import { filter, take, takeWhile } from 'rxjs';
 import {
   collect,
   type DataStream,
+  type DeadLetter,
   type Exchange,
+  forEach,
   Job,
   keptResult,
   memory,
@@ -120,6 +122,34 @@ describe.each(early)('a consumer that needs no more, over %s', (exchange) => {
     expect(paid).toBeLessThan(40);
     expect(aborted).toBeGreaterThan(0);
     expect(end.receipt.failovers).toEqual([]);
+  });
+
+  //  range(200) ─▶ taste ──▶ take(5) ─▶ out     its dead letters take their time
+  it('what was rejected before is written as dead letters all the same', async () => {
+    const [out, told, signals]: [ReturnType<typeof collect<number>>, unknown[], boolean[]] = [collect(), [], []];
+    const job = streaming('letters');
+    const deadLetter = forEach<DeadLetter>(async ({ record }, { environment: { clock }, signal }) => {
+      await new Promise((resolve) => void clock.setTimeout(() => resolve(undefined), 5));
+      told.push(record);
+      signals.push(signal.aborted);
+    });
+    job
+      .source('numbers', range(0, 200))
+      .map(
+        (n) => {
+          if (n % 4 > 0) throw new Error('poison');
+          return n;
+        },
+        { uid: 'taste', onError: { deadLetter } },
+      )
+      .rebalance({ exchange })
+      .through(take(5))
+      .sink('out', out);
+    const end = await runStory(job, { batchSize: 32 });
+    expect([out.records, endedEarly(end)]).toEqual([[0, 4, 8, 12, 16], ['numbers']]);
+    const [rejected] = end.receipt.rejected;
+    expect(told).toEqual(Array.from({ length: rejected?.deadLetters ?? 0 }, (_, n) => n + Math.floor(n / 3) + 1));
+    expect(signals).not.toContain(true);
   });
 
   //  ticks ──▶ plus ──▶ even ──▶ take(5) ─▶ out

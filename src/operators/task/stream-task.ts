@@ -268,7 +268,7 @@ export class StreamTask implements Runnable {
   /** ST4. */
   #curtail(): void {
     this.#isCurtailed = true;
-    this.#options.context.abort();
+    this.#options.context.curtail();
     this.#commit();
   }
 

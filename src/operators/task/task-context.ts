@@ -17,6 +17,8 @@ export class TaskContext implements RuntimeContext {
   reject: RuntimeContext['reject'];
   /** Set before the sink is opened. */
   delivery: RuntimeContext['delivery'];
+  /** Those beside it. */
+  readonly #others: TaskContext[] = [];
   #controller: AbortController | undefined;
   #isAborted = false;
 
@@ -40,22 +42,27 @@ export class TaskContext implements RuntimeContext {
     return this.#controller.signal;
   }
 
-  /** The same context under the name of a vertex beside this one, for the sink of its dead letters. */
+  /**
+   * The same context under the name of a vertex beside this one, for the sink of its dead letters. Its signal is not aborted
+   * when no consumer needs more: what was rejected before is written all the same.
+   */
   as(vertex: string): RuntimeContext {
     const { job, run, subtask, parallelism, attempt, beside, environment, outputs } = this;
-    const signalOf = (): AbortSignal => this.signal;
-    const delivery = { sink: vertex, orderFault: 'dead letters come when a function fails' };
-    return {
-      ...{ job, run, vertex, subtask, parallelism, attempt, beside, environment, outputs, delivery },
-      get signal() {
-        return signalOf();
-      },
-    };
+    const context = new TaskContext({ job, run, vertex, subtask, parallelism, attempt, beside, environment, outputs });
+    context.delivery = { sink: vertex, orderFault: 'dead letters come when a function fails' };
+    this.#others.push(context);
+    return context;
   }
 
-  /** The attempt ends early: aborts the signal. Idempotent. */
-  abort(): void {
+  /** No consumer needs more of its output: aborts its own signal. Idempotent. */
+  curtail(): void {
     this.#isAborted = true;
     this.#controller?.abort();
+  }
+
+  /** The attempt ends early: aborts all signals. Idempotent. */
+  abort(): void {
+    this.curtail();
+    for (const other of this.#others) other.abort();
   }
 }
