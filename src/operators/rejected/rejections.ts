@@ -85,6 +85,7 @@ interface Desk {
   readonly uid: string;
   readonly handling: ErrorHandling;
   readonly counts: { skipped: number; deadLetters: number; replaced: number };
+  hasRejected: boolean;
   readonly tally: ErrorTally | undefined;
   /** How many records it was given. */
   readonly records: () => number;
@@ -102,6 +103,8 @@ export function rejectsRecords({ source, operators }: RejectionsOptions['program
  * Invariants:
  * - RJ1 A rejected record is counted once, by what became of it.
  * - RJ2 An error that concerns every record, and one beyond `maxErrors`, fails the task.
+ * - RJ3 A dead letter of the source comes when the answer is passed on that it was rejected with: a checkpoint that begins before
+ *   has the source read it again.
  */
 export class Rejections implements RecordRejections {
   readonly seen: number[];
@@ -112,6 +115,8 @@ export class Rejections implements RecordRejections {
   #outputs: ReadonlyMap<string, DeadLetterOutput> = new Map();
   /** Records of the source, rejected ones included. */
   #read = 0;
+  /** RJ3. */
+  #unread: (() => void)[] = [];
 
   constructor(options: RejectionsOptions) {
     this.#options = options;
@@ -173,9 +178,10 @@ export class Rejections implements RecordRejections {
     return this.#reject(this.#source, error, { record: raw, position, calls: 1 });
   }
 
-  /** Notes that the source has read `records` more. */
+  /** The source passes an answer on, with so many records: notes that, and takes the dead letters before them. */
   noteRead(records: number): void {
     this.#read += records;
+    for (const take of this.#unread.splice(0)) take();
   }
 
   #all(): readonly Desk[] {
@@ -186,7 +192,7 @@ export class Rejections implements RecordRejections {
     if (handling === undefined) return undefined;
     const { subtask, attempt, tallies } = this.#options;
     const tally = handling.limit && tallies.open({ operator: uid, subtask, attempt }, handling.limit, records);
-    return { uid, handling, tally, records, counts: { skipped: 0, deadLetters: 0, replaced: 0 } };
+    return { uid, handling, tally, records, counts: { skipped: 0, deadLetters: 0, replaced: 0 }, hasRejected: false };
   }
 
   #reject(desk: Desk | undefined, error: Error, failed: Failed): unknown {
@@ -195,18 +201,19 @@ export class Rejections implements RecordRejections {
     const place = placeOf(desk.uid, failed);
     const tooMany = desk.tally?.add(error, place);
     if (tooMany !== undefined) throw tooMany;
-    const isFirst = Object.values(desk.counts).every((count) => count === 0);
     const { outcome, answer } = this.#react(desk, error, failed);
-    if (isFirst) this.#options.first({ outcome, cause: error, place });
+    if (!desk.hasRejected) this.#options.first({ outcome, cause: error, place });
+    desk.hasRejected = true;
     return answer;
   }
 
-  #react(
-    { uid, handling: { reaction }, counts }: Desk,
-    error: Error,
-    failed: Failed,
-  ): { readonly outcome: RejectionOutcome; readonly answer: unknown } {
+  #react(desk: Desk, error: Error, failed: Failed): { readonly outcome: RejectionOutcome; readonly answer: unknown } {
     const { subtask } = this.#options;
+    const {
+      uid,
+      handling: { reaction },
+      counts,
+    } = desk;
     const { number, position, calls } = failed;
     switch (reaction.kind) {
       case 'skip':
@@ -216,8 +223,12 @@ export class Rejections implements RecordRejections {
         const what = 'record' in failed ? { record: failed.record } : { key: failed.key as DeadLetter['key'] };
         const where = position === undefined ? {} : { position };
         const letter = { ...what, operator: uid, subtask, ...where, error: letterError(error), calls };
-        this.#outputs.get(uid)?.add(letter, number);
-        counts.deadLetters++;
+        const take = (): void => {
+          this.#outputs.get(uid)?.add(letter, number);
+          counts.deadLetters++;
+        };
+        if (desk === this.#source) this.#unread.push(take);
+        else take();
         return { outcome: 'deadLetter', answer: skipped };
       }
       case 'replace': {

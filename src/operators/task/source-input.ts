@@ -154,7 +154,8 @@ export class SourceInput implements TaskInput {
     }
     const state = this.#state;
     // An answer may have come after the barrier, of which nothing is emitted: it is read again, because a savepoint keeps no records.
-    const isUntouched = state.kind === 'read' && state.answer !== null && state.isWhole === true;
+    // The end, too, because what was rejected before it is not passed on either.
+    const isUntouched = state.kind === 'read' && state.isWhole === true;
     const isUnderWay = state.kind === 'reading' || state.kind === 'failed' || isUntouched;
     const waiting = state.kind === 'read' && state.answer !== null ? state.answer.slice(state.from) : [];
     return takeSnapshot((pack) => ({

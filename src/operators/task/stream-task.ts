@@ -223,6 +223,7 @@ export class StreamTask implements Runnable {
 
   #take(element: StreamElement): void {
     const { chain, rejections } = this.#parts as TaskParts;
+    if (element.kind !== 'barrier') rejections?.noteRead(element.kind === 'records' ? element.records.length : 0);
     if (element.kind === 'end') {
       this.#progress.reach(taskFaultPoints.end);
       this.#isInputOver = true;
@@ -236,7 +237,6 @@ export class StreamTask implements Runnable {
     if (records.length === 0) return;
     this.#progress.begin();
     this.#progress.recordsIn += records.length;
-    rejections?.noteRead(records.length);
     chain.push(records);
   }
 
