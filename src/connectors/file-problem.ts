@@ -1,5 +1,6 @@
 import { basename, sep } from 'node:path';
 import { FileAccessError } from '../errors/connector-errors.ts';
+import { diskRemedy } from '../errors/disk-remedy.ts';
 import { toError } from '../errors/thrown-value.ts';
 import { InvalidArgumentError } from '../errors/usage-errors.ts';
 
@@ -14,15 +15,6 @@ const problemByCode: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the device',
   EDQUOT: 'the quota of its disk is used up',
   EROFS: 'the file system is read-only',
-};
-
-/** What helps who wants to write. */
-const remedyByCode: Readonly<Record<string, string>> = {
-  ENOSPC: 'Free space on its disk',
-  EDQUOT: 'Free space on its disk',
-  EACCES: 'Make it writable for this user, or name another path',
-  EPERM: 'Make it writable for this user, or name another path',
-  EROFS: 'Make its file system writable, or name another path',
 };
 
 /** Codes that no retry cures: the path is wrong, or not accessible. */
@@ -66,7 +58,7 @@ export function fileProblem(file: string, verb: 'read' | 'write' | 'delete', thr
   if (said === undefined || error instanceof FileAccessError || syscall === undefined) return error;
   // A file is in the place of a directory that has to be created.
   const code = said === 'EEXIST' && syscall === 'mkdir' ? 'ENOTDIR' : said;
-  const remedy = verb === 'read' ? undefined : remedyByCode[code];
+  const remedy = verb === 'read' ? undefined : diskRemedy(error, { elsewhere: 'name another path' });
   const problem = `cannot ${verb}: ${problemByCode[code] ?? error.message} (${code})`;
   return new FileAccessError(file, `${problem}${remedy === undefined ? '' : `. ${remedy}`}`, {
     cause: error,

@@ -1,4 +1,5 @@
 import { causeWithCode } from './cause-chain.ts';
+import { diskRemedy } from './disk-remedy.ts';
 import { KintsugiError } from './kintsugi-error.ts';
 import { toldCause } from './told-cause.ts';
 
@@ -44,10 +45,10 @@ export class CheckpointStorageError extends KintsugiError {
   readonly operation: 'write' | 'read' | 'list' | 'remove';
 
   constructor(location: string, operation: CheckpointStorageError['operation'], cause: unknown) {
-    super(
-      `Cannot ${operation} checkpoint files at ${location}: ${toldCause(cause)}. Check that the storage is reachable, writable and not full`,
-      { cause },
-    );
+    const remedy =
+      diskRemedy(cause, { isRead: true, elsewhere: 'name another place for checkpoints' }) ??
+      'Check that the storage is reachable, writable and not full';
+    super(`Cannot ${operation} checkpoint files at ${location}: ${toldCause(cause)}. ${remedy}`, { cause });
     this.location = location;
     this.operation = operation;
   }

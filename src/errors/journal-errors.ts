@@ -1,4 +1,4 @@
-import { propertyOf } from '../foreign-value.ts';
+import { diskRemedy } from './disk-remedy.ts';
 import { KintsugiError } from './kintsugi-error.ts';
 import { toError } from './thrown-value.ts';
 
@@ -26,23 +26,10 @@ export class JournalAccessError extends KintsugiError {
   readonly operation: 'open' | 'read' | 'append to' | 'sync' | 'replace';
 
   constructor(file: string, operation: JournalAccessError['operation'], cause: unknown) {
-    super(`Cannot ${operation} ${file}: ${toError(cause).message}. ${remedyFor(propertyOf(cause, 'code'))}`, { cause });
+    const remedy =
+      diskRemedy(cause, { isRead: true, elsewhere: 'choose another directory' }) ?? 'Check its disk and directory';
+    super(`Cannot ${operation} ${file}: ${toError(cause).message}. ${remedy}, and run again`, { cause });
     this.file = file;
     this.operation = operation;
-  }
-}
-
-function remedyFor(code: unknown): string {
-  switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-    case 'EFBIG':
-      return 'Free space on its disk, and run again';
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return 'Make it writable for this user, or choose another directory';
-    default:
-      return 'Check its disk and directory, and run again';
   }
 }

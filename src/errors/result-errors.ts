@@ -1,5 +1,6 @@
 import { cutToFit } from '../foreign-value.ts';
 import type { AttemptNumber, PartitionId, ResultPartitionId, RunId } from '../ids.ts';
+import { diskRemedy } from './disk-remedy.ts';
 import { KintsugiError, type Recovery } from './kintsugi-error.ts';
 
 /** A result that a consumer needs is gone or unreadable. Its *producer* runs again. */
@@ -113,10 +114,10 @@ export class SpillError extends KintsugiError {
     options?: { cause?: unknown },
     option: SpillOption = 'spillDirectory',
   ) {
-    super(
-      `Cannot spill intermediate results to ${directory}: ${problem}. Free space there or set \`${option}\``,
-      options,
-    );
+    const elsewhere = `set \`${option}\``;
+    const remedy =
+      diskRemedy(options?.cause ?? problem, { elsewhere, moreRoom: elsewhere }) ?? `Check its disk, or ${elsewhere}`;
+    super(`Cannot spill intermediate results to ${directory}: ${problem}. ${remedy}`, options);
     this.directory = directory;
   }
 }

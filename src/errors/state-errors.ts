@@ -1,5 +1,6 @@
 import { show } from '../foreign-value.ts';
 import type { ClaimOwner } from './connector-errors.ts';
+import { diskRemedy } from './disk-remedy.ts';
 import { KintsugiError } from './kintsugi-error.ts';
 import { toError } from './thrown-value.ts';
 
@@ -163,16 +164,11 @@ export class StateBackendError extends KintsugiError {
 
   constructor(directory: string, operation: StateBackendError['operation'], cause: unknown) {
     const { message } = toError(cause);
-    super(`Cannot ${operation} keyed state in ${directory}: ${message}. ${remedyOf(message)}`, { cause });
+    const elsewhere = 'give `lmdbState` another `directory`';
+    const moreRoom = 'give `lmdbState` a `directory` on another one';
+    const remedy = diskRemedy(cause, { isRead: true, elsewhere, moreRoom }) ?? `Check the disk, or ${elsewhere}`;
+    super(`Cannot ${operation} keyed state in ${directory}: ${message}. ${remedy}`, { cause });
     this.directory = directory;
     this.operation = operation;
   }
-}
-
-function remedyOf(message: string): string {
-  if (/no space left|disk.*full|MDB_MAP_FULL|ENOSPC/i.test(message))
-    return 'Free space on its disk, or give `lmdbState` a `directory` on another one';
-  if (/permission denied|not permitted|read-only|EACCES|EPERM|EROFS/i.test(message))
-    return 'Give `lmdbState` a `directory` that this process may write to';
-  return 'Check the disk, which may be full, or give `lmdbState` another `directory`';
 }

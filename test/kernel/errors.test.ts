@@ -77,8 +77,7 @@ const table: Readonly<Record<string, Row>> = {
     make: () => new errors.CheckpointStorageError('a/7.manifest', 'write', new Error('ENOSPC')),
     code: 'CHECKPOINT_STORAGE',
     recovery: 'restart',
-    message:
-      'Cannot write checkpoint files at a/7.manifest: ENOSPC. Check that the storage is reachable, writable and not full',
+    message: 'Cannot write checkpoint files at a/7.manifest: ENOSPC. Free space on its disk',
   },
   CheckpointConflictError: {
     make: () => new errors.CheckpointConflictError('a/7.manifest'),
@@ -232,7 +231,7 @@ const table: Readonly<Record<string, Row>> = {
     make: () => new errors.SpillError('/spill', 'disk full'),
     code: 'SPILL_FAILED',
     recovery: 'restart',
-    message: 'Cannot spill intermediate results to /spill: disk full. Free space there or set `spillDirectory`',
+    message: 'Cannot spill intermediate results to /spill: disk full. Free space on its disk, or set `spillDirectory`',
   },
   RecordNotSerializableError: {
     make: () => new errors.RecordNotSerializableError('$.a', 'a function'),

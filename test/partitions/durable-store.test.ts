@@ -217,5 +217,5 @@ it('says that a full disk is that of the state directory, which `spillDirectory`
     attempt: 1 as AttemptNumber,
   });
   const failure = await new Promise<Error | undefined>((resolve) => file.append(Uint8Array.of(1), resolve));
-  expect(failure?.message).toContain('no space left on device, write. Free space there or set `stateDirectory`');
+  expect(failure?.message).toContain('no space left on device, write. Free space on its disk, or set `stateDirectory`');
 });
