@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/result-errors.ts';
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import type { SpillFile } from '../../src/partitions/storage/spill-store.ts';
-import { elementOf } from '../../src/partitions/stream-element.ts';
+import { elementOf, type Mark } from '../../src/partitions/stream-element.ts';
 import { barrier } from '../support/marks.ts';
 import { recordsOf, RetainedRig, type RetainedRigOptions, somePartition } from '../support/partition-harness.ts';
 
@@ -77,6 +77,30 @@ describe.each(retentions)('a result of a producer that continues from a checkpoi
     running.request(9);
     rig.settle();
     expect([rig.ends, running.records, running.isComplete]).toEqual([[undefined, undefined], recordsOf(0, 0, 6), true]);
+  });
+
+  it('gets the barriers of the next attempt in each subpartition, behind what earlier attempts wrote', () => {
+    const rig = new RetainedRig({ ...options, subpartitionCount: 2 });
+    const readings = [0, 1].map((subpartition) => rig.read({ subpartition }));
+    const write = (mark: Mark): void => {
+      for (const subpartition of [0, 1]) rig.partition.write(subpartition, mark);
+    };
+    write(barrier(1));
+    for (const subpartition of [0, 1]) rig.write([3], { subpartition });
+    rig.resume(false, [0, 0]);
+    // That of an earlier attempt is there.
+    write(barrier(1));
+    write(barrier(2));
+    write(barrier(3));
+    for (const subpartition of [0, 1]) rig.write([3, 3], { subpartition });
+    write(barrier(4));
+    rig.finish();
+    const expected = ['barrier', 'records', 'barrier', 'barrier', 'records', 'barrier', 'end'];
+    for (const { elements } of readings) {
+      expect(elements.map(({ kind }) => kind)).toEqual(expected);
+      const checkpoints = elements.flatMap((one) => (one.kind === 'barrier' ? [one.checkpoint] : []));
+      expect(checkpoints).toEqual([1, 2, 3, 4]);
+    }
   });
 
   it('refuses other records than before', () => {

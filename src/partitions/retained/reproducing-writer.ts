@@ -21,6 +21,8 @@ export class ReproducingWriter implements ResultWriter {
   readonly #reproduction: Reproduction;
   /** Number of elements when it began. */
   readonly #elementsBefore: number;
+  /** The newest checkpoint of which it had a barrier then. */
+  readonly #barrierBefore: number;
   /** Number of those still to be restored. */
   #missing = 0;
 
@@ -37,6 +39,7 @@ export class ReproducingWriter implements ResultWriter {
     const { elements } = result;
     const { lengths } = elements.logs;
     this.#elementsBefore = elements.logs.elementCount;
+    this.#barrierBefore = elements.logs.newestBarrier;
     for (const log of elements.logs) {
       for (let index = log.first; index < log.length; index++) {
         const entry = log.entryAt(index);
@@ -116,8 +119,7 @@ export class ReproducingWriter implements ResultWriter {
    * them nothing if they have the whole output.
    */
   #isNew({ checkpoint }: Barrier): boolean {
-    const { logs } = this.#result.elements;
-    return !logs.areWhole && checkpoint > logs.newestBarrier;
+    return !this.#result.elements.logs.areWhole && checkpoint > this.#barrierBefore;
   }
 
   /** Whether it was complete, and all of it is present. */
