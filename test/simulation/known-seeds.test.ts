@@ -44,6 +44,14 @@ describe('streams with checkpoints', () => {
     expect(history.events.map(({ type }) => type)).not.toContain('determinism.broken');
   });
 
+  it.each([409826, 411713])(
+    'small seed %i: a restarted producer wrote the barrier of a savepoint to one of two consumers',
+    async (seed) => {
+      const { history } = await simulateStream(seed, false, small);
+      expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
+    },
+  );
+
   it('small seed 31409: a task that had finished before the checkpoint did not dismiss its input, and its producer waited for it', async () => {
     const { history } = await simulateStream(31409, false, small);
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
