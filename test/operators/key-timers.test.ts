@@ -63,5 +63,7 @@ it.each([
   expect(out.records).toEqual(['0', '1', '2']);
   const [timers] = added.mock.contexts;
   expect(added).toHaveBeenCalledTimes(20_000);
-  expect(timers?.count).toBeLessThan(1_100);
+  let left = 0;
+  while (timers?.takeDue(Number.POSITIVE_INFINITY) !== undefined) left++;
+  expect(left).toBeLessThan(1_100);
 });

@@ -15,10 +15,6 @@ export class KeyTimers {
   /** About how many were taken back and are still here. */
   #goneCount = 0;
 
-  get count(): number {
-    return this.#heap.length;
-  }
-
   /** When the earliest is due, in wall-clock ms; undefined if there is none. */
   get nextMs(): number | undefined {
     return this.#heap[0]?.atMs;

@@ -1,7 +1,17 @@
 import type { CheckpointFile, CheckpointFiles } from './checkpoint-files.ts';
 import { partSuffix } from './disk-checkpoint-files.ts';
-import { attempts, elementsOf, refusalOf, type S3Answer, type S3Client, textOf, textsOf } from './s3-client.ts';
-import { abandon, endMissing, headersOf, md5Of, PartUpload } from './s3-part-upload.ts';
+import {
+  attempts,
+  elementsOf,
+  endMissing,
+  md5Of,
+  refusalOf,
+  type S3Answer,
+  type S3Client,
+  textOf,
+  textsOf,
+} from './s3-client.ts';
+import { abandon, headersOf, PartUpload } from './s3-part-upload.ts';
 
 /** Bytes that are sent at once. All parts of an upload but the last one need at least 5 MiB. */
 const partBytes = 8 << 20;

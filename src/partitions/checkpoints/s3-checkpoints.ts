@@ -57,10 +57,8 @@ export function s3Checkpoints(options: S3CheckpointsOptions): CheckpointStorage 
     address: isFunction ? undefined : { kind: 's3', ...place, credentials },
     check: () => client.check(),
     open: (scope) => {
-      const ending = endings.get(scope) ?? new AbortController();
+      const ending = endings.get(scope) ?? endingOf();
       endings.set(scope, ending);
-      // As many as there are requests.
-      setMaxListeners(0, ending.signal);
       return new S3CheckpointFiles(client.until(ending.signal), scope);
     },
     giveUp: (scope) => {
@@ -68,6 +66,13 @@ export function s3Checkpoints(options: S3CheckpointsOptions): CheckpointStorage 
       endings.delete(scope);
     },
   });
+}
+
+function endingOf(): AbortController {
+  const ending = new AbortController();
+  // As many as there are requests.
+  setMaxListeners(0, ending.signal);
+  return ending;
 }
 
 function checkText(what: string, given: unknown, pattern: RegExp, expected: string): void {

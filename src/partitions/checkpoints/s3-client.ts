@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type * as aws4fetch from 'aws4fetch';
 import type { S3Address, S3Credentials } from '../../checkpoints/checkpoint-storage.ts';
 import { untilAborted } from '../../checkpoints/until-aborted.ts';
@@ -172,6 +173,17 @@ export function elementsOf(xml: string, element: string): string[] {
 /** The body of an answer as text. */
 export function textOf({ body }: Pick<S3Answer, 'body'>): string {
   return Buffer.from(body).toString();
+}
+
+/** Tells of an answer in XML that does not end with this element. What comes of a list would pass for a shorter one. */
+export function endMissing(element: string): (answer: S3Answer) => string | undefined {
+  const end = new RegExp(`(</${element}>|<${element}[^<>]*/>)\\s*$`);
+  return (answer) => (end.test(textOf(answer)) ? undefined : `it does not end with </${element}>`);
+}
+
+/** The MD5 of a body or an object, in base 64. */
+export function md5Of(bytes: Uint8Array): string {
+  return createHash('md5').update(bytes).digest('base64');
 }
 
 /** An answer that is a failure: `PUT was answered with 403: AccessDenied, …`. */

@@ -1,6 +1,6 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { toError } from '../../errors/thrown-value.ts';
-import { refusalOf, type S3Answer, type S3Client, textOf, textsOf } from './s3-client.ts';
+import { endMissing, md5Of, refusalOf, type S3Answer, type S3Client, textOf, textsOf } from './s3-client.ts';
 
 /** By it an upload recognizes its object. */
 const tokenHeader = 'x-amz-meta-upload';
@@ -90,15 +90,4 @@ export async function abandon(client: S3Client, key: string, uploadId: string): 
 export async function headersOf(client: S3Client, key: string): Promise<Headers | undefined> {
   const { status, headers } = await client.send({ method: 'HEAD', key }, [404]);
   return status === 404 ? undefined : headers;
-}
-
-/** Tells of an answer in XML that does not end with this element. What comes of a list would pass for a shorter one. */
-export function endMissing(element: string): (answer: S3Answer) => string | undefined {
-  const end = new RegExp(`(</${element}>|<${element}[^<>]*/>)\\s*$`);
-  return (answer) => (end.test(textOf(answer)) ? undefined : `it does not end with </${element}>`);
-}
-
-/** In base 64. */
-export function md5Of(bytes: Uint8Array): string {
-  return createHash('md5').update(bytes).digest('base64');
 }

@@ -88,10 +88,10 @@ export class DiskStore {
       this.#root.transactionSync(() => {
         for (const key of deleted) this.#entries.removeSync(keyBytes(key));
         for (const [key, { accumulator }] of cells) this.#put(key, accumulator, note);
-        const log = epoch === undefined ? undefined : logBytes(deleted, cells);
-        if (log !== undefined) this.#log.putSync(logKey(epoch as number, note), log);
+        const log = epoch === undefined ? undefined : { key: logKey(epoch, note), bytes: logBytes(deleted, cells) };
+        if (log !== undefined) this.#log.putSync(log.key, log.bytes);
         // Up to here everything is in memory, and goes if it throws.
-        const bytes = this.written.bytes - before + (log?.length ?? 0);
+        const bytes = this.written.bytes - before + (log?.bytes.length ?? 0);
         this.#assertRoom(2 * bytes, deleted.length + cells.length);
       }),
     );
