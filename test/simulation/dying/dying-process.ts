@@ -202,14 +202,20 @@ async function looked(
   const isOwn = stop?.drains === true && savepoint?.isTaken === true;
   // One that the process before has completed ends this one, unless that died before it had noted so.
   const drained = isOwn ? { savepoint, drawn: stop } : wrong().length > 0 ? set.drained : undefined;
-  if (drained !== undefined && problems.length === 0) problems.push(...(await continued(process, set, drained)));
-  problems.push(...wrong());
+  const later = drained && problems.length === 0 ? await continued(process, set, drained) : undefined;
+  problems.push(...(later?.problems ?? []));
+  // One that rightly failed has not written everything.
+  if (later?.hasFailed !== true) problems.push(...wrong());
   check();
   return { kind: 'ended', isDrained: drained !== undefined, isWithoutCheckpoint };
 }
 
-/** Continues from the savepoint of a process that was drained. @returns what is wrong then */
-async function continued(process: Process, set: SetUp, { savepoint, drawn: stop }: Drained): Promise<string[]> {
+/** Continues from the savepoint of a process that was drained. */
+async function continued(
+  process: Process,
+  set: SetUp,
+  { savepoint, drawn: stop }: Drained,
+): Promise<{ readonly problems: readonly string[]; readonly hasFailed: boolean }> {
   const { job, random, stateBackend, drawn } = process;
   const { captured, checkpoints } = set;
   const end = await continueRun({
@@ -218,5 +224,6 @@ async function continued(process: Process, set: SetUp, { savepoint, drawn: stop 
   });
   const { failure } = end.ended;
   const isExpected = failure === undefined || end.checkpoints.mayFailWith(failure);
-  return [...end.problems, ...(isExpected ? [] : [`continued from the savepoint, it failed: ${failure.message}`])];
+  const unexpected = isExpected ? [] : [`continued from the savepoint, it failed: ${failure.message}`];
+  return { problems: [...end.problems, ...unexpected], hasFailed: failure !== undefined };
 }
