@@ -334,7 +334,7 @@ describe('a limit of errors', () => {
       )
       .rebalance({ exchange: 'blocking' })
       .sink('out', toJsonLinesFile(at('out.jsonl')));
-    const { receipt } = await runStory(job, { stateDirectory: at('state'), slots: 1, ...options });
+    const { receipt } = await runStory(job, { stateDirectory: at('state'), executors: 1, slots: 1, ...options });
     return receipt;
   }
 
