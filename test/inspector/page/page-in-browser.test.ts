@@ -271,7 +271,8 @@ describeInBrowser('the page in Chromium', () => {
           'result',
           forEach(() => {}),
         );
-      run = ticks.run({ checkpoints: { intervalMs: 300 } });
+      // The page lists the latest ones: the one that a test has chosen must stay for a while, on busy machines too.
+      run = ticks.run({ checkpoints: { intervalMs: 1_500 } });
       await served.close();
       served = await servePage(directory, run);
       await page.goto(served.url);
