@@ -101,6 +101,9 @@ export class JournalLog {
   /** The sync that has not begun yet. */
   #nextSync: Promise<void> | undefined;
   #replacing: Promise<void> | undefined;
+  /** How often the name got another file, and how many of these times are synced. */
+  #renames = 1;
+  #placed = 0;
   #isClosed = false;
 
   /** Use {@link openLog}; `file` ends at `end`. */
@@ -211,8 +214,8 @@ export class JournalLog {
       throw this.#abandoned(name, cause);
     }
     this.#targets = [next];
-    // JL3: a power loss may bring the old file back, so nothing is reported as synced before the directory is.
-    await this.#queue(() => this.#storage.syncDirectory()).catch((cause: unknown) => {
+    this.#renames++;
+    await this.#queue(() => this.#place()).catch((cause: unknown) => {
       this.#failure ??= new JournalAccessError(this.path, 'replace', cause);
       throw this.#failure;
     });
@@ -263,16 +266,24 @@ export class JournalLog {
 
   async #syncAll(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    const [appended, isFirst] = [this.#appended, this.#synced === 0];
+    const appended = this.#appended;
     try {
       await Promise.all(this.#targets.map(({ file }) => file.sync()));
-      if (isFirst) await this.#storage.syncDirectory();
+      await this.#place();
     } catch (cause) {
       // JL4: after a failed sync, the system may drop the bytes and report success for the next one.
       this.#failure = new JournalAccessError(this.path, 'sync', cause);
       throw this.#failure;
     }
     this.#synced = Math.max(this.#synced, appended);
+  }
+
+  /** JL3: a power loss may bring the old file back, so nothing is reported as synced before the directory is. */
+  async #place(): Promise<void> {
+    const renames = this.#renames;
+    if (this.#placed === renames) return;
+    await this.#storage.syncDirectory();
+    this.#placed = renames;
   }
 
   #assertUsable(): void {

@@ -164,6 +164,58 @@ it('JL2: syncs requested at the same time share one, which covers all earlier ap
   expect(held(storage.afterPowerLoss(seededRandom(1)))).toHaveLength(100);
 });
 
+it('JL3: nothing is reported as synced before the new name of its file is', async () => {
+  const waiting: { readonly what: string; readonly go: () => void }[] = [];
+  const hand = (what: string): Promise<void> => new Promise((go) => waiting.push({ what, go }));
+  const memory = new MemoryJournalStorage();
+  const watched = (name: string, file: JournalFile): JournalFile => ({
+    ...file,
+    sync: () => hand(name).then(() => file.sync()),
+  });
+  const storage = new Proxy<JournalStorage>(memory, {
+    get: (target, key) => {
+      if (key === 'open') return (name: string) => watched(name, memory.open(name));
+      if (key === 'syncDirectory') return () => hand('directory').then(() => memory.syncDirectory());
+      return (target[key as never] as () => void).bind(target);
+    },
+  });
+  const settled = async (): Promise<void> => {
+    for (let hop = 0; hop < 20; hop++) await Promise.resolve();
+  };
+  const go = async (what: string): Promise<void> => {
+    await settled();
+    const at = waiting.findIndex((one) => one.what === what);
+    if (at >= 0) waiting.splice(at, 1)[0]?.go();
+    await settled();
+  };
+  const { log } = openLog(storage, 'log', format);
+  log.append(first);
+  const begun = log.sync();
+  await go('log');
+  await go('directory');
+  await begun;
+  // While one sync is under way, and the next one waits for it, the log gets a new file.
+  log.append(first);
+  void log.sync();
+  await settled();
+  log.append(first);
+  const replaced = log.replaceWith([second]);
+  void log.sync();
+  await go('log.next');
+  log.append(third);
+  let isSynced = false;
+  const synced = log.sync().then(() => (isSynced = true));
+  await go('log');
+  await go('log.next');
+  await go('log.next');
+  expect([isSynced, waiting.map(({ what }) => what)]).toEqual([false, ['directory']]);
+  expect(held(memory.afterPowerLoss(seededRandom(1)))).not.toContainEqual([...third]);
+  await go('directory');
+  await go('log.next');
+  await Promise.all([replaced, synced]);
+  expect(held(memory.afterPowerLoss(seededRandom(1)))).toEqual([[...second], [...third]]);
+});
+
 it('JL4: after a failed sync, it neither accepts nor syncs anything', async () => {
   const watch = new SyncWatch();
   const { log } = openLog(watch.watch(new MemoryJournalStorage()), 'log', format);
