@@ -285,6 +285,7 @@ async function disposed(parts: EndingParts, leftOpen: CloseLimit['leftOpen']): P
   ended.abort();
   const { environment, cancellationTimeoutMs: timeoutMs } = parts;
   const limit = { clock: environment.clock, timeoutMs, leftOpen };
+  await durable?.recordEnd();
   const hasFinished = master.getSnapshot().matches('finished') && durable?.isRecorded !== false;
   const warn = (error: unknown): void =>
     environment.logger.warn(`The run leaves files behind: ${toError(error).message}`, { run });

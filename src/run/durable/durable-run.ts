@@ -105,6 +105,13 @@ export class DurableRun {
     this.#journal?.next(event);
   }
 
+  /** The job has ended. Settles once {@link isRecorded} holds for its end too. Never rejects. */
+  async recordEnd(): Promise<void> {
+    const release = this.#options.environment.hold?.();
+    await this.#journal?.recordEnd();
+    release?.();
+  }
+
   /** Whether a later run will find all that this one has done: otherwise its results stay. */
   get isRecorded(): boolean {
     return this.#journal?.isComplete !== false;

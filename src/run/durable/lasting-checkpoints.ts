@@ -24,8 +24,8 @@ import {
 } from './checkpoint-resume.ts';
 import { type BegunWithSavepoint, beginWithSavepoint } from '../savepoints/begin-with-savepoint.ts';
 import type { ChosenSavepoint } from '../savepoints/savepoint-option.ts';
+import { seriesFrom } from './checkpoint-series.ts';
 import type { ResumeDecision } from './resume-decision.ts';
-import { seriesFrom } from './run-journal.ts';
 
 export interface LastingCheckpointsOptions {
   readonly run: RunId;

@@ -8,7 +8,6 @@ import type { AttemptNumber, ComponentId, ExecutionVertexId, RegionId } from '..
 import type { JournalLog } from '../../journal/journal-log.ts';
 import { RunBooks } from '../../journal/run/run-books.ts';
 import {
-  type EntryCheckpoints,
   type EntryTask,
   type EntryTasks,
   isVital,
@@ -20,6 +19,7 @@ import {
 } from '../../journal/run/run-entry.ts';
 import { encodeEntry } from '../../journal/run/run-entry-codec.ts';
 import type { JobShape } from '../folds/job-shape.ts';
+import { seriesFrom } from './checkpoint-series.ts';
 
 /** So many numbers of checkpoints are reserved with one entry. */
 const numbersPerEntry = 100;
@@ -52,7 +52,8 @@ export interface RunJournalOptions {
  *
  * RE1 The books are the fold of the entries in the log.
  * RE2 After an entry that could not be written, nothing is written any more.
- * RE3 It settles only if a later run will find that the job has finished, if it has.
+ * RE3 It settles only if a later run will find that the job has finished, if it has, and nothing that such a run needs otherwise is
+ *   removed before.
  * RE4 A later run gives its checkpoints numbers above all that this one has triggered, completed or not. They are reserved by the
  *   hundred.
  * RE5 A later run does not continue from a checkpoint whose storing failed, although it may be stored after all, once a task has
@@ -150,6 +151,13 @@ export class RunJournal {
         return;
       default:
     }
+  }
+
+  /** Settles once a later run will find that the job has finished, if it has, or {@link isComplete} says that it will not. RE3 */
+  async recordEnd(): Promise<void> {
+    if (!this.#hasFinished || this.#failure !== undefined) return;
+    const { log, failed } = this.#options;
+    await log.sync().catch((error: unknown) => this.#fail(error, failed));
   }
 
   /**
@@ -330,19 +338,6 @@ export class RunJournal {
   #vertexOf(id: string): number {
     return this.#options.shape.graph.jobGraph.vertexIndexById.get(id as never) as number;
   }
-}
-
-/** A series of which those before a checkpoint are not continued any more. */
-export function seriesFrom(series: EntryCheckpoints, first: number): EntryCheckpoints {
-  const { lost: _, doubted: __, from: ___, ...rest } = series;
-  const from = Math.max(first, series.from ?? 0);
-  const [lost, doubted] = [series.lost, series.doubted].map((numbers = []) => numbers.filter((one) => one >= from));
-  return {
-    ...rest,
-    ...(lost?.length && { lost }),
-    ...(doubted?.length && { doubted }),
-    ...(from > 0 && { from }),
-  };
 }
 
 function outcomeOf({ stored = [], rejected }: Extract<JobEvent, { type: 'task.ended' }>): TaskOutcome {
