@@ -76,6 +76,8 @@ export class WorkerExecutors implements Executors {
   #connected: (() => void) | undefined;
   /** Parent of the spill directories of the workers; undefined if it could not be made. */
   #spillDirectory: string | undefined;
+  /** Settles once its directories are made. */
+  #preparing: Promise<void> | undefined;
   /** Settles once the directories of dead runs beside it are removed; in the background. */
   #sweeping: Promise<void> | undefined;
   #count = 0;
@@ -96,7 +98,8 @@ export class WorkerExecutors implements Executors {
     this.#accept = accept;
     this.#connected = connected;
     const { threads, clock, startTimeoutMs, failed } = this.#options;
-    this.#prepare()
+    this.#preparing = this.#prepare();
+    this.#preparing
       .then(() => {
         for (let index = 0; index < threads.count; index++) this.#start();
         this.#look();
@@ -170,11 +173,11 @@ export class WorkerExecutors implements Executors {
 
   async dispose(): Promise<void> {
     this.#isDisposed = true;
-    const directory = this.#spillDirectory;
     const { keptPlaces, services, dataPlane } = this.#options;
     await closeInTurn(
+      () => this.#preparing?.catch(() => {}),
       () => Promise.all([...this.#alive].map((thread) => thread.terminate('the run is over'))),
-      () => directory !== undefined && rm(directory, { recursive: true, force: true }),
+      () => this.#spillDirectory !== undefined && rm(this.#spillDirectory, { recursive: true, force: true }),
       () => this.#sweeping,
       () => keptPlaces.dispose(),
       () => services.close(),

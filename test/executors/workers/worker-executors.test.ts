@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { workers } from '../../../src/api/workers.ts';
@@ -42,7 +42,7 @@ function started(spillDirectory: string) {
     checks: { command: () => undefined, report: () => undefined },
     clock: systemEnvironment().clock,
     startTimeoutMs: 60_000,
-    keptPlaces: new KeptPlaces({ exchanges: [] }),
+    keptPlaces: new KeptPlaces({ exchanges: [{ keepResults: { directory: join(spillDirectory, 'kept') } }] }),
     dataPlane: { dispose: () => Promise.resolve() } as never,
     services: {
       accept: () => {},
@@ -95,6 +95,12 @@ describe('workers of a run', () => {
     expect([heard, executors.names, [...executors.started()]]).toEqual([['worker-0 ended'], [], []]);
     await executors.dispose();
     expect(heard).toEqual(['worker-0 ended']);
+  });
+
+  it('leave nothing if their run is over while their directories are being made', async () => {
+    const { executors } = started(directory);
+    await executors.dispose();
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   it('WX3: what the workers of dead processes spilled is deleted', async () => {
