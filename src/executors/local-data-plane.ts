@@ -35,7 +35,8 @@ import { isThenable } from '../user-code.ts';
 import { LmdbBackend } from '../operators/state/disk/lmdb-backend.ts';
 import type { LmdbState } from '../operators/state/disk/lmdb-state.ts';
 import { StateReader } from '../operators/state/state-reader.ts';
-import { type CreateTable, releaseTables } from '../operators/state/state-tables.ts';
+import { openWithState } from '../operators/state/open-with-state.ts';
+import type { CreateTable } from '../operators/state/state-tables.ts';
 import { FoldTable } from '../operators/state/tables/fold-table.ts';
 import { PlainTable } from '../operators/state/tables/plain-table.ts';
 import type { StateBackend } from '../operators/state/tables/state-table.ts';
@@ -196,7 +197,7 @@ export class LocalDataPlane implements DataPlane {
         }
         const restore = this.#restoreOf(deployment, context.signal);
         if (awaited.length === 0 && !isThenable(restore)) return open(restore);
-        return Promise.all([restore, ...awaited]).then(([read]) => taking(read, open));
+        return openWithState(restore, awaited, open);
       },
     });
   }
@@ -286,19 +287,6 @@ export class LocalDataPlane implements DataPlane {
         ? partitions.filter((id) => surroundings.source(id) === undefined)
         : [],
     );
-  }
-}
-
-/** Opens a task with what was read for it, which goes with it if it cannot be opened. */
-async function taking<Opened>(
-  read: TaskRestore | undefined,
-  open: (read: TaskRestore | undefined) => Opened | Promise<Opened>,
-): Promise<Opened> {
-  try {
-    return await open(read);
-  } catch (error) {
-    if (read !== undefined) releaseTables(read.state.chain);
-    throw error;
   }
 }
 
