@@ -3,8 +3,23 @@ import { DiskBudgetExceededError, PartitionLostError, SpillError } from '../../s
 import { IllegalStateError } from '../../src/errors/usage-errors.ts';
 import { exchangeTypes } from '../../src/graph/exchange-type.ts';
 import type { SyncPolicy } from '../../src/graph/exchange-settings.ts';
-import { spillFaultPoints } from '../../src/partitions/storage/spill-store.ts';
-import { Reading, RetainedRig, type RetainedRigOptions, recordOf, recordsOf } from '../support/partition-harness.ts';
+import { ByteBudget } from '../../src/partitions/byte-budget.ts';
+import { RetainedResultPartition } from '../../src/partitions/retained/retained-result-partition.ts';
+import {
+  type DurableFile,
+  type DurableSpillStore,
+  type SpillFile,
+  spillFaultPoints,
+} from '../../src/partitions/storage/spill-store.ts';
+import { MemorySpillStore, virtualEnvironment } from '../../src/testing/index.ts';
+import {
+  Reading,
+  RetainedRig,
+  type RetainedRigOptions,
+  recordOf,
+  recordsOf,
+  somePartition,
+} from '../support/partition-harness.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 import { elementOf } from '../../src/partitions/stream-element.ts';
 import { draws } from '../support/draws.ts';
@@ -893,6 +908,41 @@ describe('syncs', () => {
     rig.resume();
     rig.write([4], { isSettled: false }).finish();
     expect([ends, rig.ends]).toStrictEqual([0, [undefined]]);
+  });
+
+  it.each([
+    ['it is safe', undefined],
+    ['it cannot be written', new Error('EIO')],
+  ])('RA1: nor does what becomes of its index (%s)', (_, failure) => {
+    const environment = virtualEnvironment();
+    const seals: ((error: Error | undefined) => void)[] = [];
+    const memory = new MemorySpillStore(environment.clock);
+    const durable = (file: SpillFile): DurableFile =>
+      Object.assign(file, { sealed: undefined, seal: (_: unknown, done: (typeof seals)[0]) => void seals.push(done) });
+    const first = new RetainedResultPartition({
+      ...{ id: somePartition, exchange: exchangeTypes.reliable, subpartitionCount: 1, retention: 'disk' },
+      ...{ budget: new ByteBudget(unlimited), isReproducible: true },
+      spillStore: {
+        create: (id) => durable(memory.create(id)),
+        adopt: () => {
+          throw new Error('there are no earlier ones');
+        },
+        dispose: () => memory.dispose(),
+      } as DurableSpillStore,
+    });
+    const ends: unknown[] = [];
+    const reading = new Reading(first.read(0), unlimited);
+    first.write(0, elementOf([1]));
+    environment.advance(0);
+    first.finish((error) => ends.push(['first', error]));
+    expect(seals).toHaveLength(1);
+    const next = first.resume({ ...somePartition, attempt: 1 } as typeof somePartition, false);
+    seals[0]?.(failure);
+    expect([ends, reading.isComplete]).toEqual([[], false]);
+    next.write(0, elementOf([1]));
+    next.finish((error) => ends.push(['next', error]));
+    seals[1]?.(undefined);
+    expect([ends, reading.isComplete]).toEqual([[['next', undefined]], true]);
   });
 });
 

@@ -219,8 +219,11 @@ export class ResultFile {
     }
     const file = this.#file ?? spillStore.create(this.#id);
     this.#file = file;
+    const id = this.#id;
     (file as DurableFile).seal(contents, (failure) => {
-      // Otherwise it was closed, or replaced by the file of the next attempt.
+      // The next attempt has taken over (RA1), perhaps with the same file.
+      if (id !== this.#id) return;
+      // Otherwise it was closed.
       if (file === this.#file) this.#failure ??= failure;
       done(file === this.#file ? failure : undefined);
     });
