@@ -84,7 +84,7 @@ export interface ResultPartition {
 
   /**
    * Opens a reader at the start of a subpartition, or at its record `fromRecord`: it gets the marks that are right before that
-   * record, too.
+   * record, too, and early barriers, which come before it while earlier records are still written.
    * @throws PartitionLostError if the partition was released, lost or curtailed, or no longer has that record.
    */
   read(subpartition: number, fromRecord?: number): SubpartitionView;

@@ -18,6 +18,11 @@ export interface Barrier {
    * `at-least-once`: none does. Default `exactly-once`.
    */
   readonly alignment?: BarrierKind;
+  /**
+   * Whether it comes before records that its consumer has read before: the producer reproduces them. Only what reads a
+   * retained result says so.
+   */
+  readonly isEarly?: true;
 }
 
 /**

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { PartitionLostError } from '../../src/errors/result-errors.ts';
 import { ChannelOrder } from '../../src/partitions/channel-order.ts';
 import { InputGate, type InputGateOptions } from '../../src/operators/gate/input-gate.ts';
-import type { Barrier, Mark, StreamElement } from '../../src/partitions/stream-element.ts';
+import { type Barrier, elementOf, type Mark, type StreamElement } from '../../src/partitions/stream-element.ts';
 import type { CheckpointId } from '../../src/ids.ts';
 import type { GateState } from '../../src/operators/state/task-state.ts';
 import { barrier, idle, watermark } from '../support/marks.ts';
@@ -567,6 +567,41 @@ describe('a restored InputGate', () => {
     for (const index of [0, 1]) channel(index).end();
     while (gate.emitNext());
     expect(taken).toEqual(['watermark', 'barrier', 'c', 'end']);
+  });
+
+  it('IG5: takes the barrier of a producer that is behind it where it is, but declines that of a savepoint', () => {
+    const { state } = atCheckpoint();
+    const channels = [new HandChannel(), new HandChannel()];
+    const declined: unknown[] = [];
+    const gate = new InputGate(channels, {
+      restored: { state, checkpoint: 1 as CheckpointId },
+      declined: (...told) => declined.push(told),
+    });
+    const taken: unknown[] = [];
+    gate.elements$.subscribe((element) => taken.push(element.kind === 'barrier' ? gate.snapshot() : element));
+    for (const channel of channels) channel.emitMark({ ...(barrier(2) as Barrier), isEarly: true });
+    while (gate.emitNext());
+    expect(taken).toEqual([{ kind: 'taken', state: { kind: 'gate', channels: [2, 1], order: undefined } }]);
+    for (const channel of channels)
+      channel.emitMark({ ...(barrier(3) as Barrier), alignment: 'savepoint', isEarly: true });
+    while (gate.emitNext());
+    expect(declined).toEqual([[3, 'its producer still reproduces what it has read']]);
+    expect(channels.map(({ credits }) => credits)).toEqual([2, 2]);
+    // Right before its first record, it is as always.
+    for (const channel of channels) channel.emitMark(watermark(5));
+    for (const channel of channels) channel.emit('c');
+    while (gate.emitNext());
+    expect(taken.slice(1)).toEqual([watermark(5), watermark(5), elementOf(['c']), elementOf(['c'])]);
+  });
+
+  it('IG5: hands the barrier on as one like any other', () => {
+    const { state } = atCheckpoint();
+    const { gate, channel } = restoredFrom(new ChannelOrder(), state);
+    const handedOn: unknown[] = [];
+    gate.elements$.subscribe((element) => handedOn.push(element));
+    for (const index of [0, 1]) channel(index).emitMark({ ...(barrier(2) as Barrier), isEarly: true });
+    while (gate.emitNext());
+    expect(handedOn).toStrictEqual([barrier(2)]);
   });
 
   it('IG5: continues in the middle of a replay', () => {

@@ -5,7 +5,7 @@ import { DeterminismBrokenError, PartitionLostError } from '../../src/errors/res
 import { FileSpillStore } from '../../src/partitions/storage/file-spill-store.ts';
 import type { SpillFile } from '../../src/partitions/storage/spill-store.ts';
 import { elementOf, type Mark } from '../../src/partitions/stream-element.ts';
-import { barrier } from '../support/marks.ts';
+import { barrier, watermark } from '../support/marks.ts';
 import { recordsOf, RetainedRig, type RetainedRigOptions, somePartition } from '../support/partition-harness.ts';
 
 const retentions: [string, RetainedRigOptions][] = [
@@ -27,6 +27,27 @@ describe.each(retentions)('a result of a producer that continues from a checkpoi
     expect([early.records, late.records]).toEqual([recordsOf(0, 302, 305), recordsOf(0, 300, 305)]);
     expect([other.records, other.isComplete]).toEqual([recordsOf(1, 0, 1), true]);
     expect(() => rig.read()).toThrow(PartitionLostError);
+  });
+
+  it('tells a consumer that is ahead of its producer of new checkpoints at once, and of other marks not at all', () => {
+    const rig = new RetainedRig({ ...options, fromRecords: [300] });
+    const ahead = rig.read({ from: 305 });
+    const inStep = rig.read({ from: 300 });
+    rig.partition.write(0, watermark(1));
+    rig.write([2]);
+    rig.partition.write(0, barrier(4));
+    rig.write([2, 2]);
+    rig.partition.write(0, barrier(5));
+    rig.finish();
+    expect(ahead.elements).toEqual([
+      { ...barrier(4), isEarly: true },
+      elementOf(recordsOf(0, 305, 306)),
+      barrier(5),
+      { kind: 'end' },
+    ]);
+    expect(inStep.elements.map(({ kind }) => kind)).toEqual([
+      ...['watermark', 'records', 'barrier', 'records', 'records', 'barrier', 'end'],
+    ]);
   });
 
   it.each([false, true])(

@@ -52,6 +52,11 @@ describe('streams with checkpoints', () => {
     },
   );
 
+  it('small seed 502189: a producer that was behind its consumer wrote a barrier among what that skips, and it was in no checkpoint', async () => {
+    const { history } = await simulateStream(502189, false, small);
+    expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
+  });
+
   it('small seed 31409: a task that had finished before the checkpoint did not dismiss its input, and its producer waited for it', async () => {
     const { history } = await simulateStream(31409, false, small);
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));

@@ -22,6 +22,16 @@ export function spelledSteps(steps: readonly Step[], from = 0): Spelled[] {
   });
 }
 
+/** What a reader from a record gets of earlier steps that are written after it was opened: the barriers. */
+export function spelledEarly(steps: readonly Step[], from: number): Spelled[] {
+  let count = 0;
+  return steps.flatMap((step): Spelled[] => {
+    if (typeof step === 'number') count += step;
+    else if (step.kind === 'barrier' && count < from) return [spelledMark({ ...step, isEarly: true })];
+    return [];
+  });
+}
+
 /** Elements record by record, without the end. Records are `{ record: number }`. */
 export function spelled(elements: readonly StreamElement[]): Spelled[] {
   return elements.flatMap((element): Spelled[] => {
@@ -34,7 +44,7 @@ export function spelled(elements: readonly StreamElement[]): Spelled[] {
 function spelledMark(mark: Mark): string {
   switch (mark.kind) {
     case 'barrier':
-      return `barrier ${mark.checkpoint}`;
+      return `${mark.isEarly === true ? 'early ' : ''}barrier ${mark.checkpoint}`;
     case 'watermark':
       return `watermark ${mark.timestampMs}`;
     case 'idleness':

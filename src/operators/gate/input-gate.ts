@@ -57,8 +57,8 @@ const creditsPerChannel = 2;
  * - IG4 With a recorded order, it takes records and marks in that order, regardless of batch sizes; after its end
  *   it takes turns, and records them. Barriers are not part of the order: while it follows the order it cannot align
  *   any, and declines their checkpoints.
- * - IG5 A restored gate skips the marks of a channel up to the barrier of its checkpoint, and continues in the
- *   recorded order.
+ * - IG5 A restored gate skips the marks of a channel up to the barrier of its checkpoint ({@link PassedMarks}), and
+ *   continues in the recorded order.
  * - IG6 It emits a barrier once all channels have delivered it ({@link BarrierAligner}). A blocked channel keeps what it
  *   has; the others go on.
  */
@@ -104,7 +104,8 @@ export class InputGate implements TaskInput {
     this.#views = views;
     this.#queues = views.map(() => []);
     this.#emittedOf = views.map((_, channel) => restored?.state.channels[channel] ?? 0);
-    this.#passed = restored && views.map(() => new PassedMarks(restored.checkpoint));
+    const refuse = (barrier: Barrier): void => this.#refuse(barrier, 'its producer still reproduces what it has read');
+    this.#passed = restored && views.map(() => new PassedMarks(restored.checkpoint, refuse));
     this.#nameOf = nameOf;
     this.#openCount = views.length;
     this.#order = order;
@@ -282,10 +283,10 @@ export class InputGate implements TaskInput {
     }
   }
 
-  #refuse(barrier: Barrier): void {
+  #refuse(barrier: Barrier, why = 'it still takes its input in the order of its last attempt'): void {
     if (this.#barriers.isSettled(barrier)) return;
     this.#barriers.abandon(barrier.checkpoint);
-    this.#declined(barrier.checkpoint, 'it still takes its input in the order of its last attempt');
+    this.#declined(barrier.checkpoint, why);
   }
 
   /** BA5. */

@@ -213,8 +213,12 @@ export class RetainedView implements SubpartitionView, LogReader {
     subscriber.next(wanted);
   }
 
-  /** The rest of an element without the records to skip; a mark among them is skipped too. */
+  /**
+   * The rest of an element without the records to skip. A mark among them is skipped too, but for barriers: those of a
+   * producer that is behind its consumer belong to new checkpoints.
+   */
   #wantedOf(element: WrittenElement): WrittenElement | undefined {
+    if (element.kind === 'barrier') return { ...element, isEarly: true };
     if (element.kind !== 'records') return undefined;
     const skipped = Math.min(this.#skippedRecords, element.records.length);
     this.#skippedRecords -= skipped;
