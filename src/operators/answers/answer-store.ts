@@ -193,8 +193,13 @@ export class AnswerStore implements Answers {
     this.#beginning = [];
     this.#begun = [];
     const written = this.#write(answers, begun);
+    const { isSynced } = this.#options;
+    const waits = isSynced === undefined ? [] : answers.map(({ origin }) => isSynced(origin));
+    // AS7: of the file that they are in. Calls that begin may fill it, or fail to write to it.
+    const synced = written.error === undefined && waits.includes(true) ? this.#output.sync() : undefined;
     for (const call of beginning) call.begin(written.error);
-    this.#tell(arrived, written);
+    if (synced === undefined) this.#passOn(arrived, written);
+    else this.#passOnSynced(arrived, written, waits, synced);
     this.#rotateIfFull();
   }
 
@@ -211,20 +216,21 @@ export class AnswerStore implements Answers {
     return written;
   }
 
-  #tell(arrived: readonly ArrivedAnswer[], written: Written): void {
-    const { isSynced } = this.#options;
-    if (isSynced === undefined || written.error !== undefined) return this.#passOn(arrived, written);
-    // AS7.
-    const waits = arrived.map(({ answer }) => isSynced(answer.origin));
+  /** AS7. @param waits which of them are passed on only then */
+  #passOnSynced(
+    arrived: readonly ArrivedAnswer[],
+    written: Written,
+    waits: readonly boolean[],
+    synced: Promise<void>,
+  ): void {
     const those = <Item>(items: readonly Item[], wait: boolean): Item[] => items.filter((_, at) => waits[at] === wait);
     const passOn = (wait: boolean): void =>
-      this.#passOn(those(arrived, wait), { ...written, places: those(written.places, wait) });
-    passOn(false);
-    if (!waits.includes(true)) return;
-    this.#output.sync().then(
+      this.#passOn(those(arrived, wait), { ...written, places: those(written.places ?? [], wait) } as Written);
+    synced.then(
       () => passOn(true),
       (error: unknown) => this.#passOn(those(arrived, true), { error: toError(error) }),
     );
+    passOn(false);
   }
 
   /** Written answers are found from now on, and who waits for them hears it. */

@@ -134,6 +134,10 @@ it('AS2: an answer survives a power loss 50 ms after it was written', async () =
   expect(await found(lost)).toBeLessThan(50);
 });
 
+function refuse(): never {
+  throw new Error('refused');
+}
+
 describe("AS7: with sync: 'call'", () => {
   const powerLosses = (storage: MemoryJournalStorage): MemoryJournalStorage[] =>
     Array.from({ length: 20 }, (_, seed) => storage.afterPowerLoss(seededRandom(seed), { holes: seed % 2 === 0 }));
@@ -193,6 +197,29 @@ describe("AS7: with sync: 'call'", () => {
     const before = storage.syncs;
     await rig.ask(memory, records(16));
     expect(storage.syncs - before).toBe(1);
+  });
+
+  it('an answer whose file a call that begins behind it fills is synced before it is passed on', async () => {
+    const storage = new MemoryJournalStorage();
+    const rig = new StoreRig(storage);
+    const store = await rig.open({ sync: 'call', maxBytes: 1 << 20 });
+    const memory = rig.memory(store, { fn: () => Promise.resolve(large.repeat(300)) });
+    const failing = rig.memory(store, { operator: 'cheap', remembersErrors: true, fn: refuse });
+    let after: MemoryJournalStorage[] = [];
+    const identity = failing.identify('b');
+    memory.ask(memory.identify('a'), 'a', 0, {
+      begun: () => {},
+      answered: () =>
+        failing.ask(identity, 'b', 0, {
+          begun: () => {},
+          answered: () => {},
+          settled: () => failing.rememberError(identity, new Error('refused')),
+        }),
+      settled: () => (after = powerLosses(storage)),
+    });
+    await rig.pass();
+    expect(after).toHaveLength(20);
+    expect(await survivalsOf(after, 'a')).toBe(20);
   });
 
   it('an answer that cannot be synced is not passed on; it is kept, and written again for who asks next', async () => {
