@@ -99,11 +99,14 @@ export class RunAnswers implements RunMemories {
   }
 
   async #open(): Promise<void> {
-    const opened = await Promise.all(
-      [...byDirectory(this.#remembering)].map(
-        async ([directory, operators]) => [await this.#openAnswers(directory, operators), operators] as const,
-      ),
+    const openings = [...byDirectory(this.#remembering)].map(
+      async ([directory, operators]) => [await this.#openAnswers(directory, operators), operators] as const,
     );
+    const opened = await Promise.all(openings).catch(async (error: unknown) => {
+      // The others as well: nobody knows of them, and the next attempt opens them again.
+      await Promise.all(openings.map((opening) => opening.then(([store]) => store.close()).catch(() => {})));
+      throw error;
+    });
     this.#stores = opened.map(([store]) => store);
     for (const [store, operators] of opened) {
       for (const operator of operators) this.#memoryByUid.set(operator.uid, this.#memory(operator, store));
