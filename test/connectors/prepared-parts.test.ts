@@ -115,6 +115,22 @@ describe.each(sinks)('a prepared part of %s', (_, extension, sinkOf, sourceOf) =
     run.end();
   });
 
+  it('that is committed while it is copied to a savepoint on another file system is in it', async () => {
+    const { sink, writer, part, run } = await prepared();
+    const elsewhere = (): Promise<never> => Promise.reject(Object.assign(new Error('EXDEV'), { code: 'EXDEV' }));
+    const link = jest.spyOn(fs.promises, 'link').mockImplementation(elsewhere);
+    link.mockImplementationOnce(async () => {
+      await writer.commit();
+      return elsewhere();
+    });
+    const directory = scratch(`savepoint-${count}`);
+    const exported = (await sink.exportPrepared?.(part, directory)) as { parts: [{ file: string; place: string }] };
+    link.mockRestore();
+    run.end();
+    const [{ file, place }] = exported.parts;
+    expect(fs.readFileSync(`${directory}/${file}`)).toEqual(fs.readFileSync(place));
+  });
+
   it('aborted, leaves nothing', async () => {
     const { path, writer, run } = await prepared();
     await writer.abort();

@@ -72,11 +72,18 @@ export async function importParts(exported: ExportedParts, directory: string): P
 
 /** Makes `to` another name of a file, or a copy of it. @returns false if there is no such file */
 async function linkTo(from: string, to: string): Promise<boolean> {
+  const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
   try {
     await link(from, to);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    await copyFile(from, to, constants.COPYFILE_EXCL);
+    if (isMissing(error)) return false;
+    try {
+      await copyFile(from, to, constants.COPYFILE_EXCL);
+    } catch (failure) {
+      // It was committed meanwhile.
+      if (isMissing(failure)) return false;
+      throw failure;
+    }
     await syncFile(to);
   }
   return true;
