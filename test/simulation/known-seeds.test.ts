@@ -57,6 +57,10 @@ describe('streams with checkpoints', () => {
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
   });
 
+  it('small seed 510621: a task began anew after its savepoint, with which the run was to stop, and went on while others were taken', async () => {
+    await expect(simulateStream(510621, false, small)).resolves.toBeDefined();
+  });
+
   it('small seed 31409: a task that had finished before the checkpoint did not dismiss its input, and its producer waited for it', async () => {
     const { history } = await simulateStream(31409, false, small);
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));

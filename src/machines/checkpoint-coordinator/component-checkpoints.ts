@@ -172,7 +172,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     const { book } = this.#pending.get(checkpoint) as Pending;
     this.#pending.delete(checkpoint);
     const { id, triggeredMs, states, finished } = book;
-    const order = this.#orders.take(request);
+    const order = this.#orders.written(request);
     const kind = order === undefined || order.kind === 'savepoint' ? book.kind : 'checkpoint';
     const about = { component: component.id, completedMs: clock.now(), ...this.#end(order?.kind === 'drain') };
     const completed = { id, kind, triggeredMs, states, finished, ...about };
@@ -296,6 +296,7 @@ export class ComponentCheckpoints implements CheckpointedComponent {
   /** A region of it begins, with what it reads now. */
   renew(): void {
     this.#outdatedBy = undefined;
+    this.#orders.restarted();
   }
 
   /** The newest checkpoint that has begun; undefined if none has. */

@@ -19,11 +19,15 @@ export interface SavepointOrder {
   /** It is written. @param goOn lets the tasks go on that it stopped; those that it drained end */
   completed(goOn: () => void): void;
   failed(problem: Pick<CheckpointProblem, 'reason' | 'cause'>): void;
+  /** Of one that stops the run: a task of the component begins anew after it was written, and may commit what came later. */
+  restarted?(): void;
 }
 
 /** The savepoints of a component that are wanted, by the number that their requests carry. */
 export class SavepointOrders {
   readonly #orders = new Map<number, SavepointOrder>();
+  /** Those that are written, and stop the run once they are in all its components. */
+  #stopping: SavepointOrder[] = [];
   #count = 0;
 
   add(order: SavepointOrder): number {
@@ -41,6 +45,18 @@ export class SavepointOrders {
     const order = this.of(request);
     if (request.savepoint !== undefined) this.#orders.delete(request.savepoint);
     return order;
+  }
+
+  /** The order of a request, which is written. */
+  written(request: { readonly savepoint?: number | undefined }): SavepointOrder | undefined {
+    const order = this.take(request);
+    if (order?.kind === 'stop') this.#stopping.push(order);
+    return order;
+  }
+
+  /** A task begins anew. */
+  restarted(): void {
+    for (const order of this.#stopping.splice(0)) order.restarted?.();
   }
 }
 

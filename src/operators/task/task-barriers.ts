@@ -41,6 +41,7 @@ export interface BarredTask {
  *   theirs until then, and a task that finishes without a report would be taken to have finished before the barrier.
  * - TB4 No savepoint begins at a source that reproduces its results, until it has: its consumers may have read more than its
  *   state has, and whoever continues at another parallelism does not know where they were.
+ *   While a task is stopped, no checkpoint begins there: it would wait for its time limit, and fail.
  * - TB5 What it has captured and does not report, because it ends before, is released: a state on disk would stay there.
  */
 export class TaskBarriers {
@@ -110,7 +111,7 @@ export class TaskBarriers {
   /** A barrier begins here. @param phase that of the task, if it does not run */
   trigger(barrier: Barrier, phase: string): void {
     const parts = this.#task.parts();
-    const why = parts === undefined ? `it is ${phase}` : whyNot(barrier, parts);
+    const why = parts === undefined ? `it is ${phase}` : this.#whyNot(barrier, parts);
     if (why === undefined) parts?.input.trigger(barrier);
     else this.#task.report(notRunning(barrier.checkpoint, why));
   }
@@ -140,6 +141,13 @@ export class TaskBarriers {
     this.#captured.clear();
   }
 
+  /** Why a barrier does not begin at a source that runs; undefined if it does. */
+  #whyNot(barrier: Barrier, { outputs }: TaskParts): string | undefined {
+    if (this.isStopped) return 'it has stopped for a savepoint';
+    const isBehind = isOfSavepoint(barrier) && outputs.some((output) => output.isBehind === true);
+    return isBehind ? 'it has not reproduced yet what its consumers have read of an earlier attempt' : undefined;
+  }
+
   #takePart(barrier: Barrier, parts: TaskParts | undefined): void {
     if (parts === undefined) return;
     const { checkpoint } = barrier;
@@ -155,12 +163,6 @@ export class TaskBarriers {
 /** All outputs of a task: its own, and those of its dead letters. */
 export function outputsOf({ outputs, rejections }: Pick<TaskParts, 'outputs' | 'rejections'>) {
   return [...outputs, ...(rejections?.outputs ?? [])];
-}
-
-/** Why a barrier does not begin at a source that runs; undefined if it does. */
-function whyNot(barrier: Barrier, { outputs }: TaskParts): string | undefined {
-  const isBehind = isOfSavepoint(barrier) && outputs.some((output) => output.isBehind === true);
-  return isBehind ? 'it has not reproduced yet what its consumers have read of an earlier attempt' : undefined;
 }
 
 function isIdle({ isAccepting, isIdle: idle = isAccepting }: Pick<OperatorStage, 'isAccepting' | 'isIdle'>): boolean {

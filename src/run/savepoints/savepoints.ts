@@ -65,6 +65,8 @@ const theOnly = 1 as CheckpointId;
  *
  * - SV1 A savepoint refers to nothing outside its directory, and may be moved: also what sinks had prepared is in it.
  * - SV3 One that fails leaves nothing: its directory is its own until nothing is written there any more, and then removed.
+ * - SV4 One that stops the run fails if a task begins anew before it is complete: that goes on, and may commit what comes after
+ *   it, which whoever continues from it would commit again.
  */
 export class Savepoints {
   /** That of the savepoint with which the run stops. */
@@ -136,6 +138,7 @@ export class Savepoints {
     };
     const commit = (): Promise<void> => this.#held(copy, () => this.#commit(copy, kind === 'drain'));
     const drain = kind === 'drain' ? new DrainAgreement(checkpoints.components.length, commit) : undefined;
+    const broken = new AbortController();
     const outcomes = await Promise.allSettled(
       checkpoints.components.map(
         ({ id }) =>
@@ -156,6 +159,7 @@ export class Savepoints {
                 drain?.giveUp({ reason: reason === 'stopped' ? reason : 'storing', cause: error });
                 fail(error);
               },
+              restarted: () => broken.abort(new SavepointFailedError(path, 'failover', inWords('failover'))),
             }),
           ),
       ),
@@ -163,7 +167,8 @@ export class Savepoints {
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     try {
       if (failed !== undefined) throw failed.reason;
-      if (drain === undefined) await commit();
+      broken.signal.throwIfAborted();
+      if (drain === undefined) await untilAborted(commit(), broken.signal);
       writing.givenUp.throwIfAborted();
       if (kind === 'stop') this.stopped.take(copy.prepared);
     } catch (error) {
