@@ -97,7 +97,7 @@ export class DrainFailedError extends KintsugiError {
   /** @param options the cause is named alone: as that of the error it would decide whether the tasks restart, and they do */
   constructor(head: string, reason: string, options?: { cause?: unknown }) {
     super(
-      `The savepoint that was to drain the tasks behind ${head} failed because of ${named(reason, options)}. They restart from the checkpoint before it, because some may have handed on their final results`,
+      `The savepoint that was to drain the tasks behind ${head} failed because of ${named(reason, options)}. They restart from the checkpoint before it, because some may have handed on their final results. Ask for it again once they run`,
     );
     this.head = head;
     this.reason = reason;

@@ -23,7 +23,7 @@ export class SavepointUnreadableError extends KintsugiError {
 
   constructor(directory: string, why: string, options?: { cause?: unknown }) {
     super(
-      `No savepoint can be read in ${directory}: ${why}. Name the directory that \`run.savepoint\` resolved with`,
+      `No savepoint can be read in ${directory}: ${why}. Name the directory that \`run.savepoint\` resolved with, whole as it was then`,
       options,
     );
     this.directory = directory;

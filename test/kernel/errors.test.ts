@@ -50,7 +50,7 @@ const table: Readonly<Record<string, Row>> = {
     code: 'SAVEPOINT_UNREADABLE',
     recovery: 'never',
     message:
-      'No savepoint can be read in /s/1: it has no manifest. Name the directory that `run.savepoint` resolved with',
+      'No savepoint can be read in /s/1: it has no manifest. Name the directory that `run.savepoint` resolved with, whole as it was then',
   },
   SavepointMismatchError: {
     make: () =>
@@ -105,7 +105,7 @@ const table: Readonly<Record<string, Row>> = {
     code: 'DRAIN_FAILED',
     recovery: 'restart',
     message:
-      'The savepoint that was to drain the tasks behind orders[0] failed because of "expired". They restart from the checkpoint before it, because some may have handed on their final results',
+      'The savepoint that was to drain the tasks behind orders[0] failed because of "expired". They restart from the checkpoint before it, because some may have handed on their final results. Ask for it again once they run',
   },
   NoCheckpointLeftError: {
     make: () =>

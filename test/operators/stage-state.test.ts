@@ -287,10 +287,18 @@ describe('a state that a chain cannot capture', () => {
     [
       'an accumulator of a class',
       [evens, keepPoint],
-      '"second" has a state that is not plain data: $.at is an instance of Point',
+      '"second" has a state that is not plain data: $.at is an instance of Point. Keep plain data, or give a state of `process` a `serializer`',
     ],
-    ['a state with a function', [setFunction], '"first" has a state that is not plain data: $.fn is a function'],
-    ['an answer of a class', [callForPoint], '"first" has a state that is not plain data: $ is an instance of Point'],
+    [
+      'a state with a function',
+      [setFunction],
+      '"first" has a state that is not plain data: $.fn is a function. Keep plain data, or give a state of `process` a `serializer`',
+    ],
+    [
+      'an answer of a class',
+      [callForPoint],
+      '"first" has a state that is not plain data: $ is an instance of Point. Keep plain data, or give a state of `process` a `serializer`',
+    ],
   ])('is absent, and says why: %s', (_, operators, reason) => {
     expect(snapshotOf(operators, [0, 2])).toEqual({ kind: 'absent', reason });
   });
@@ -304,7 +312,12 @@ describe('a state that a chain cannot capture', () => {
       for (const [to, others] of shapes.entries()) {
         const restore = () => chainOf(others).restore(state);
         if (from === to) expect(restore).not.toThrow();
-        else expect(restore).toThrow(IllegalStateError);
+        else {
+          expect(restore).toThrow(IllegalStateError);
+          expect(restore).toThrow(
+            /A checkpoint has the state of .+, where the job has .+\. Undo the change of its operators, or begin/,
+          );
+        }
       }
     }
     expect(() => chainOf([pipe]).restore(stateOf(chainOf([])))).toThrow(IllegalStateError);

@@ -1,12 +1,13 @@
+import { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { IllegalStateError, InvalidArgumentError } from '../../errors/usage-errors.ts';
 import type { CheckpointId } from '../../ids.ts';
-import { unpackData } from '../../partitions/records/packed-data.ts';
+import { packData, unpackData } from '../../partitions/records/packed-data.ts';
 import { type Barrier, type Batch, isOfSavepoint, type Mark } from '../../partitions/stream-element.ts';
 import type { OutputBlame, TaskOutput } from '../../partitions/task-io.ts';
 import { callAndWait, isThenable, type Returned } from '../../user-code.ts';
 import type { SinkTail } from '../../partitions/loop-ends.ts';
 import type { Sink, SinkWriter } from '../sink.ts';
-import { absent, refuseState, type StateSnapshot, takeSnapshot } from '../state/state-snapshot.ts';
+import { absent, refuseState, type StateSnapshot } from '../state/state-snapshot.ts';
 import type { OutputState, PreparedOutput, SinkState } from '../state/task-state.ts';
 import type { CommitGate } from './commit-gate.ts';
 
@@ -123,7 +124,9 @@ export class SinkOutput implements TaskOutput {
 
   snapshot(): StateSnapshot<SinkState> {
     if (this.#writer.prepareCheckpoint === undefined && this.#about.guarantee === 'exactly-once') {
-      return absent(`the sink "${this.#sink}" commits only when its task finishes`);
+      return absent(
+        `the sink "${this.#sink}" commits only when its task finishes. Give its writer \`prepareCheckpoint\` and the sink \`commitPrepared\`, or run without \`checkpoints\``,
+      );
     }
     return { kind: 'taken', state: { kind: 'sink', prepared: [...this.#due, ...this.#prepared] } };
   }
@@ -216,9 +219,11 @@ export class SinkOutput implements TaskOutput {
     const { checkpoint } = barrier;
     const isSavepoint = isOfSavepoint(barrier);
     const prepared = (value: unknown): void => {
-      const snapshot = takeSnapshot((pack) => pack(this.#sink, [value]));
-      if (snapshot.kind === 'taken') this.#prepared = [...this.#prepared, { checkpoint, data: snapshot.state }];
-      else this.#failure ??= new IllegalStateError(`prepareCheckpoint of ${snapshot.reason}`);
+      try {
+        this.#prepared = [...this.#prepared, { checkpoint, data: packData([value]) }];
+      } catch (error) {
+        throw error instanceof RecordNotSerializableError ? notPlain(this.#sink, error) : error;
+      }
     };
     this.#call('prepareCheckpoint', () => {
       const returned = this.#writer.prepareCheckpoint?.({ isSavepoint });
@@ -316,4 +321,10 @@ export class SinkOutput implements TaskOutput {
     if (this.#isBusy) this.#afterwards.push(action);
     else action();
   }
+}
+
+function notPlain(sink: string, { path, found }: RecordNotSerializableError): IllegalStateError {
+  return new IllegalStateError(
+    `prepareCheckpoint of the sink "${sink}" returned what is not plain data: ${path} is ${found}. Return plain data by which \`commitPrepared\` finds what was prepared, such as the name of a transaction`,
+  );
 }

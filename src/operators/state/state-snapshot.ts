@@ -2,6 +2,7 @@ import { RecordNotSerializableError } from '../../errors/result-errors.ts';
 import { IllegalStateError } from '../../errors/usage-errors.ts';
 import { packData } from '../../partitions/records/packed-data.ts';
 import type { Batch } from '../../partitions/stream-element.ts';
+import { notPlainReason } from './tables/not-plain-reason.ts';
 
 /**
  * The state of a part of a task as plain data, which `structuredClone` can copy and later work does not change; or
@@ -33,7 +34,7 @@ export function takeSnapshot<State>(
       return packData(values);
     } catch (error) {
       if (!(error instanceof RecordNotSerializableError)) throw error;
-      const reason = `"${uid}" has a state that is not plain data: ${error.path} is ${error.found}`;
+      const reason = notPlainReason(uid, error);
       // What was set aside is packed later.
       throw isTaken ? new IllegalStateError(reason) : new NotPlainData(reason);
     }
@@ -53,6 +54,6 @@ class NotPlainData extends Error {}
 /** @throws IllegalStateError for the state of a task with other operators */
 export function refuseState(expected: string, found: string): never {
   throw new IllegalStateError(
-    `State of ${found} cannot be restored to ${expected}: it belongs to a task with other operators`,
+    `A checkpoint has the state of ${found}, where the job has ${expected}. Undo the change of its operators, or begin anew with \`rerun: true\``,
   );
 }

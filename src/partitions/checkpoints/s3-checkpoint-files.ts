@@ -200,7 +200,10 @@ export class S3CheckpointFiles implements CheckpointFiles {
       items.push(...itemsIn(xml));
       if (textsOf(xml, 'IsTruncated')[0] !== 'true') return items;
       const markers = Object.entries(nextIn(xml)).filter(([, marker]) => marker !== undefined);
-      if (markers.length === 0) throw new Error('a list was cut off, without a word where it goes on');
+      if (markers.length === 0)
+        throw new Error(
+          'the store says that its list goes on, and not where. Check `endpoint`: does it speak the protocol of S3?',
+        );
       next = Object.fromEntries(markers) as Record<string, string>;
     }
   }

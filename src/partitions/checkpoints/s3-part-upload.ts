@@ -31,7 +31,10 @@ export class PartUpload {
       headers: { [tokenHeader]: token },
     });
     const [id] = textsOf(textOf(answer), 'UploadId');
-    if (id === undefined) throw new Error('an upload in parts was begun, and has no id');
+    if (id === undefined)
+      throw new Error(
+        'the store began an upload in parts, and gave it no id. Check `endpoint`: does it speak the protocol of S3?',
+      );
     return new PartUpload(client, key, id, token);
   }
 

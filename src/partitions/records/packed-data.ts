@@ -13,6 +13,6 @@ export function packData(values: Batch): Uint8Array {
 /** A new copy of what {@link packData} packed. @throws Error that says what is wrong with the bytes */
 export function unpackData(packed: Uint8Array): unknown[] {
   const element = decodeElement(packed);
-  if (element.kind !== 'records') throw new Error(`they are a ${element.kind}, not data`);
+  if (element.kind !== 'records') throw new Error(`it has a ${element.kind} in place of data`);
   return element.records as unknown[];
 }

@@ -174,7 +174,9 @@ describe('keyed states on disk', () => {
     const keep = (): void => {
       for (let key = 0; key < 10; key++) table.set(key, { fn: () => 1 });
     };
-    expect(keep).toThrow('"orders" has a state that is not plain data: $.fn is a function');
+    expect(keep).toThrow(
+      '"orders" has a state that is not plain data: $.fn is a function. Keep plain data, or give a state of `process` a `serializer`',
+    );
     table.close();
     await backend.dispose();
   });

@@ -90,6 +90,27 @@ describeWithServer('answers of S3', () => {
       expect(await numbers(storage)).toEqual([2, 1]);
     });
 
+    it.each<[string, RegExp, string, string]>([
+      [
+        'a list',
+        list,
+        '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>',
+        'the store says that its list goes on, and not where',
+      ],
+      ['an upload', /^POST .*uploads/, '<Answer/>', 'the store began an upload in parts, and gave it no id'],
+    ])('of %s, one of a store that does not speak the protocol tells so', async (_, pattern, body, message) => {
+      const storage = await twoCheckpoints();
+      proxy.spoil(pattern, { status: 200, body });
+      const chunks = [Buffer.alloc(9 << 20)];
+      const asked = storage
+        .sweep('run', id(1))
+        .then(() => storage.write({ scope: 'run', checkpoint: id(3), name: 'a' }, chunks));
+      await expect(asked).rejects.toMatchObject({
+        code: 'CHECKPOINT_STORAGE',
+        message: expect.stringContaining(`${message}. Check \`endpoint\``),
+      });
+    });
+
     it('one that is damaged each time is that of a damaged file', async () => {
       const storage = await twoCheckpoints();
       proxy.spoil(piece, 'damaged answer', 3);

@@ -4,6 +4,7 @@ import type { CheckpointId } from '../../../ids.ts';
 import type { Cell } from '../tables/cell.ts';
 import { FrozenTable } from '../tables/frozen-table.ts';
 import { RunHistory } from '../tables/run-history.ts';
+import { notPlainReason } from '../tables/not-plain-reason.ts';
 import type { LoadedElsewhere, StateTable } from '../tables/state-table.ts';
 import type { Pack } from '../tables/table-block.ts';
 import type { TableRun } from '../tables/table-state.ts';
@@ -293,7 +294,7 @@ export class DiskTable implements StateTable {
     if (this.#end?.kind === 'failed') throw this.#end.error;
   }
 
-  #notPlain({ path, found }: RecordNotSerializableError): IllegalStateError {
-    return new IllegalStateError(`"${this.#options.uid}" has a state that is not plain data: ${path} is ${found}`);
+  #notPlain(error: RecordNotSerializableError): IllegalStateError {
+    return new IllegalStateError(notPlainReason(this.#options.uid, error));
   }
 }

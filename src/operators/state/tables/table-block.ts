@@ -99,7 +99,8 @@ export function decodeBlock(bytes: Uint8Array): BlockContent {
   const [deleted, count] = [view.getUint32(0, true), view.getUint32(4, true)];
   const places = Array.from({ length: count }, (_, index) => view.getUint32(8 + 4 * index, true));
   const values = unpackData(bytes.subarray(8 + 4 * count));
-  if (values.length !== deleted + 2 * count) throw new Error(`they hold ${values.length} values`);
+  const expected = deleted + 2 * count;
+  if (values.length !== expected) throw new Error(`a block has ${values.length} values, not ${expected}`);
   return {
     places,
     deleted: values.slice(0, deleted),
