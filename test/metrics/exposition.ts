@@ -16,7 +16,7 @@ export function readExposition(text: string): {
   for (const line of text.slice(0, -1).split('\n')) {
     const type = /^# TYPE ([a-z_]+) (counter|gauge|histogram)$/.exec(line);
     if (type !== null) {
-      expect(types.has(type[1] as string)).toBe(false);
+      if (types.has(type[1] as string)) throw new Error(`A second type of one name: ${line}`);
       types.set(type[1] as string, type[2] as string);
       continue;
     }
@@ -24,7 +24,8 @@ export function readExposition(text: string): {
     const found = /^([a-z_]+)\{((?:[a-z]+="(?:[^"\\]|\\[\\"n])*",?)*)\} (-?[\d.e+-]+|\+Inf)$/.exec(line);
     if (found === null) throw new Error(`Not a line of the format: ${line}`);
     const [, name = '', given = '', value] = found;
-    expect(types.has(name.replace(/_(bucket|sum|count)$/, '')) || types.has(name)).toBe(true);
+    const isDeclared = types.has(name.replace(/_(bucket|sum|count)$/, '')) || types.has(name);
+    if (!isDeclared) throw new Error(`A sample of a name without a type: ${line}`);
     const labels = [...given.matchAll(/([a-z]+)="((?:[^"\\]|\\[\\"n])*)"/g)].map(([, label, escaped = '']) => [
       label,
       escaped.replace(/\\(.)/g, (_, letter: string) => (letter === 'n' ? '\n' : letter)),
