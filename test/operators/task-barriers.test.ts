@@ -126,6 +126,22 @@ describe('TaskBarriers', () => {
     expect(calls.at(-1)).toBe('trigger');
   });
 
+  it.each<[BarrierKind, takesPart: boolean]>([
+    ['savepoint', false],
+    ['stop', false],
+    ['drain', false],
+    ['exactly-once', true],
+  ])(
+    'TB4: a barrier (%s) that comes to a task while it reproduces its results: it takes part: %s',
+    (kind, takesPart) => {
+      const { barriers, outcomes, calls, output } = taskWith();
+      output.isBehind = true;
+      barriers.arrived(barrierOf(kind), false);
+      expect([calls, barriers.isOn, barriers.isStopped]).toEqual([takesPart ? ['mark'] : [], false, false]);
+      expect(outcomes.map((outcome) => outcome.kind)).toEqual([takesPart ? 'taken' : 'declined']);
+    },
+  );
+
   it('TB2: restored where it was drained, it only finishes', () => {
     const { barriers, calls } = taskWith();
     barriers.restoreDrained();

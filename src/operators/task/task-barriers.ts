@@ -39,8 +39,8 @@ export interface BarredTask {
  *   on cannot be taken back.
  * - TB3 What it has captured is reported unless it fails, also while its outputs commit: sinks of dead letters may prepare
  *   theirs until then, and a task that finishes without a report would be taken to have finished before the barrier.
- * - TB4 No savepoint begins at a source that reproduces its results, until it has: its consumers may have read more than its
- *   state has, and whoever continues at another parallelism does not know where they were.
+ * - TB4 A task that reproduces its results takes part in no savepoint, and none begins at such a source, until it has: its
+ *   consumers may have read more than its state has, and whoever continues from it does not know where they were.
  *   While a task is stopped, no checkpoint begins there: it would wait for its time limit, and fail.
  * - TB5 What it has captured and does not report, because it ends before, is released: a state on disk would stay there.
  */
@@ -74,6 +74,7 @@ export class TaskBarriers {
     const { parts, report } = this.#task;
     if (this.isFinishing) report(notRunning(barrier.checkpoint, 'it is drained'));
     else if (!isOfSavepoint(barrier)) this.#takePart(barrier, parts());
+    else if (isBehind(parts())) report(notRunning(barrier.checkpoint, reproduces));
     else if (barrier.alignment !== 'drain') this.#phase = { kind: 'waiting', barrier };
     else {
       this.#phase = { kind: 'draining', barrier };
@@ -142,10 +143,9 @@ export class TaskBarriers {
   }
 
   /** Why a barrier does not begin at a source that runs; undefined if it does. */
-  #whyNot(barrier: Barrier, { outputs }: TaskParts): string | undefined {
+  #whyNot(barrier: Barrier, parts: TaskParts): string | undefined {
     if (this.isStopped) return 'it has stopped for a savepoint';
-    const isBehind = isOfSavepoint(barrier) && outputs.some((output) => output.isBehind === true);
-    return isBehind ? 'it has not reproduced yet what its consumers have read of an earlier attempt' : undefined;
+    return isOfSavepoint(barrier) && isBehind(parts) ? reproduces : undefined;
   }
 
   #takePart(barrier: Barrier, parts: TaskParts | undefined): void {
@@ -163,6 +163,12 @@ export class TaskBarriers {
 /** All outputs of a task: its own, and those of its dead letters. */
 export function outputsOf({ outputs, rejections }: Pick<TaskParts, 'outputs' | 'rejections'>) {
   return [...outputs, ...(rejections?.outputs ?? [])];
+}
+
+const reproduces = 'it has not reproduced yet what its consumers have read of an earlier attempt';
+
+function isBehind(parts: TaskParts | undefined): boolean {
+  return parts?.outputs.some((output) => output.isBehind === true) === true;
 }
 
 function isIdle({ isAccepting, isIdle: idle = isAccepting }: Pick<OperatorStage, 'isAccepting' | 'isIdle'>): boolean {
