@@ -16,6 +16,8 @@ export class ChannelOrder {
   #length = 0;
   /** The runs at which barriers were, oldest first. */
   #barriers: { readonly checkpoint: CheckpointId; readonly run: number }[] = [];
+  /** The checkpoint from which the attempt that began it continued; undefined if from none. */
+  #begunFrom: CheckpointId | undefined;
 
   /** A copy for the next attempt; later notes of this one do not affect it. */
   copy(): ChannelOrder {
@@ -24,6 +26,7 @@ export class ChannelOrder {
     copy.#first = this.#first;
     copy.#length = this.#length;
     copy.#barriers = [...this.#barriers];
+    copy.#begunFrom = this.#begunFrom;
     return copy;
   }
 
@@ -46,8 +49,18 @@ export class ChannelOrder {
     return this.#runs[(run - this.#first) * 2] as number;
   }
 
-  /** An empty one begins at a position in that of an earlier attempt, which is gone. */
-  begin({ run, taken }: OrderPosition): void {
+  /**
+   * Where in it an attempt is that continues from a checkpoint, or from none; undefined if that is not known. A state
+   * without a position is at its beginning if it began from the same checkpoint: what such a state holds from beyond the
+   * positions of its channels, it held then too.
+   */
+  placeOf(position: OrderPosition | undefined, checkpoint: CheckpointId | undefined): OrderPosition | undefined {
+    return position ?? (this.#begunFrom === checkpoint ? orderStart : undefined);
+  }
+
+  /** An empty one begins, perhaps at a position in that of an earlier attempt, which is gone. */
+  begin({ run, taken }: OrderPosition = orderStart, checkpoint?: CheckpointId): void {
+    this.#begunFrom = checkpoint;
     this.#first = run;
     this.#length = run;
     // Of what channel it was matters to nobody: the next run is another one.
@@ -118,7 +131,7 @@ export interface OrderPosition {
 }
 
 /** The beginning of an order. */
-export const orderStart: OrderPosition = { run: 0, taken: 0 };
+const orderStart: OrderPosition = { run: 0, taken: 0 };
 
 /** Goes through an order again, up to where it ended when the replay began. */
 export class OrderReplay {

@@ -15,7 +15,7 @@ export class ReproductionDeclarations {
   readonly #graph: ExecutionGraph;
   readonly #regions: PipelinedRegions;
   readonly #reproducible: ReproducibleRegions;
-  /** By region: tasks whose recorded channel order is lost. */
+  /** By region: tasks whose recorded channel order is lost, or their place in it. */
   readonly #orderLostIn = new Map<RegionId, Set<ExecutionVertexId>>();
   /** Regions with a result of which no trace is left. */
   readonly #traceless = new Set<RegionId>();
@@ -87,8 +87,9 @@ export class ReproductionDeclarations {
     this.#traceless.add(region);
   }
 
-  /** The recorded channel order of a task is lost with its executor. */
+  /** The channel order that a task recorded is lost, or its place in it. No effect on one that records none. */
   loseOrder(vertex: ExecutionVertexId): void {
+    if (!this.keepsOrder(vertex)) return;
     const region = this.#regions.regionOf(vertex);
     const tasks = this.#orderLostIn.get(region) ?? new Set();
     this.#orderLostIn.set(region, tasks.add(vertex));

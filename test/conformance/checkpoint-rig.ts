@@ -82,6 +82,7 @@ export class CheckpointRig {
         regionOf: (vertex) => vertex as number as RegionId,
         executorOf: () => 'here' as ExecutorId,
         resultOf: (partition) => ({ partition, attempt: 0 as AttemptNumber }),
+        loseOrder: () => {},
       },
       gateway: {
         trigger: (_, { checkpoint }) => void this.triggers.push({ checkpoint, atMs: clock.now() }),

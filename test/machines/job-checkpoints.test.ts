@@ -109,6 +109,45 @@ describe('the checkpoints of a job', () => {
     expect(registered[0]).not.toHaveProperty('fromRecords');
   });
 
+  //  a[0..1] ─┤reliable├▶ m ─┤reliable├▶ b
+  const restartsWith = (checkpointing: ConstructorParameters<typeof CheckpointedJob>[0]['checkpointing']) => {
+    const job = new CheckpointedJob({
+      vertices: [
+        { id: 'a', parallelism: 2, deterministic: true },
+        { id: 'm', parallelism: 1, deterministic: true },
+        { id: 'b', parallelism: 1 },
+      ],
+      edges: [
+        { from: 'a', to: 'm', exchange: exchangeTypes.reliable },
+        { from: 'm', to: 'b', exchange: exchangeTypes.reliable },
+      ],
+      checkpointing,
+    });
+    job.cluster.start().runAll();
+    const failed = (): string[] => {
+      job.cluster.fail('m[0]');
+      job.endCanceled();
+      const deployed = job.passRestartDelay().map(({ task, channelOrder }) => `${task} ${channelOrder}`);
+      job.cluster.runAll();
+      return deployed.sort();
+    };
+    return { job, failed };
+  };
+
+  it('JC6: after an at-least-once checkpoint has begun, a task that merges channels restarts with its consumers, once', () => {
+    const { job, failed } = restartsWith({ alignment: 'at-least-once' });
+    expect(failed()).toEqual(['m[0] again']);
+    job.trigger();
+    expect(failed()).toEqual(['b[0] any', 'm[0] new']);
+    expect(failed()).toEqual(['m[0] again']);
+  });
+
+  it('JC6: after one that is exactly-once, it reproduces its results', () => {
+    const { job, failed } = restartsWith({ alignment: 'exactly-once' });
+    job.trigger();
+    expect(failed()).toEqual(['m[0] again']);
+  });
+
   it('without a completed checkpoint a region begins anew', () => {
     const job = twoPipelines();
     job.cluster.fail('b[0]');

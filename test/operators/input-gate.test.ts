@@ -556,6 +556,25 @@ describe('a restored InputGate', () => {
     },
   );
 
+  it('IG5: a state that has no position in the order is where the order began from it, and nowhere in any other', () => {
+    const order = new ChannelOrder();
+    const state: GateState = { kind: 'gate', channels: [2, 1], order: undefined };
+    const attempt = (checkpoint: number, first: 0 | 1): unknown[] => {
+      const channels = [new HandChannel(), new HandChannel()];
+      const gate = new InputGate(channels, { order, restored: { state, checkpoint: checkpoint as CheckpointId } });
+      const taken: unknown[] = [];
+      gate.elements$.subscribe((element) => element.kind === 'records' && taken.push(...element.records));
+      for (const index of [first, 1 - first]) {
+        channels[index]?.emit(`of ${index}`);
+        while (gate.emitNext());
+      }
+      return taken;
+    };
+    expect(attempt(3, 1)).toEqual(['of 1', 'of 0']);
+    expect(attempt(3, 0)).toEqual(['of 1', 'of 0']);
+    expect(attempt(4, 0)).toEqual(['of 0', 'of 1']);
+  });
+
   it('IG5: takes the marks before its first record if the barrier is not among them, and those after the barrier', () => {
     const { state } = atCheckpoint();
     const { gate, taken, channel } = restoredFrom(new ChannelOrder(), state);

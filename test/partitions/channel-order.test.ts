@@ -146,6 +146,21 @@ describe('ChannelOrder', () => {
     }
   });
 
+  it('a state without a position is at its beginning, if that was from the same checkpoint', () => {
+    const order = new ChannelOrder();
+    order.begin(undefined, id(4));
+    order.note(1, 3);
+    const next = order.copy();
+    const start: OrderPosition = { run: 0, taken: 0 };
+    expect([id(4), id(5), undefined].map((from) => next.placeOf(undefined, from))).toEqual([
+      start,
+      undefined,
+      undefined,
+    ]);
+    expect(next.placeOf({ run: 0, taken: 2 }, id(5))).toEqual({ run: 0, taken: 2 });
+    expect(new ChannelOrder().placeOf(undefined, undefined)).toEqual(start);
+  });
+
   it('property: what is kept is as it was, and little is kept of what every checkpoint has passed', () => {
     const steps = fc.array(fc.tuple(fc.nat(3), fc.nat(4), fc.constantFrom('note', 'barrier', 'forget')), {
       maxLength: 300,

@@ -97,10 +97,10 @@ describe('a stream that goes on', () => {
   const records = 4_000;
 
   //  ticks[0..1] ─┤memory├▶ counts[0..1] ─┤memory├▶ sink        every task is deterministic
-  function counting(out: number[], { everyMs = (_subtask: number): number => 1 } = {}): Job {
-    const job = Job.create('count', { mode: 'streaming', parallelism: 2, deterministic: true });
+  function counting(out: number[], { everyMs = (_subtask: number): number => 1, parallelism = 2 } = {}): Job {
+    const job = Job.create('count', { mode: 'streaming', parallelism, deterministic: true });
     job
-      .source('ticks', tickingSource(records, 8, everyMs), { deterministic: true, version: 1 })
+      .source('ticks', tickingSource(records, 8, everyMs), { parallelism: 2, deterministic: true, version: 1 })
       .keyBy((n) => n % 10, { exchange: 'memory' })
       .process<number, number>(
         {
@@ -179,6 +179,44 @@ describe('a stream that goes on', () => {
     expect([faults.unfired(), receipt.resumed?.checkpoints?.length]).toEqual([[], 1]);
     expect(of(events, 'determinism.broken')).toEqual([]);
     expect([receipt.tasks.reRun, receipt.failovers.length]).toEqual([1, 1]);
+    expect([...new Set(out)].sort((a, b) => a - b)).toEqual(Array.from({ length: records }, (_, n) => n));
+  });
+
+  it('IG5: so does one that continues a savepoint at another parallelism, where its state has no place in an order', async () => {
+    using runs = new Runs();
+    const out: number[] = [];
+    const job = (parallelism: number): Job => counting(out, { everyMs: (subtask) => 1 + 2 * subtask, parallelism });
+    const restartBackoff = fixedDelay({ maxAttempts: 9, delayMs: 1 });
+    const first = runs.start(job(2));
+    await runs.wait(60);
+    const fromSavepoint = await runs.until(first.stopWithSavepoint(runs.path('savepoint')));
+    const faults = killing('counts', { skip: 60 });
+    const second = runs.start(job(3), { restartBackoff, fromSavepoint, checkpoints: { intervalMs: 100_000 } }, faults);
+    const events = eventsOf(second);
+    const { receipt } = await runs.until(second.result);
+    expect(faults.unfired()).toEqual([]);
+    expect(of(events, 'determinism.broken')).toEqual([]);
+    expect([receipt.tasks.reRun, receipt.failovers.length]).toEqual([1, 1]);
+    expect([...out].sort((a, b) => a - b)).toEqual(Array.from({ length: records }, (_, n) => n));
+  });
+
+  it('JC6: after an at-least-once checkpoint its tasks restart with their consumers, and nobody calls them not deterministic', async () => {
+    using runs = new Runs();
+    const out: number[] = [];
+    const faults = killing('counts', { skip: 60, times: 3 });
+    const run = runs.start(
+      counting(out, { everyMs: (subtask) => 1 + 2 * subtask }),
+      {
+        restartBackoff: fixedDelay({ maxAttempts: 9, delayMs: 1 }),
+        checkpoints: { intervalMs: 20, mode: 'at-least-once' },
+      },
+      faults,
+    );
+    const events = eventsOf(run);
+    await runs.until(run.result);
+    expect(faults.unfired()).toEqual([]);
+    expect(of(events, 'checkpoint.restored').length).toBeGreaterThan(0);
+    expect(of(events, 'determinism.broken')).toEqual([]);
     expect([...new Set(out)].sort((a, b) => a - b)).toEqual(Array.from({ length: records }, (_, n) => n));
   });
 });

@@ -110,6 +110,8 @@ export class ComponentCheckpoints implements CheckpointedComponent {
     this.#pending.set(checkpoint, { book, asker });
     asker.send({ type: 'checkpoint.begun', openCount: book.openCount });
     const alignment = order?.kind ?? this.#options.alignment;
+    // JC6. Now, because a region that fails while it is stored may be told to reproduce its results before it is.
+    if (alignment === 'at-least-once') for (const { vertex } of running) job.loseOrder(vertex);
     for (const start of barrierStarts(component, { running, finished }, job)) {
       gateway.trigger(job.executorOf(start.vertex) as ExecutorId, { ...start, checkpoint, alignment });
     }

@@ -25,6 +25,8 @@ export interface JobTasks {
   executorOf(vertex: ExecutionVertexId): ExecutorId | undefined;
   /** A partition as written by its producer's current attempt. */
   resultOf(partition: PartitionId): ResultPartitionId;
+  /** It is not known any more where a task continues in the order in which it merged its channels. */
+  loseOrder(vertex: ExecutionVertexId): void;
 }
 
 /** The tasks of a component at the moment of a trigger. */
@@ -100,7 +102,7 @@ export function oneOfEach(
 }
 
 /** The tasks of a job, from its books. */
-export function jobTasks({ graph, regions, attempts, executions }: JobLedger): JobTasks {
+export function jobTasks({ graph, regions, attempts, executions, declarations }: JobLedger): JobTasks {
   return {
     graph,
     stateOf: (vertex) => {
@@ -111,6 +113,7 @@ export function jobTasks({ graph, regions, attempts, executions }: JobLedger): J
     regionOf: (vertex) => regions.regionOf(vertex),
     executorOf: (vertex) => attempts.executorOf(vertex),
     resultOf: (partition) => attempts.presentResult(partition),
+    loseOrder: (vertex) => declarations.loseOrder(vertex),
   };
 }
 

@@ -78,6 +78,8 @@ interface ContinuingAttempt {
  *   an earlier one has drained, and that only finish, is refused: it would not know where another run has to read on.
  * - JC5 A component begins anew once a task whose complete result it reads writes a new one: that may have other records, or
  *   another order, and its checkpoints tell how far the old one was read.
+ * - JC6 Once an at-least-once checkpoint has begun, a task that merges channels does not reproduce its results, until it has begun
+ *   with new ones: its state may hold records from beyond the positions of its channels, which come again.
  */
 export class JobCheckpoints {
   readonly #options: JobCheckpointsOptions;

@@ -298,7 +298,7 @@ export class JobLedger implements IsolationView {
       return this.#deployments.adoptionsOf(vertex, attempt, stored);
     });
     for (const vertex of tasks) {
-      if (this.declarations.keepsOrder(vertex)) this.declarations.loseOrder(vertex);
+      this.declarations.loseOrder(vertex);
       for (const { partition, exchange } of this.graph.outputsOf(vertex)) {
         if (stored.has(partition) || exchange.joinsRegions) continue;
         this.results.noteGone(partition);
@@ -342,7 +342,7 @@ export class JobLedger implements IsolationView {
 
   /** A task cannot reproduce its results: the order that it recorded, and their traces, are out of its reach. */
   loseRemains(vertex: ExecutionVertexId): void {
-    if (this.declarations.keepsOrder(vertex)) this.declarations.loseOrder(vertex);
+    this.declarations.loseOrder(vertex);
     for (const { partition, exchange } of this.graph.outputsOf(vertex)) {
       if (!exchange.joinsRegions) this.loseTrace(partition);
     }

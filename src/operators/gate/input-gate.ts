@@ -1,6 +1,6 @@
 import type { Observable, Subscription } from 'rxjs';
 import { Subject } from '../../rxjs/rxjs-classes.ts';
-import { type ChannelOrder, type OrderPosition, OrderReplay, orderStart } from '../../partitions/channel-order.ts';
+import { type ChannelOrder, type OrderPosition, OrderReplay } from '../../partitions/channel-order.ts';
 import type { SubpartitionView } from '../../partitions/result-partition.ts';
 import {
   type Barrier,
@@ -109,11 +109,10 @@ export class InputGate implements TaskInput {
     this.#nameOf = nameOf;
     this.#openCount = views.length;
     this.#order = order;
-    // A state without a position in the order holds records from beyond the positions of the channels.
-    const from = restored === undefined ? orderStart : restored.state.order;
+    const from = order?.placeOf(restored?.state.order, restored?.checkpoint);
     const isOrdered = order !== undefined && order.kept > 0 && from !== undefined && order.hasFrom(from);
     this.#replay = isOrdered ? new OrderReplay(order, from) : undefined;
-    if (order?.length === 0 && from !== undefined) order.begin(from);
+    if (order?.length === 0) order.begin(restored?.state.order, restored?.checkpoint);
     for (const [channel, view] of views.entries()) {
       this.#subscriptions.push(
         view.elements$.subscribe({
@@ -214,6 +213,7 @@ export class InputGate implements TaskInput {
     const order: OrderPosition | undefined = (replay ?? this.#order)?.position;
     const { barrier, positions } = this.#aligned ?? {};
     const channels = this.#emittedOf.map((emitted, channel) => positions?.[channel] ?? emitted);
+    // Unless it is exact, the state holds records from beyond the positions of the channels.
     const isExact = barrier?.alignment !== 'at-least-once';
     return { kind: 'taken', state: { kind: 'gate', channels, order: isExact ? order : undefined } };
   }
