@@ -806,12 +806,15 @@ describe('a checkpoint of a StreamTask', () => {
     });
     const all = setUp();
     all.chain.snapshot = () => ({ kind: 'taken', state: { kind: 'keyed', tables: [frozen] } });
-    all.output.whenMarked = () => {};
+    let prepared = (): void => {};
+    all.output.whenMarked = (done) => {
+      prepared = done;
+    };
     all.task.start();
     all.idle();
     all.task.checkpoint(first);
     all.idle();
-    return { ...all, released: () => released };
+    return { ...all, prepared: () => prepared(), released: () => released };
   }
 
   it.each<[string, (all: ReturnType<typeof preparing>) => void]>([
@@ -832,6 +835,26 @@ describe('a checkpoint of a StreamTask', () => {
     end(all);
     all.idle();
     expect([all.checkpoints, all.released()]).toEqual([[], 1]);
+  });
+
+  it('TB5: releases what it has captured if the checkpoint is aborted before its sink has prepared, and goes on', () => {
+    const { task, prepared, checkpoints, released, reports, idle } = preparing();
+    task.abortCheckpoint(2 as CheckpointId);
+    expect(released()).toBe(0);
+    task.abortCheckpoint(1 as CheckpointId);
+    expect(released()).toBe(1);
+    prepared();
+    idle();
+    expect([checkpoints, released(), lastOf(reports)]).toEqual([[], 1, 'running']);
+  });
+
+  it('TB5: reports nothing of a checkpoint that is aborted while it commits', () => {
+    const { task, letters, prepared, checkpoints, reports, idle } = committing();
+    task.abortCheckpoint(1 as CheckpointId);
+    prepared[0]?.();
+    letters.finishNow();
+    idle();
+    expect([checkpoints, lastOf(reports)]).toEqual([[], 'finished 0 0']);
   });
 
   it('declines with the part that has no state, and writes no barrier', () => {

@@ -61,6 +61,11 @@ describe('streams with checkpoints', () => {
     await expect(simulateStream(510621, false, small)).resolves.toBeDefined();
   });
 
+  it('small seed 905851: a checkpoint was aborted while a sink prepared, its state was still written, without end, and its task never ended', async () => {
+    const { history } = await simulateStream(905851, false, small);
+    expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));
+  });
+
   it('small seed 31409: a task that had finished before the checkpoint did not dismiss its input, and its producer waited for it', async () => {
     const { history } = await simulateStream(31409, false, small);
     expect(history.events).toContainEqual(expect.objectContaining({ type: 'job.statusChanged', status: 'finished' }));

@@ -42,13 +42,14 @@ export interface BarredTask {
  * - TB4 A task that reproduces its results takes part in no savepoint, and none begins at such a source, until it has: its
  *   consumers may have read more than its state has, and whoever continues from it does not know where they were.
  *   While a task is stopped, no checkpoint begins there: it would wait for its time limit, and fail.
- * - TB5 What it has captured and does not report, because it ends before, is released: a state on disk would stay there.
+ * - TB5 What it has captured and does not report is released: a state on disk would stay there. So it is if the task ends
+ *   before, or if the checkpoint is aborted: nobody waits for that state, but the end of the task waits until it is written.
  */
 export class TaskBarriers {
   readonly #task: BarredTask;
   #phase: Phase = { kind: 'open' };
-  /** What it has captured, and not reported yet. */
-  readonly #captured = new Map<CheckpointId, StageState>();
+  /** The checkpoints in which it takes part and has not reported yet, and what it has captured. */
+  readonly #unreported = new Map<CheckpointId, StageState | undefined>();
 
   constructor(task: BarredTask) {
     this.#task = task;
@@ -122,6 +123,7 @@ export class TaskBarriers {
    * @returns whether the task goes on because of that
    */
   ended(checkpoint: CheckpointId, isComplete: boolean): boolean {
+    if (!isComplete) this.#drop(checkpoint);
     const parts = this.#task.parts();
     if (parts === undefined) return false;
     if (isComplete) for (const output of outputsOf(parts)) output.completed?.(checkpoint);
@@ -138,8 +140,14 @@ export class TaskBarriers {
 
   /** TB5: the task fails, or is canceled. */
   giveUp(): void {
-    for (const state of this.#captured.values()) releaseTables(state);
-    this.#captured.clear();
+    for (const checkpoint of this.#unreported.keys()) this.#drop(checkpoint);
+  }
+
+  /** TB5. */
+  #drop(checkpoint: CheckpointId): void {
+    const state = this.#unreported.get(checkpoint);
+    this.#unreported.delete(checkpoint);
+    if (state !== undefined) releaseTables(state);
   }
 
   /** Why a barrier does not begin at a source that runs; undefined if it does. */
@@ -152,11 +160,11 @@ export class TaskBarriers {
     if (parts === undefined) return;
     const { checkpoint } = barrier;
     const done = (outcome: CheckpointOutcome): void => {
-      if (this.#task.isDoomed()) return;
-      this.#captured.delete(checkpoint);
+      if (this.#task.isDoomed() || !this.#unreported.delete(checkpoint)) return;
       this.#task.report(outcome);
     };
-    takeCheckpoint(barrier, parts, this.#task.clock, done, (state) => void this.#captured.set(checkpoint, state));
+    this.#unreported.set(checkpoint, undefined);
+    takeCheckpoint(barrier, parts, this.#task.clock, done, (state) => void this.#unreported.set(checkpoint, state));
   }
 }
 
