@@ -1,5 +1,4 @@
 import type { StreamNode } from '../api/stream-graph.ts';
-import type { JobEvent } from '../actors/job-event.ts';
 import type { AttemptNumber } from '../ids.ts';
 import type { RuntimeContext } from '../operators/runtime-context.ts';
 import type { DeadLetter } from '../operators/rejected/dead-letter.ts';
@@ -7,7 +6,7 @@ import { deadLetterSink, deadLettersOf } from '../operators/rejected/dead-letter
 import type { ErrorHandling } from '../operators/rejected/on-error.ts';
 import type { Source } from '../operators/source.ts';
 import type { Sink, SinkWriter } from '../operators/sink.ts';
-import { commitSlackMs, type Hindrances, lateCommits } from './checkpoints/late-commits.ts';
+import { commitSlackMs, type Happened, type Hindrances, lateCommits } from './checkpoints/late-commits.ts';
 import { declining } from './checkpoints/declining-source.ts';
 import { Moments } from './checkpoints/moments.ts';
 import { type Opener, SinkLedger } from './checkpoints/sink-ledger.ts';
@@ -191,10 +190,10 @@ export class CapturedOutput {
     );
   }
 
-  /** What transactional sinks were told too late, by the events of the run. */
-  lateCommits(events: readonly JobEvent[], drawn: Hindrances): string[] {
+  /** What transactional sinks were told too late. */
+  lateCommits(happened: Happened, drawn: Hindrances): string[] {
     const noted = [...this.#ledgers.values()].flatMap((ledger) => ledger.noted);
-    return lateCommits(noted, events, commitSlackMs(drawn));
+    return lateCommits(noted, happened, commitSlackMs(drawn));
   }
 
   /** What transactional sinks were told wrongly. */

@@ -80,7 +80,7 @@ async function continueAt(before: RunWithSavepoint, parallelism: number): Promis
   const problems = [
     ...ended.history.violations(graph, regions),
     ...checkpoints.problems(ended.run, ended.history.events, graph, regions, { continues: true }),
-    ...captured.lateCommits(ended.history.events, drawn),
+    ...captured.lateCommits(ended, drawn),
     ...ended.leftovers,
     ...ended.unrecorded,
   ];

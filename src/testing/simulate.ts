@@ -151,7 +151,7 @@ export async function simulate(job: JobDefinition, options: SimulationOptions): 
       ? captured.problems(true)
       : wrongOutput(undisturbed, captured, options, { hasFinished: ended.failure === undefined, incomplete })),
     ...doubleCommits(captured, plan, graph, history),
-    ...captured.lateCommits(history.events, drawn),
+    ...captured.lateCommits(ended, drawn),
     ...ended.leftovers,
     ...ended.unrecorded,
   ];

@@ -18,6 +18,7 @@ import { foldEvent, runFolds } from '../run/folds/run-folds.ts';
 import type { JobRun } from '../run/job-run.ts';
 import { defaultExceptionHistorySize, type JobRunOptions } from '../run/run-options.ts';
 import { runJob, type RunSeams } from '../run/run-job.ts';
+import type { ExecutorDeath } from './checkpoints/late-commits.ts';
 import type { SimulatedCheckpoints } from './checkpoints/simulated-checkpoints.ts';
 import type { SimulatedSavepoint } from './checkpoints/simulated-savepoint.ts';
 import { type DrawnRun, type DrawnShape, sparedRestarts } from './drawn-run.ts';
@@ -101,6 +102,8 @@ interface SimulatedParts {
 export interface SimulatedEnd {
   readonly run: JobRun;
   readonly history: JobHistory;
+  /** Of workers. */
+  readonly deaths: readonly ExecutorDeath[];
   readonly receipt: JobReceipt;
   readonly failure: Error | undefined;
   /** Timers and files that the run left behind at its end. */
@@ -128,6 +131,7 @@ export async function runSimulated(
     running,
   } = parts;
   const history = new JobHistory();
+  const deaths: ExecutorDeath[] = [];
   const run = runJob(
     plan,
     {
@@ -138,7 +142,7 @@ export async function runSimulated(
     },
     {
       cluster: ({ executors }) => started(executors),
-      ...{ ...seamsOf(drawn, spillStore), ...(savepoint && { savepoints: savepoint }) },
+      ...{ ...seamsOf(drawn, spillStore, deaths), ...(savepoint && { savepoints: savepoint }) },
     },
   );
   const recorded = runFolds(jobShape(plan), { exceptionHistorySize: defaultExceptionHistorySize });
@@ -167,16 +171,17 @@ export async function runSimulated(
     ...filesLeft.map((name) => `it ended and left the spill file ${name}`),
   ];
   const receipt = run.receipt();
-  return { run, history, receipt, failure, leftovers, unrecorded: unrecorded(run, recorded) };
+  return { run, history, deaths, receipt, failure, leftovers, unrecorded: unrecorded(run, recorded) };
 }
 
 /** The parts of a run that are not as users have them. The files of its results stay until its end is looked at. */
-function seamsOf(drawn: DrawnShape | DrawnRun, spillStore: MemorySpillStore): RunSeams {
+function seamsOf(drawn: DrawnShape | DrawnRun, spillStore: MemorySpillStore, deaths: ExecutorDeath[]): RunSeams {
   const store: SpillStore = { create: (id) => spillStore.create(id), dispose: () => Promise.resolve() };
   const maxSteps = drawnSteps(drawn);
   const outages = outagesOf(drawn);
+  const died = (death: ExecutorDeath): void => void deaths.push(death);
   if (drawn.areWorkers) {
-    return { executors: (parts) => drawnWorkers(parts, drawn, { outages, spillStore: store, maxSteps }) };
+    return { executors: (parts) => drawnWorkers(parts, drawn, { outages, spillStore: store, maxSteps, died }) };
   }
   return {
     ...(drawn.messages === 'rough' && {

@@ -1,6 +1,11 @@
 import type { JobEvent } from '../../src/actors/job-event.ts';
 import type { AttemptNumber } from '../../src/ids.ts';
-import { commitSlackMs, lateCommits, type NotedTransaction } from '../../src/testing/checkpoints/late-commits.ts';
+import {
+  commitSlackMs,
+  type ExecutorDeath,
+  lateCommits,
+  type NotedTransaction,
+} from '../../src/testing/checkpoints/late-commits.ts';
 
 const completed = (atMs: number, durationMs: number, task = 'out[0]', kind = 'checkpoint'): JobEvent =>
   ({ type: 'checkpoint.completed', atMs, durationMs, kind, tasks: [{ task }] }) as never;
@@ -9,6 +14,14 @@ const became = (atMs: number, state: string, task = 'out[0]', attempt = 1): JobE
 const ended = (atMs: number): JobEvent => ({ type: 'job.statusChanged', atMs, status: 'finished' }) as never;
 const prepared = (preparedMs: number, committedMs?: number): NotedTransaction => ({
   ...{ sink: 'out', task: 'out[0]', attempt: 1 as AttemptNumber, preparedMs, committedMs },
+});
+
+const died = (atMs: number, task = 'out[0]', attempt = 1): ExecutorDeath => ({
+  ...{ atMs, attempts: [{ task, attempt: attempt as AttemptNumber }] },
+});
+const happened = (events: readonly JobEvent[], ...deaths: readonly ExecutorDeath[]) => ({
+  history: { events },
+  deaths,
 });
 
 const slackMs = 10;
@@ -46,7 +59,7 @@ describe('K7: what was prepared is committed soon after the checkpoint that foll
     ['at the end of the job, which came first', prepared(5, 25), [completed(20, 10), ended(25)]],
     ['by nobody, in a job that ended with it', prepared(5), [completed(20, 10), ended(22)]],
   ])('%s', (_, noted, events) => {
-    expect(lateCommits([noted], events, slackMs)).toEqual([]);
+    expect(lateCommits([noted], happened(events), slackMs)).toEqual([]);
   });
 
   it.each<[what: string, noted: NotedTransaction, events: readonly JobEvent[], told: RegExp]>([
@@ -82,7 +95,23 @@ describe('K7: what was prepared is committed soon after the checkpoint that foll
       /^K7/,
     ],
   ])('is broken: %s', (_, noted, events, told) => {
-    expect(lateCommits([noted], events, slackMs)).toEqual([expect.stringMatching(told)]);
+    expect(lateCommits([noted], happened(events), slackMs)).toEqual([expect.stringMatching(told)]);
+  });
+
+  describe('and its executor dies, of which the master hears late', () => {
+    const late = [completed(20, 10), became(50, 'failed'), ended(99)];
+
+    it('by the next attempt, if it died before the commit was due', () => {
+      expect(lateCommits([prepared(5, 70)], happened(late, died(24)), slackMs)).toEqual([]);
+    });
+
+    it.each([
+      ['it died long after', died(31)],
+      ['another task was on it', died(24, 'out[1]')],
+      ['another attempt was on it', died(24, 'out[0]', 0)],
+    ])('is broken although %s', (_, death) => {
+      expect(lateCommits([prepared(5, 70)], happened(late, death), slackMs)).toHaveLength(1);
+    });
   });
 
   it('knows no limit while connections break, or tasks are slow', () => {

@@ -12,6 +12,19 @@ export interface NotedTransaction {
   committedMs: number | undefined;
 }
 
+/** An executor has died. Its master hears of that later: its thread takes a while to end. */
+export interface ExecutorDeath {
+  readonly atMs: number;
+  /** What it was given to run. */
+  readonly attempts: readonly { readonly task: string; readonly attempt: AttemptNumber }[];
+}
+
+/** What happened in a run. */
+export interface Happened {
+  readonly history: { readonly events: readonly JobEvent[] };
+  readonly deaths: readonly ExecutorDeath[];
+}
+
 /** A message takes up to 20 ms, and a few answers of a sink 5 ms each. */
 const mostMs = 60;
 
@@ -33,13 +46,14 @@ const gone: ReadonlySet<string> = new Set(['failed', 'canceling', 'canceled']);
 
 /**
  * K7: what a sink prepared before a checkpoint was triggered is committed soon after that is complete, be it that the sink goes on or
- * finishes; unless its attempt has gone, be it that it only does not know that yet, and the next one commits it.
+ * finishes; unless its attempt has gone, be it that only it or only its master does not know that yet, and the next one
+ * commits it.
  *
  * @param slackMs how long that may take
  */
 export function lateCommits(
   noted: readonly NotedTransaction[],
-  events: readonly JobEvent[],
+  { history: { events }, deaths }: Happened,
   slackMs: number,
 ): string[] {
   const completed = events.filter(
@@ -54,6 +68,10 @@ export function lateCommits(
     if (first === undefined) return [];
     const dueMs = first.atMs + slackMs;
     if ((committedMs ?? Number.POSITIVE_INFINITY) <= dueMs || endMs <= dueMs) return [];
+    const hasDied = deaths.some(
+      ({ atMs, attempts }) => atMs <= dueMs && attempts.some((one) => one.task === task && one.attempt === attempt),
+    );
+    if (hasDied) return [];
     const hasGone = events.some(
       (event) =>
         (event.type === 'task.stateChanged' && event.task === task && isAfter(event) && event.atMs <= dueMs) ||

@@ -3,6 +3,7 @@ import type { Executors } from '../../executors/executors.ts';
 import type { SpillStore } from '../../partitions/storage/spill-store.ts';
 import type { RunExecutorsParts } from '../../run/executors/run-executors.ts';
 import type { DrawnShape } from '../drawn-run.ts';
+import type { ExecutorDeath } from '../checkpoints/late-commits.ts';
 import { roughLink } from '../rough-link.ts';
 import { type SeededRandom, seededRandom } from '../seeded-random.ts';
 import { SimulatedWorkers } from './simulated-workers.ts';
@@ -13,13 +14,15 @@ export interface DrawnWorkersOptions {
   readonly outages: number;
   readonly spillStore: Pick<SpillStore, 'create'>;
   readonly maxSteps: () => number;
+  /** Called when a worker dies, which is before it is lost. */
+  readonly died: (death: ExecutorDeath) => void;
 }
 
 /** The workers of a run, with connections as its seed draws them. */
 export function drawnWorkers(
   parts: RunExecutorsParts,
   { seed, messages }: DrawnShape,
-  { outages, spillStore, maxSteps }: DrawnWorkersOptions,
+  { outages, spillStore, maxSteps, died }: DrawnWorkersOptions,
 ): Executors {
   const random = seededRandom(seed).fork('worker threads');
   const { clock } = parts.options.environment;
@@ -33,7 +36,7 @@ export function drawnWorkers(
       : { line: prompt, services: prompt, records: prompt },
     delayMs: isRough ? drawnDelays(random.fork('delays')) : () => 0,
     spillStoreOf: () => ({ create: (id) => spillStore.create(id), dispose: () => Promise.resolve() }),
-    maxSteps,
+    ...{ maxSteps, died },
   });
 }
 

@@ -8,6 +8,7 @@ import { WorkerExecutor, type WorkerExecutorOptions } from '../../executors/work
 import type { ExecutorId } from '../../ids.ts';
 import type { OwnerMessage, ReaderMessage } from '../../partitions/remote/exchange-messages.ts';
 import type { SpillStore } from '../../partitions/storage/spill-store.ts';
+import type { ExecutorDeath } from '../checkpoints/late-commits.ts';
 import { moving, protocolOf, type SimulatedWiring } from './worker-link.ts';
 
 /** The connections of simulated workers, by what travels over them. */
@@ -28,6 +29,8 @@ export interface SimulatedWorkerOptions extends Omit<WorkerExecutorOptions, 'por
   readonly endsAfterMs: () => number;
   /** Called when the master tells it to stop. */
   readonly stopping: (hasFinished: boolean) => void;
+  /** Called when it dies. */
+  readonly died: (death: ExecutorDeath) => void;
   /** Called once it has ended. Its port is open until then. */
   readonly ended: (worker: SimulatedWorker, why: string) => void;
 }
@@ -50,6 +53,7 @@ export class SimulatedWorker {
   readonly #own: Pick<Port<unknown, unknown>, 'close'>[] = [];
   /** Connections that it was not told of yet, by number. */
   readonly #untold = new Map<number, { readonly reads: RecordPorts[0]; readonly serves: RecordPorts[1] }>();
+  readonly #attempts: ExecutorDeath['attempts'][number][] = [];
   readonly #hasEnded: Promise<void>;
   #count = 0;
   #phase: 'starting' | 'joined' | 'ending' | 'ended' = 'starting';
@@ -125,6 +129,10 @@ export class SimulatedWorker {
   #watched(port: ExecutorPort): ExecutorPort {
     return {
       post: (message) => {
+        if (message.type === 'task.deploy') {
+          const { task, attempt } = message.deployment;
+          this.#attempts.push({ task, attempt });
+        }
         if (message.type === 'executor.quarantine') void this.terminate(message.why);
         if (message.type === 'executor.stop') this.#options.stopping(message.hasFinished);
         port.post(message);
@@ -140,6 +148,7 @@ export class SimulatedWorker {
   #die(why: string): void {
     for (const end of this.#own) end.close(why);
     void this.inside.die();
+    this.#options.died({ atMs: this.#options.clock.now(), attempts: this.#attempts });
     this.#later(() => {
       this.#phase = 'ended';
       this.#options.ended(this, why);

@@ -11,6 +11,7 @@ import type { ExecutionVertexId, ExecutorId } from '../../ids.ts';
 import type { MovingCounts } from '../../operators/task/task-parts.ts';
 import type { SpillStore } from '../../partitions/storage/spill-store.ts';
 import { type RunExecutorsParts, workerOptionsOf } from '../../run/executors/run-executors.ts';
+import type { ExecutorDeath } from '../checkpoints/late-commits.ts';
 import { SimulatedWorker, type WorkerLinks } from './simulated-worker.ts';
 
 export interface SimulatedWorkersOptions {
@@ -21,6 +22,8 @@ export interface SimulatedWorkersOptions {
   /** Where a worker spills. */
   readonly spillStoreOf: (executor: ExecutorId) => SpillStore;
   readonly maxSteps?: () => number;
+  /** Called when a worker dies, which is before it is lost. */
+  readonly died?: (death: ExecutorDeath) => void;
 }
 
 /**
@@ -132,7 +135,7 @@ export class SimulatedWorkers implements Executors {
   #start(): void {
     if (this.#isDisposed) return;
     const { plan, shape, options } = this.#parts;
-    const { links, delayMs = () => 0, spillStoreOf, maxSteps } = this.#given;
+    const { links, delayMs = () => 0, spillStoreOf, maxSteps, died = () => {} } = this.#given;
     const { slots, heartbeat, environment, checkpointStorage } = options;
     const incarnation = this.#count++;
     const executor = `worker-${incarnation}` as ExecutorId;
@@ -146,7 +149,7 @@ export class SimulatedWorkers implements Executors {
       // Others reach it, as a directory.
       ...(checkpointStorage?.address && { checkpointStorage }),
       ...(maxSteps && { maxSteps }),
-      endsAfterMs: delayMs,
+      ...{ endsAfterMs: delayMs, died },
       stopping: (hasFinished) => this.#whole.end(hasFinished),
       ended: (one, why) => this.#ended(one, why),
     });

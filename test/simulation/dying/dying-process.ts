@@ -160,7 +160,7 @@ export async function live(process: Process, before: Left | undefined): Promise<
 async function looked(
   process: Process,
   set: SetUp,
-  { failure, leftovers, unrecorded, history }: SimulatedEnd,
+  { failure, leftovers, unrecorded, history, deaths }: SimulatedEnd,
 ): Promise<
   | { readonly kind: 'canceled' | 'stopped'; readonly left: Left }
   | { readonly kind: 'ended'; readonly isDrained: boolean; readonly isWithoutCheckpoint: boolean }
@@ -178,7 +178,7 @@ async function looked(
       ? []
       : [`process ${number} failed: ${failure.message}`]),
     ...captured.problems(failure === undefined || hasStopped),
-    ...captured.lateCommits(history.events, drawn),
+    ...captured.lateCommits({ history, deaths }, drawn),
     ...(savepoint?.problems() ?? []),
     ...leftovers,
     ...unrecorded,
