@@ -18,8 +18,9 @@ describe.each<[what: string, kind: ChaosKind, seeds: readonly number[], atLeast:
   [
     'whose processes are killed',
     'processes',
-    seedsOf([2, 3, 5, 8], 30),
-    { kills: 7, resumed: 2, damaged: 1, inFlight: 7 },
+    // A process may end before it is killed, on a busy machine too: there are about twelve kills.
+    seedsOf([2, 3, 5, 8, 17], 30),
+    { kills: 9, resumed: 2, damaged: 1, inFlight: 12 },
   ],
   // One over workers.
   [
