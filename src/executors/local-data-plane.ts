@@ -270,13 +270,10 @@ export class LocalDataPlane implements DataPlane {
    * Of a task that had finished, perhaps before its input had: its producers would wait for it. A result that is
    * retained is released anyway once all its consumers have finished.
    */
-  #dismissInput(deployment: TaskDeployment, surroundings: TaskSurroundings): void {
-    const isRetained = this.#channelsWith(deployment, ({ reconsumable }) => reconsumable);
-    let channel = 0;
-    for (const { partitions, subpartition } of deployment.inputs) {
-      for (const id of partitions) {
-        if (!isRetained(channel++)) assertHeld(id, surroundings.source(id)).read(subpartition).dismiss();
-      }
+  #dismissInput({ inputs }: TaskDeployment, surroundings: TaskSurroundings): void {
+    for (const { edge, partitions, subpartition } of inputs) {
+      if (this.#plan.jobGraph.edges[edge]?.exchange.reconsumable === true) continue;
+      for (const id of partitions) assertHeld(id, surroundings.source(id)).read(subpartition).dismiss();
     }
   }
 
